@@ -1,0 +1,1 @@
+"""The meshmill command: a thin face over flows and queries."""

@@ -1,0 +1,1 @@
+"""The method, pure: arrays and values in, arrays and values out. No Prefect, no SQL, no network."""

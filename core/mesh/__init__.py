@@ -1,0 +1,1 @@
+"""Finishing: from a density field to a clean, textured, right-sized GLB."""

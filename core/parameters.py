@@ -1,0 +1,11 @@
+"""The base of every stage's typed parameters."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Parameters(BaseModel):
+    """Frozen, no unknown fields, no NaN: its canonical JSON goes into the stage key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,1 @@
+"""Photos in: safe decoding of whatever a shop drops, upright, sRGB, straight alpha."""

@@ -1,0 +1,1 @@
+"""Quality: metrics against ground truth, and the gate that works without one."""

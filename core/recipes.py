@@ -1,0 +1,95 @@
+"""Recipes: the typed tree of every stage's parameters, by name, by file, overridable, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from core.errors import InvalidRecipe
+from core.mesh.params import FinishParams, MeshParams
+from core.parameters import Parameters
+from core.quality.params import QualityParams
+from core.segment.params import SegmentParams
+from core.sjc.params import ReconstructParams
+from core.zero123.params import ViewsParams
+
+
+class Recipe(Parameters):
+    """How an asset is made, from photo to GLB."""
+
+    name: str = Field("starter", description="What people call this recipe; not part of any stage key")
+    seed: int = Field(0, ge=0, lt=2**63, description="Every random draw of every stage follows from it")
+    policy: Literal["any", "commercial"] = Field(
+        "any", description="`commercial` refuses non-commercial weights and photos"
+    )
+    segment: SegmentParams = SegmentParams()
+    views: ViewsParams = ViewsParams()
+    reconstruct: ReconstructParams = ReconstructParams()
+    mesh: MeshParams = MeshParams()
+    finish: FinishParams = FinishParams()
+    quality: QualityParams = QualityParams()
+
+
+NAMED: dict[str, dict[str, Any]] = {
+    "starter": {},
+    "preview": {"views": {"steps": 10}, "reconstruct": {"steps": 80}, "finish": {"faces": 5000, "texture": 512}},
+    "zero123-xl": {"views": {"checkpoint": "zero123-xl", "steps": 50}},
+}
+"""Recipes by name, as differences from the defaults."""
+
+
+def canonical_json(value: Any) -> str:
+    """Sorted keys, no spaces, no NaN: the text that keys hash."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """sha256 of the canonical JSON, without the name: equal parameters are the same recipe."""
+    return hashlib.sha256(canonical_json(recipe.model_dump(mode="json", exclude={"name"})).encode()).hexdigest()
+
+
+def load_recipe(source: str = "starter", overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a name or a JSON file, with ``a.b=value`` overrides (values read as JSON, else as text).
+
+    Raises :class:`InvalidRecipe` naming every field that does not validate.
+    """
+    if source in NAMED:
+        tree: dict[str, Any] = {"name": source} | json.loads(json.dumps(NAMED[source]))
+    else:
+        path = Path(source)
+        if not path.is_file():
+            raise InvalidRecipe(
+                f"There is no recipe '{source}': use one of {', '.join(NAMED)} or a path to a JSON file."
+            )
+        try:
+            tree = {"name": path.stem} | json.loads(path.read_text("utf-8"))
+        except (ValueError, TypeError) as error:
+            raise InvalidRecipe(f"The recipe file {path.name} is not a JSON object: {error}.") from error
+    for override in overrides:
+        _override(tree, override)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidRecipe(f"The recipe does not validate: {details}.") from error
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise InvalidRecipe(f"'{override}' is not of the form key=value, for example views.steps=30.")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    *parents, last = path.strip().split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise InvalidRecipe(f"'{path}' does not name a parameter.")
+    tree[last] = value

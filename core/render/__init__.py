@@ -1,0 +1,1 @@
+"""The one renderer: a z-buffer rasteriser for meshes."""

@@ -1,0 +1,1 @@
+"""Segmentation: from a photo to the recentred cutout of its product."""

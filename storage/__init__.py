@@ -1,0 +1,1 @@
+"""The object store: one protocol, a local folder and S3/MinIO behind it."""

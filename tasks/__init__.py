@@ -1,0 +1,1 @@
+"""One thin task a stage: fetch inputs, call core, store outputs, record lineage."""
