@@ -51,7 +51,7 @@ def test_wrong_recipes_are_refused_with_the_field_named(source, overrides, words
 def test_a_recipe_file_that_is_not_an_object_is_refused(tmp_path):
     path = tmp_path / "list.json"
     path.write_text("[1, 2]")
-    with pytest.raises(InvalidRecipe, match="list.json"):
+    with pytest.raises(InvalidRecipe, match=r"list\.json"):
         load_recipe(str(path))
 
 
