@@ -1,0 +1,43 @@
+"""Migrations, shipped with the package: `meshmill db upgrade` and `meshmill db current`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from db.engine import translated
+
+
+def _config(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the database stands at; None for an empty one."""
+    with translated(), engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision(engine: Engine) -> str:
+    """The newest revision that this package ships."""
+    head = ScriptDirectory.from_config(_config(engine)).get_current_head()
+    if head is None:
+        raise LookupError("The package ships no migrations.")
+    return head
+
+
+def upgrade(engine: Engine, revision: str = "head") -> str | None:
+    """Bring the schema to ``revision``; safe when several processes do it at once. Returns where it stands now."""
+    if revision == "head" and current_revision(engine) == head_revision(engine):
+        return head_revision(engine)
+    with translated():
+        command.upgrade(_config(engine), revision)
+    return current_revision(engine)

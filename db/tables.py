@@ -1,0 +1,277 @@
+"""The tables. DESIGN's list, typed; every other module of this room reads and writes these."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+STATUSES = ("queued", "running", "finished", "review", "failed", "quarantined", "superseded")
+"""What an asset can be; the last five are terminal."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC in Python on every database; SQLite keeps no zone, so it is dropped and added here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: Utc, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER columns
+
+
+class Catalogue(Base):
+    """Where photos come from: a folder, a prefix in a store, a manifest."""
+
+    __tablename__ = "catalogue"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    source_uri: Mapped[str] = mapped_column(Text, unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Product(Base):
+    """One SKU of a catalogue."""
+
+    __tablename__ = "product"
+    __table_args__ = (UniqueConstraint("catalogue_id", "sku"), Index("ix_product_sku", "sku"))
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id"))
+    sku: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(Text)
+    height_cm: Mapped[float | None] = mapped_column(Float)
+    elevation: Mapped[float | None] = mapped_column(Float)
+    licence: Mapped[str | None] = mapped_column(Text)
+    removed: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Photo(Base):
+    """One version of one photo: new bytes make a new row, the old one stops being current."""
+
+    __tablename__ = "photo"
+    __table_args__ = (
+        Index("ix_photo_source", "product_id", "source_uri"),
+        Index("ix_photo_sha256", "sha256"),
+    )
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    source_uri: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(200))
+    """Size and modification time (or ETag): while it stands still the file is not read again."""
+    licence: Mapped[str | None] = mapped_column(Text)
+    current: Mapped[bool] = mapped_column(Boolean, default=True)
+    chosen: Mapped[bool] = mapped_column(Boolean, default=False)
+    """The product's best view: the one its asset is made from."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RecipeRow(Base):
+    """Parameters that assets were made with, by their hash."""
+
+    __tablename__ = "recipe"
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    parameters: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Checkpoint(Base):
+    """Weights that may be used, with what their licence allows."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (UniqueConstraint("name", "kind", "sha256"),)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    """``views`` or ``segmenter``."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str] = mapped_column(Text)
+    revision: Mapped[str | None] = mapped_column(Text)
+    licence: Mapped[str | None] = mapped_column(Text)
+    commercial: Mapped[bool | None] = mapped_column(Boolean)
+    """None: unknown, which a commercial recipe refuses."""
+    attribution: Mapped[str | None] = mapped_column(Text)
+    territory: Mapped[str | None] = mapped_column(Text)
+    revenue_cap: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Run(Base):
+    """One `meshmill run` or nightly flow."""
+
+    __tablename__ = "run"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id"))
+    recipe_hash: Mapped[str] = mapped_column(ForeignKey("recipe.hash"))
+    prefect_run_id: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+    summary: Mapped[dict[str, Any] | None]
+
+
+class Asset(Base):
+    """One product by one photo, one recipe and one set of weights; ``plan_key`` hashes exactly those."""
+
+    __tablename__ = "asset"
+    __table_args__ = (
+        UniqueConstraint("product_id", "plan_key"),
+        Index("ix_asset_status", "status", "id"),
+        Index("ix_asset_photo", "photo_id"),
+    )
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"))
+    recipe_hash: Mapped[str] = mapped_column(ForeignKey("recipe.hash"))
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("run.id"))
+    plan_key: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(Text)
+    """Name and short hash of the view model."""
+    status: Mapped[str] = mapped_column(String(20), default="queued")
+    verdict: Mapped[str | None] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(Text)
+    error_class: Mapped[str | None] = mapped_column(String(80))
+    quality: Mapped[float | None] = mapped_column(Float)
+    metrics: Mapped[dict[str, Any] | None]
+    faces: Mapped[int | None] = mapped_column(Integer)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    seconds: Mapped[float | None] = mapped_column(Float)
+    cost: Mapped[float | None] = mapped_column(Float)
+    glb_id: Mapped[int | None] = mapped_column(ForeignKey("artifact.id", use_alter=True, name="fk_asset_glb"))
+    licence: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+
+
+class StageRun(Base):
+    """One attempt to build one stage key. At most one a key is ``finished``: that one is reused."""
+
+    __tablename__ = "stage_run"
+    __table_args__ = (
+        Index("ix_stage_run_key", "key"),
+        Index(
+            "ux_stage_run_finished",
+            "key",
+            unique=True,
+            sqlite_where=text("state = 'finished'"),
+            postgresql_where=text("state = 'finished'"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    stage: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(20))
+    """``running``, ``finished``, ``failed``, ``replaced``."""
+    attempt: Mapped[int] = mapped_column(Integer, default=1)
+    parameters: Mapped[dict[str, Any]]
+    """Exactly what the key hashes."""
+    ladder: Mapped[int] = mapped_column(Integer, default=0)
+    """Steps taken down the memory ladder."""
+    owner: Mapped[str] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(80))
+    seconds: Mapped[float | None] = mapped_column(Float)
+    peak_memory: Mapped[int | None] = mapped_column(BigInteger)
+    cost: Mapped[float | None] = mapped_column(Float)
+    figures: Mapped[dict[str, Any] | None]
+    error_class: Mapped[str | None] = mapped_column(String(80))
+    sentence: Mapped[str | None] = mapped_column(Text)
+    traceback: Mapped[str | None] = mapped_column(Text)
+    prefect_run_id: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+
+
+class Artifact(Base):
+    """One stored object. Keys are content addresses, so equal bytes are stored once."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (Index("ix_artifact_sha256", "sha256"), Index("ix_artifact_made_by", "made_by"))
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("stage_run.id"))
+    """None for photos, which nobody here made."""
+    kind: Mapped[str] = mapped_column(String(40))
+    key: Mapped[str] = mapped_column(Text)
+    uri: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ArtifactInput(Base):
+    """A lineage edge: this stage run read that artifact."""
+
+    __tablename__ = "artifact_input"
+    stage_run_id: Mapped[int] = mapped_column(ForeignKey("stage_run.id"), primary_key=True)
+    artifact_id: Mapped[int] = mapped_column(ForeignKey("artifact.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+
+class AssetStage(Base):
+    """Which stage run gave an asset its stage, and whether it was reused."""
+
+    __tablename__ = "asset_stage"
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    stage_run_id: Mapped[int] = mapped_column(ForeignKey("stage_run.id"), index=True)
+    reused: Mapped[bool] = mapped_column(Boolean)
+
+
+class Lease(Base):
+    """Who builds a key now. Seconds since the epoch by the database's own clock."""
+
+    __tablename__ = "lease"
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    expires: Mapped[float] = mapped_column(Float)
+
+
+class Review(Base):
+    """What a person decided about an asset."""
+
+    __tablename__ = "review"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(20))
+    """``approve`` or ``reject``."""
+    note: Mapped[str | None] = mapped_column(Text)
+    reviewer: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)

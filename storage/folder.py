@@ -1,0 +1,103 @@
+"""A local folder as the store: temporary name, fsync, verify, rename."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, check_key
+
+TEMPORARY = ".tmp"
+
+
+class FolderStore:
+    """Objects are files below ``root``; half-written ones live in ``root/.tmp`` and are never listed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def put(self, source: Path | bytes, key: str, sha256: str, media_type: str) -> None:
+        final = self._path(key)
+        partial = self.root / TEMPORARY / uuid.uuid4().hex
+        try:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("xb") as out:
+                digest = _copy(source, out)
+                out.flush()
+                os.fsync(out.fileno())
+            if digest != sha256:
+                raise StoreDown(f"The object {key} changed while it was being stored.")
+            final.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(final)
+            _sync_folder(final.parent)
+        except OSError as error:
+            raise StoreDown(f"The store folder {self.root} cannot be written: {error.strerror or error}.") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        try:
+            stream = self._path(key).open("rb")
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"There is no object {key} in {self.root}.") from error
+        except OSError as error:
+            raise StoreDown(f"The store folder {self.root} cannot be read: {error.strerror or error}.") from error
+        with stream:
+            yield stream
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self._path(key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        for folder, names, files in os.walk(self.root):
+            names[:] = sorted(name for name in names if name != TEMPORARY)
+            for name in sorted(files):
+                path = Path(folder) / name
+                key = path.relative_to(self.root).as_posix()
+                if key.startswith(prefix):
+                    stat = path.stat()
+                    yield Entry(key, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}", stat.st_mtime)
+
+    def uri(self, key: str) -> str:
+        return "file://" + quote(str(self._path(key)))
+
+    def link(self, key: str, seconds: int = 3600) -> str:
+        return self.uri(key)
+
+
+def _copy(source: Path | bytes, out: BinaryIO) -> str:
+    """Write the source and return its sha256."""
+    digest = hashlib.sha256()
+    if isinstance(source, bytes):
+        digest.update(source)
+        out.write(source)
+        return digest.hexdigest()
+    with source.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

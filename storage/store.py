@@ -1,0 +1,97 @@
+"""The object store's protocol: whole objects by key, written once, verified, streamed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+CHUNK = 1 << 20
+"""Bytes moved at a time: no object is held whole in memory unless a caller asks for its bytes."""
+
+
+class StoreDown(Exception):
+    """The store did not answer or lost data on the way; worth trying again. One sentence in ``str(error)``."""
+
+
+class ObjectMissing(Exception):
+    """There is no object under that key."""
+
+
+class ObjectDamaged(Exception):
+    """The object's bytes are not those whose sha256 was recorded."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One listed object."""
+
+    key: str
+    bytes: int
+    tag: str
+    """Changes whenever the object does: the ETag, or size and modification time."""
+    modified: float
+    """Seconds since the epoch."""
+
+
+class Store(Protocol):
+    """What the factory needs of a store. Tags, metadata, conditional writes and listing as state are not in it:
+    minimal S3 servers lack or break them."""
+
+    def put(self, source: Path | bytes, key: str, sha256: str, media_type: str) -> None:
+        """Store an object; it becomes readable under ``key`` only whole and verified. Raises :class:`StoreDown`."""
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """Stream an object. Raises :class:`ObjectMissing`, :class:`StoreDown`."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes of the object, None where there is none."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; no error where there is none."""
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Every object below a prefix, in no promised order."""
+
+    def uri(self, key: str) -> str:
+        """Where other programs find the object."""
+
+    def link(self, key: str, seconds: int = 3600) -> str:
+        """A link that a browser can open for a while."""
+
+
+def read_bytes(store: Store, key: str, sha256: str) -> bytes:
+    """A whole object, verified. Raises :class:`ObjectMissing`, :class:`ObjectDamaged`, :class:`StoreDown`."""
+    with store.open(key) as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ObjectDamaged(f"The object {key} is damaged: its checksum is not the recorded one.")
+    return data
+
+
+def copy_to_file(store: Store, key: str, sha256: str, path: Path) -> None:
+    """Stream an object into a file that appears only whole and verified."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name[:100]}.part")
+    digest = hashlib.sha256()
+    try:
+        with store.open(key) as stream, partial.open("wb") as out:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                out.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise ObjectDamaged(f"The object {key} is damaged: its checksum is not the recorded one.")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_key(key: str) -> str:
+    """Keys are relative, without ``..``, backslashes or control characters. Raises ``ValueError``."""
+    parts = key.split("/")
+    if not key or any(p in ("", ".", "..") for p in parts) or "\\" in key or not key.isprintable() or len(key) > 900:
+        raise ValueError(f"{key!r} is not a safe object key.")
+    return key
