@@ -1,1 +1,57 @@
-"""Finishing: from a density field to a clean, textured, right-sized GLB."""
+"""Finishing: from a density field to a clean, textured, right-sized GLB.
+
+    extract_mesh(field, cutout, view_set, params) -> Mesh
+    finish_asset(mesh, field, cutout, view_set, params, about, progress) -> Finished
+    read_glb(data or path) -> Model
+
+The public functions import what they need when they are called: ``import core.mesh`` stays light.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.artifacts import Cutout, Field, Mesh, ViewSet
+from core.mesh.params import FinishParams, MeshParams
+from core.mesh.values import AssetAbout, Finished, Model
+from core.progress import Progress, silent
+
+__all__ = [
+    "AssetAbout",
+    "FinishParams",
+    "Finished",
+    "MeshParams",
+    "Model",
+    "extract_mesh",
+    "finish_asset",
+    "read_glb",
+]
+
+
+def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams) -> Mesh:
+    """See :func:`core.mesh.surface.extract_mesh`."""
+    from core.mesh import surface
+
+    return surface.extract_mesh(field, cutout, view_set, params)
+
+
+def finish_asset(
+    mesh: Mesh,
+    field: Field,
+    cutout: Cutout,
+    view_set: ViewSet,
+    params: FinishParams,
+    about: AssetAbout,
+    progress: Progress = silent,
+) -> Finished:
+    """See :func:`core.mesh.finish.finish_asset`."""
+    from core.mesh import finish
+
+    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress)
+
+
+def read_glb(source: bytes | str | Path) -> Model:
+    """See :func:`core.mesh.gltf.read_glb`."""
+    from core.mesh import gltf
+
+    return gltf.read_glb(source)

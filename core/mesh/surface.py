@@ -1,0 +1,180 @@
+"""A density field becomes a closed surface: clip, denoise, close the border, march, drop what floats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, Field, Mesh, ViewSet
+from core.cameras import Camera, camera_rays, intrinsics, project
+from core.errors import MeshFailed, ReconstructionFailed
+from core.mesh.params import MeshParams
+from core.mesh.topology import compact, face_components, inspect, signed_volumes
+
+PAD = 2
+"""Voxels of empty space added on each side: a surface that reaches the border is closed there."""
+
+MAX_FILL = 0.6
+"""A field more than this full is not an object."""
+
+
+def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams) -> Mesh:
+    """The closed, outward-facing surface of ``field``, in its world, with the field's colour at the vertices.
+
+    The level is ``field.info["isovalue"]`` where the reconstruction gives one, else the density at which the
+    silhouette from ``field.camera`` matches the cutout best. Raises :class:`ReconstructionFailed` for a field that
+    is not finite, empty or full, :class:`MeshFailed` when no closed surface comes out.
+    """
+    density = np.asarray(field.density, np.float32)
+    _check(density)
+    info: dict[str, Any] = {"engine": params.engine}
+    given = field.info.get("isovalue")
+    if given is not None and np.isfinite(given) and 0 < float(given) < float(density.max()):
+        level, info["isovalue_from"] = float(given), "reconstruction"
+    else:
+        level, info["silhouette_iou"] = silhouette_level(density, field.camera, cutout.rgba[..., 3])
+        info["isovalue_from"] = "silhouette"
+    info["isovalue"] = level
+    volume = solid(density, level, params.denoise)
+    if (border := _border_share(volume)) > 0:
+        info["border_share"] = round(border, 4)
+    vertices, faces = march(volume)
+    vertices, faces, dropped = drop_floaters(vertices, faces, cutout, view_set, field.camera, params.floater)
+    state = inspect(vertices, faces)
+    if not state.sound:
+        raise MeshFailed(
+            f"No closed surface came out of the field: {state.open_edges} open, {state.crowded_edges} crowded and "
+            f"{state.flipped_edges} flipped edges, {state.pinched_vertices} pinched vertices."
+        )
+    info |= {"topology": state.report(), "floaters_dropped": dropped}
+    colors = None if field.color is None else sample_color(field.color, vertices)
+    return Mesh(vertices, faces, colors, info)
+
+
+def _check(density: NDArray[np.float32]) -> None:
+    if density.ndim != 3 or min(density.shape) < 4:
+        raise ReconstructionFailed(f"The field has the shape {density.shape}, which is not a volume.")
+    if not np.isfinite(density).all():
+        raise ReconstructionFailed("The reconstructed field contains values that are not numbers.")
+    if density.max() <= 0:
+        raise ReconstructionFailed("The reconstructed field is empty: there is no object in it.")
+
+
+def silhouette_level(density: NDArray[np.float32], camera: Camera, alpha: NDArray[np.uint8]) -> tuple[float, float]:
+    """The density whose surface, seen by ``camera``, matches the mask ``alpha (H, W)`` best, and that IoU.
+
+    A pixel sees the surface of level t exactly when the highest density on its ray exceeds t, so one projection
+    serves all levels.
+    """
+    from scipy.ndimage import map_coordinates
+
+    size = 128
+    origins, directions = camera_rays(intrinsics(size, size, camera.fov), camera.camera_to_world(), size, size)
+    step = 2 / max(density.shape)
+    reach = np.arange(max(camera.radius - 1.75, step), camera.radius + 1.75, step)
+    highest = np.zeros(size * size, np.float32)
+    shape = np.array(density.shape[::-1])
+    for t in reach:
+        index = ((origins + directions * t + 1) / 2 * shape - 0.5)[:, ::-1].T
+        np.maximum(highest, map_coordinates(density, index, order=1, mode="constant"), out=highest)
+    mask = alpha.reshape(size, alpha.shape[0] // size, size, -1).mean((1, 3)).reshape(-1) > 127
+    order = np.argsort(-highest, kind="stable")
+    inside = np.cumsum(mask[order])
+    iou = inside / (np.arange(1, len(order) + 1) + mask.sum() - inside)
+    best = int(np.argmax(np.where(highest[order] > 0, iou, 0)))
+    lower = highest[order[min(best + 1, len(order) - 1)]]
+    # A level at the very top would leave nothing above it.
+    return float(min((highest[order[best]] + lower) / 2, 0.9 * highest.max())), float(iou[best])
+
+
+def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray[np.float32]:
+    """A padded signed volume in [-1, 1], positive inside, without cavities.
+
+    Density is clipped at twice the level before it is blurred: a wall then moves neither in nor out, however dense
+    its inside is.
+    """
+    from scipy.ndimage import binary_fill_holes, gaussian_filter
+
+    volume = np.clip(density / np.float32(level), 0, 2) - 1
+    volume = np.pad(volume, PAD, constant_values=-1)
+    if denoise > 0:
+        volume = gaussian_filter(volume, denoise, mode="nearest", truncate=3)
+    for axis in range(3):  # the blur may have pushed the surface into the outermost layer
+        for end in (0, -1):
+            np.moveaxis(volume, axis, 0)[end] = -1
+    inside = volume > 0
+    filled = float(inside.mean())
+    if filled == 0:
+        raise ReconstructionFailed("The reconstructed field is empty: no part of it is dense enough to be an object.")
+    if filled > MAX_FILL:
+        raise ReconstructionFailed(f"The reconstructed field fills {filled:.0%} of its box: there is no object in it.")
+    volume[binary_fill_holes(inside) & ~inside] = 1
+    # A value exactly on the level would put several corners of the surface into one point.
+    tiny = np.float32(1e-3)
+    return np.asarray(np.where(np.abs(volume) < tiny, np.where(volume >= 0, tiny, -tiny), volume), np.float32)
+
+
+def _border_share(volume: NDArray[np.float32]) -> float:
+    """How much of the outermost layer of the unpadded field is inside the surface."""
+    core = volume[PAD:-PAD, PAD:-PAD, PAD:-PAD] > 0
+    border = np.ones(core.shape, bool)
+    border[1:-1, 1:-1, 1:-1] = False
+    return float(core[border].mean())
+
+
+def march(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The zero surface of a padded volume ``[z, y, x]`` as ``(V, 3)`` world vertices and outward ``(F, 3)`` faces."""
+    from skimage.measure import marching_cubes
+
+    points, faces, _, _ = marching_cubes(volume, 0.0, allow_degenerate=False)  # type: ignore[no-untyped-call]
+    n = np.array(volume.shape) - 2 * PAD
+    world = (-1 + (points.astype(np.float64) - PAD + 0.5) * 2 / n)[:, ::-1]
+    triangles = faces.astype(np.int64)
+    if signed_volumes(world, triangles).sum() < 0:
+        triangles = triangles[:, ::-1]
+    return np.ascontiguousarray(world), np.ascontiguousarray(triangles)
+
+
+def drop_floaters(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    cutout: Cutout,
+    view_set: ViewSet,
+    camera: Camera,
+    share: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    """Keep parts of a tenth of the largest one's volume, and smaller ones above ``share`` that the views support."""
+    labels = face_components(faces)
+    volumes = np.bincount(labels, signed_volumes(vertices, faces))
+    largest = float(volumes.max())
+    keep = volumes >= 0.1 * largest
+    for part in np.flatnonzero(~keep & (volumes >= max(share, 1e-9) * largest)):
+        points = vertices[np.unique(faces[labels == part])]
+        keep[part] = support(points, cutout, view_set, camera) >= 0.6
+    vertices, faces, _ = compact(vertices, faces[keep[labels]])
+    return vertices, faces, int((~keep).sum())
+
+
+def support(points: NDArray[np.float64], cutout: Cutout, view_set: ViewSet, camera: Camera) -> float:
+    """In what share of the pictures (the photo counting as much as all views) points ``(N, 3)`` lie on the object."""
+
+    def seen(mask: NDArray[np.bool_], eye: Camera) -> float:
+        size = mask.shape[0]
+        xy = np.clip(np.rint(project(points, eye, size)[:, :2]), 0, size - 1).astype(int)
+        return float(mask[xy[:, 1], xy[:, 0]].mean())
+
+    photo = seen(cutout.rgba[..., 3] > 127, camera)
+    views = [seen(image.min(-1) < 248, eye) for image, eye in zip(view_set.images, view_set.cameras, strict=True)]
+    return (photo + float(np.mean(views))) / 2 if views else photo
+
+
+def sample_color(color: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """sRGB ``(N, 3)`` uint8 of a colour volume ``(Z, Y, X, 3)`` in 0..1 at world points ``(N, 3)``."""
+    from scipy.ndimage import map_coordinates
+
+    shape = np.array(color.shape[2::-1])
+    index = ((points + 1) / 2 * shape - 0.5)[:, ::-1].T
+    channels = [map_coordinates(color[..., i], index, order=1, mode="nearest") for i in range(3)]
+    return np.asarray(np.rint(np.clip(np.nan_to_num(np.stack(channels, -1)), 0, 1) * 255), np.uint8)

@@ -1,0 +1,60 @@
+"""What the finish stage is told about an asset, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class AssetAbout:
+    """What a published file says about itself."""
+
+    sku: str
+    asset_id: str
+    recipe_hash: str
+    checkpoint: str
+    checkpoint_licence: str
+    copyright: str = ""
+    height_cm: float | None = None
+    """The product's real height; without one the file's longest side is one unit, and the file says so."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The files of one asset by name (``model.glb``, ``lod1.glb``, ...) and what was measured while making them."""
+
+    files: dict[str, bytes]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A textured mesh as it is published: glTF axes, one primitive, one material. UV origin at the top left."""
+
+    vertices: NDArray[np.float32]
+    """``(V, 3)``, metres."""
+    normals: NDArray[np.float32]
+    """``(V, 3)`` unit."""
+    faces: NDArray[np.int64]
+    """``(F, 3)``."""
+    uv: NDArray[np.float32] | None = None
+    """``(V, 2)``."""
+    texture: bytes | None = None
+    """An encoded base-colour image."""
+    texture_type: str = "image/jpeg"
+    colors: NDArray[np.uint8] | None = None
+    """``(V, 3)`` sRGB, where there is no texture."""
+
+    def texels(self) -> NDArray[np.uint8] | None:
+        """The decoded texture, ``(h, w, 3)`` sRGB, or None."""
+        if self.texture is None:
+            return None
+        import io
+
+        from PIL import Image
+
+        return np.asarray(Image.open(io.BytesIO(self.texture)).convert("RGB"))
