@@ -24,7 +24,16 @@ from core.zero123.model import (
     config_of,
     empty_parts,
 )
-from core.zero123.weights import PICKLES, fill, plain_name, read_json, read_part, write_json, write_part
+from core.zero123.weights import (
+    PICKLES,
+    fill,
+    materialise_positions,
+    plain_name,
+    read_json,
+    read_part,
+    write_json,
+    write_part,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -111,15 +120,6 @@ def _load_folder(folder: Path, pose_entry: PoseEntry | None) -> Zero123:
     )
     info = about.get("info", {}) if isinstance(about.get("info"), dict) else {}
     return assemble(config, parts, {"layout": projection_folder, **info})
-
-
-def materialise_positions(image_encoder: Any) -> None:
-    """Give CLIP the position numbers that no file holds and that building on ``meta`` leaves empty."""
-    import torch
-
-    embeddings = image_encoder.vision_model.embeddings
-    count = embeddings.position_embedding.weight.shape[0]
-    embeddings.register_buffer("position_ids", torch.arange(count)[None], persistent=False)
 
 
 def read_config(folder: Path) -> tuple[Zero123Config, str]:

@@ -170,6 +170,15 @@ def fill(module: Any, tensors: Mapping[str, Tensor], source: str, dtype: torch.d
     module.load_state_dict(ready, strict=True, assign=True)
 
 
+def materialise_positions(image_encoder: Any) -> None:
+    """Give CLIP the position numbers that no file holds and that building on ``meta`` leaves empty."""
+    import torch
+
+    embeddings = image_encoder.vision_model.embeddings
+    count = embeddings.position_embedding.weight.shape[0]
+    embeddings.register_buffer("position_ids", torch.arange(count)[None], persistent=False)
+
+
 def write_part(folder: Path, stem: str, tensors: Mapping[str, Tensor], shard_bytes: int) -> None:
     """Save tensors as ``<stem>.safetensors``, or as numbered shards with an index where one file would be too big."""
     from safetensors.torch import save_file
