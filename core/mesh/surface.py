@@ -105,10 +105,9 @@ def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray
         for end in (0, -1):
             np.moveaxis(volume, axis, 0)[end] = -1
     inside = volume > 0
-    filled = float(inside.mean())
-    if filled == 0:
+    if not inside.any():
         raise ReconstructionFailed("The reconstructed field is empty: no part of it is dense enough to be an object.")
-    if filled > MAX_FILL:
+    if (filled := float((density > level).mean())) > MAX_FILL:
         raise ReconstructionFailed(f"The reconstructed field fills {filled:.0%} of its box: there is no object in it.")
     volume[binary_fill_holes(inside) & ~inside] = 1
     # A value exactly on the level would put several corners of the surface into one point.
