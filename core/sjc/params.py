@@ -10,7 +10,22 @@ from core.parameters import Parameters
 
 
 class ReconstructParams(Parameters):
-    """View set to field."""
+    """View set to field. A weight of 0 switches its term off."""
 
     preset: Literal["fast", "released"] = Field("fast", description="`released` replays the original settings")
     steps: int = Field(200, ge=1, le=20000, description="Optimiser steps")
+    grid: int = Field(96, ge=16, le=256, description="Voxels along one side of the finest grid (released: 100)")
+    rays: int = Field(4096, ge=256, le=65536, description="Rays of the views rendered in one step (fast)")
+    score_cameras: int = Field(1, ge=1, le=16, description="Cameras a score step renders at once (fast)")
+    score_every: int = Field(4, ge=1, le=100, description="A score step joins every so many fitting steps (fast)")
+    score_from: float = Field(0.4, ge=0, le=1, description="Share of the run after which score steps begin (fast)")
+    noise_start: float = Field(0.6, gt=0, le=1, description="Share of the timesteps the noise is annealed from (fast)")
+    noise_end: float = Field(0.2, gt=0, le=1, description="Share of the timesteps the noise is annealed to (fast)")
+    guidance: float = Field(3.0, ge=0, le=100, description="Guidance of the score (fast; released uses 100)")
+    fit_weight: float = Field(1.0, ge=0, description="Fit to the synthesized views (fast)")
+    score_weight: float = Field(1.0, ge=0, description="Score of the diffusion model")
+    input_weight: float = Field(4.0, ge=0, description="The photo itself, colours and silhouette")
+    smooth_weight: float = Field(0.02, ge=0, description="Depth smoothness")
+    near_weight: float = Field(0.1, ge=0, description="Consistency with a camera nearby")
+    emptiness_weight: float = Field(0.002, ge=0, description="Emptiness; keep it weak")
+    early_stop: bool = Field(True, description="Stop when silhouettes and colours have settled")

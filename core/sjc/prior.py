@@ -1,0 +1,110 @@
+"""The view-conditioned model as a judge of pictures: render, add noise, denoise, and see what it would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.artifacts import Cutout
+from core.cameras import Camera
+from core.sjc.score import guided
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.zero123.model import Zero123
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A model that has seen the photo. Everything that does not change during a run is computed once."""
+
+    model: Zero123
+    clip: torch.Tensor
+    """``(1, clip)`` embedding of the photo."""
+    concat: torch.Tensor
+    """``(1, C, s, s)`` condition latent, unscaled."""
+    condition: Camera
+    alphas_cumprod: torch.Tensor
+    """``(T,)`` float64."""
+
+
+def prior_of(model: Zero123, cutout: Cutout, condition: Camera) -> Prior:
+    """Embed the photo once for all steps."""
+    import torch
+
+    from core.zero123.conditioning import embed_image, encode_condition, to_pixels
+
+    with torch.no_grad():
+        photo = to_pixels(cutout.rgba, model.image_size).to(model.device)
+        embedding, concat = embed_image(model, photo), encode_condition(model, photo)
+    return Prior(model, embedding, concat, condition, model.schedule.alphas_cumprod())
+
+
+def predicted_eps(prior: Prior, z_t: torch.Tensor, t: int, cameras: Sequence[Camera], guidance: float) -> torch.Tensor:
+    """Guided noise estimate ``(B, C, s, s)`` at latents ``z_t`` (variance preserving) and timestep ``t``.
+
+    One batched pass for both branches; the unconditional one sees zeros after the projection and as condition.
+    """
+    import torch
+
+    from core.zero123.conditioning import pose_tensor, posed_clip
+    from core.zero123.model import denoise
+
+    count = len(cameras)
+    context = posed_clip(prior.model, prior.clip, pose_tensor(prior.model, prior.condition, list(cameras)))
+    concat = prior.concat.expand(count, -1, -1, -1)
+    if guidance == 1:
+        return _as_eps(prior, denoise(prior.model, z_t, t, context, concat), z_t, t)
+    both = denoise(
+        prior.model,
+        torch.cat([z_t, z_t]),
+        t,
+        torch.cat([torch.zeros_like(context), context]),
+        torch.cat([torch.zeros_like(concat), concat]),
+    )
+    without, with_photo = _as_eps(prior, both, torch.cat([z_t, z_t]), t).chunk(2)
+    return guided(without, with_photo, guidance)
+
+
+def _as_eps(prior: Prior, out: torch.Tensor, z_t: torch.Tensor, t: int) -> torch.Tensor:
+    """``eps = sqrt(abar) v + sqrt(1 - abar) z_t`` where the model predicts v (Salimans & Ho 2022, appendix D)."""
+    if prior.model.schedule.prediction == "epsilon":
+        return out
+    abar = float(prior.alphas_cumprod[t])
+    return float(np.sqrt(abar)) * out + float(np.sqrt(1 - abar)) * z_t
+
+
+def wished_change(
+    prior: Prior, images: torch.Tensor, cameras: Sequence[Camera], t: int, noise: torch.Tensor, guidance: float
+) -> torch.Tensor:
+    """What the model would change in rendered ``images (B, 3, S, S)`` in 0..1: ``decode(D) - decode(encode(y))``.
+
+    The score in image space: encoder and decoder carry no gradient, and subtracting the autoencoder's own round trip
+    keeps its blur out of the residual, as the reduced variance keeps the noise out. ``S`` is any size.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from core.zero123.conditioning import decode, encode_condition
+
+    size, model = prior.model.image_size, prior.model
+    with torch.no_grad():
+        pixels = images.detach() * 2 - 1
+        if pixels.shape[-1] != size:
+            pixels = F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False, antialias=True)
+        latents = encode_condition(model, pixels) * model.scaling_factor
+        abar = float(prior.alphas_cumprod[t])
+        signal, spread = float(np.sqrt(abar)), float(np.sqrt(1 - abar))
+        z_t = signal * latents + spread * noise
+        eps = predicted_eps(prior, z_t, t, cameras, guidance)
+        denoised = (z_t - spread * eps) / signal
+        both = decode(model, torch.cat([denoised, latents]))
+        wanted, had = both.chunk(2)
+        change = (wanted - had) / 2
+        if change.shape[-1] != images.shape[-1]:
+            change = F.interpolate(change, images.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+        return change

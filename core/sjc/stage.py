@@ -1,0 +1,233 @@
+"""View set to field: the stage's one public function, with its checkpoints, early stop, ladder and verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.artifacts import Cutout, Field, ViewSet
+from core.errors import OutOfMemory, ReconstructionFailed
+from core.progress import Progress, silent
+from core.sjc.params import ReconstructParams
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.sjc.evidence import View
+    from core.sjc.fit import Level, Run
+    from core.zero123.model import Zero123
+
+CHECKPOINT_SECONDS = 3.0
+"""Wall-clock seconds between two checkpoints."""
+
+SPACE_EVERY = 25
+"""Steps between two looks at which space is still empty."""
+
+
+def reconstruct(
+    model: Zero123 | None,
+    cutout: Cutout,
+    view_set: ViewSet,
+    params: ReconstructParams,
+    seed: int,
+    *,
+    checkpoint_path: Path | None = None,
+    progress: Progress = silent,
+) -> Field:
+    """Reconstruct a voxel field from a photo's cutout and its synthesized views.
+
+    ``model`` gives the score; None fits the views alone. With ``checkpoint_path`` the run survives being killed: the
+    same call continues it and returns what the unbroken run would have returned (CPU, same machine). ``info`` of the
+    field holds ``isovalue`` (where the surface lies), the losses and the settings; no timings, so that equal inputs give
+    equal bytes.
+
+    Raises :class:`ReconstructionFailed` where the field is not finite, empty or fills its box, and
+    :class:`OutOfMemory` where the smallest step of the ladder does not fit.
+    """
+    attempt = params
+    while True:
+        try:
+            return _fit(model, cutout, view_set, attempt, seed, checkpoint_path, progress)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        smaller = _step_down(attempt)
+        if smaller is None:
+            raise OutOfMemory("The reconstruction does not fit into memory even at its smallest setting.")
+        progress("reconstruct", 0, params.steps, smaller_after_out_of_memory=smaller.model_dump(mode="json"))
+        attempt = smaller
+
+
+def _step_down(params: ReconstructParams) -> ReconstructParams | None:
+    """The next smaller setting: fewer cameras a step, then fewer rays, then a coarser grid; None at the end."""
+    if params.score_cameras > 1:
+        return params.model_copy(update={"score_cameras": params.score_cameras // 2})
+    if params.rays > 1024:
+        return params.model_copy(update={"rays": params.rays // 2})
+    if params.grid > 48:
+        return params.model_copy(update={"grid": params.grid * 2 // 3})
+    return None
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _fingerprint(model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, seed: int) -> str:
+    """What a checkpoint belongs to: every input of the run."""
+    digest = hashlib.sha256(json.dumps(params.model_dump(mode="json"), sort_keys=True).encode())
+    digest.update(f"{seed} {None if model is None else (model.name, sorted(model.info.items()))}".encode())
+    digest.update(cutout.rgba.tobytes() + view_set.images.tobytes())
+    digest.update(repr((view_set.cameras, view_set.condition)).encode())
+    return digest.hexdigest()
+
+
+def _fit(
+    model: Zero123 | None,
+    cutout: Cutout,
+    view_set: ViewSet,
+    params: ReconstructParams,
+    seed: int,
+    checkpoint_path: Path | None,
+    progress: Progress,
+) -> Field:
+    import torch
+
+    from core.sjc import fit
+    from core.sjc.checkpoint import load_checkpoint, save_checkpoint
+    from core.sjc.evidence import photo_view, synthesized_views, to_device
+    from core.sjc.prior import prior_of
+
+    device = torch.device("cpu") if model is None else model.device
+    views = [to_device(v, device) for v in (photo_view(cutout, view_set.condition), *synthesized_views(view_set))]
+    prior = prior_of(model, cutout, view_set.condition) if model is not None and params.score_weight else None
+    mark = _fingerprint(model, cutout, view_set, params, seed)
+    run = fit.start(views, params, seed)
+    occupied = None
+    saved = load_checkpoint(checkpoint_path, mark) if checkpoint_path else None
+    if saved is not None:
+        _restore(run, saved)
+        occupied = saved["occupied"].to(device)
+    level = fit.open_level(run.level, views, params)
+    last_saved = time.monotonic()
+    settled = False
+    while run.step < params.steps and not settled:
+        wanted = fit.level_of(run.step, params.steps)
+        if wanted != run.level:
+            run.level = wanted
+            level = fit.open_level(wanted, views, params)
+            fit.refine(run, level.size)
+            occupied = None
+        if occupied is None or run.step % SPACE_EVERY == 0:
+            occupied = fit.solid_space(run, level)
+        terms = fit.take_step(run, level, occupied, prior, params)
+        _check_finite(terms, run.step)
+        run.history.append(terms)
+        settled = params.early_stop and _settled(run, params)
+        progress("reconstruct", run.step, params.steps, **terms)
+        if checkpoint_path and time.monotonic() - last_saved > CHECKPOINT_SECONDS:
+            save_checkpoint(checkpoint_path, mark, _state(run, occupied))
+            last_saved = time.monotonic()
+    result = _finished(run, level, views, view_set, params, seed)
+    if checkpoint_path:
+        checkpoint_path.unlink(missing_ok=True)
+    return result
+
+
+def _state(run: Run, occupied: torch.Tensor) -> dict[str, Any]:
+    return {
+        "step": run.step,
+        "level": run.level,
+        "density": run.voxels.density.detach(),
+        "color": run.voxels.color.detach(),
+        "optimiser": run.optimiser.state_dict(),
+        "generator": run.generator.get_state(),
+        "occupied": occupied,
+        "history": run.history,
+    }
+
+
+def _restore(run: Run, saved: dict[str, Any]) -> None:
+    from core.sjc.fit import new_optimiser
+
+    device = run.voxels.density.device
+    run.step, run.level, run.history = saved["step"], saved["level"], saved["history"]
+    run.voxels = replace(run.voxels, density=saved["density"].to(device), color=saved["color"].to(device))
+    run.optimiser = new_optimiser(run.voxels)
+    run.optimiser.load_state_dict(saved["optimiser"])
+    run.generator.set_state(saved["generator"])
+
+
+def _check_finite(terms: dict[str, float], step: int) -> None:
+    broken = [name for name, value in terms.items() if not np.isfinite(value)]
+    if broken:
+        raise ReconstructionFailed(f"The reconstruction lost its numbers at step {step}: {', '.join(broken)}.")
+
+
+def _settled(run: Run, params: ReconstructParams, window: int = 20) -> bool:
+    """True when, on the finest grid, two windows of steps hardly differ in colour and silhouette."""
+    if run.step < 0.8 * params.steps or len(run.history) < 2 * window:
+        return False
+    sums = [sum(h.get("color", 0) + h.get("silhouette", 0) for h in part) for part in _windows(run.history, window)]
+    return sums[0] > 0 and abs(sums[0] - sums[1]) < 0.01 * sums[0]
+
+
+def _windows(history: list[dict[str, float]], window: int) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    return history[-2 * window : -window], history[-window:]
+
+
+def _finished(
+    run: Run, level: Level, views: list[View], view_set: ViewSet, params: ReconstructParams, seed: int
+) -> Field:
+    """The field as a value, judged."""
+    import torch
+
+    from core.sjc.cutoff import best_cutoff
+    from core.sjc.field import activate
+
+    with torch.no_grad():
+        sigma = activate(run.voxels.density[0, 0], run.voxels.scale) * level.allowed
+        if not bool(torch.isfinite(sigma).all()):
+            raise ReconstructionFailed("The reconstruction's density is not finite.")
+        weights = [4.0 if view.trusted else 1.0 for view in views]
+        isovalue, match = best_cutoff(sigma.cpu(), [_on_cpu(view) for view in views], weights)
+        filled = float((sigma > isovalue).float().mean())
+        if filled > 0.6:
+            raise ReconstructionFailed(f"The reconstruction fills {filled:.0%} of its box: the density exploded.")
+        if int((sigma > isovalue).sum()) < 8:
+            raise ReconstructionFailed("The reconstruction is empty: hardly a voxel became solid.")
+        color = run.voxels.color[0].permute(1, 2, 3, 0).clamp(0, 1)
+    info = {
+        "isovalue": isovalue,
+        "silhouette_iou": round(match, 5),
+        "preset": params.preset,
+        "steps": run.step,
+        "seed": seed,
+        "parameters": params.model_dump(mode="json"),
+        "losses": _thinned(run.history),
+    }
+    return Field(
+        np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
+        np.ascontiguousarray(color.cpu().numpy(), np.float32),
+        view_set.condition,
+        info,
+    )
+
+
+def _on_cpu(view: View) -> View:
+    from core.sjc.evidence import to_device
+
+    return to_device(view, "cpu")
+
+
+def _thinned(history: list[dict[str, float]], most: int = 50) -> list[dict[str, float]]:
+    """At most ``most`` entries, evenly spaced, rounded: the record that stays with the asset."""
+    every = max(1, len(history) // most)
+    return [{"step": i} | {k: round(v, 6) for k, v in history[i].items()} for i in range(0, len(history), every)]
