@@ -1,0 +1,80 @@
+"""The segment stage: a photo becomes the recentred cutout of its product."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, Photo
+from core.errors import NoObject, PhotoTooSmall, PoorPhoto
+from core.segment.framing import bounding_box, frame_from_background, frame_square, frame_straight
+from core.segment.objects import border_contact, choose_object, confidence
+from core.segment.params import SegmentParams
+from core.segment.segmenters import Segmenter
+
+
+def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cutout:
+    """Cut the product out of its photo and set it into the 512² frame.
+
+    The photo's own alpha channel is trusted where it has one and ``params.use_alpha``; else ``segmenter`` finds the
+    product. Doubts become the cutout's warnings. Raises :class:`NoObject`, :class:`SeveralObjects`,
+    :class:`PhotoTooSmall` or :class:`PoorPhoto`, each with one sentence for a person.
+    """
+    if photo.has_alpha and params.use_alpha:
+        alpha = photo.rgba[..., 3].astype(np.float32) / 255
+        _check_extent(alpha >= 0.5, params)
+        square = frame_square(bounding_box(alpha >= 0.5))
+        return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, photo.warnings)
+    rgb = np.ascontiguousarray(photo.rgba[..., :3])
+    raw = segmenter.raw_mask(rgb)
+    sure = confidence(raw)
+    if raw.max() < params.found or sure < params.lowest_confidence:
+        raise NoObject("No object was found in the photo: nothing stands out clearly from its background.")
+    mask = enlarge(raw, rgb.shape[:2])
+    choice = choose_object(mask >= 0.5)
+    _check_extent(choice.mask, params)
+    warnings = photo.warnings + _doubts(choice.mask, choice.rivals, sure, params)
+    square = frame_square(bounding_box(choice.mask))
+    alpha = np.where(_grown(choice.mask), mask, 0).astype(np.float32)
+    return Cutout(frame_from_background(rgb, alpha, square), square, segmenter.name, round(sure, 4), warnings)
+
+
+def enlarge(raw: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The network's mask ``(h, w)`` at the photo's size, values in 0..1."""
+    from PIL import Image
+
+    image = Image.fromarray(raw).resize(shape[::-1], Image.Resampling.BICUBIC)
+    return np.asarray(image, np.float32).clip(0, 1)
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The object and the soft rim around it, without the rims of its neighbours."""
+    from scipy.ndimage import maximum_filter
+
+    rim = max(3, round(max(mask.shape) / 100)) | 1
+    return np.asarray(maximum_filter(mask, rim))
+
+
+def _check_extent(mask: NDArray[np.bool_], params: SegmentParams) -> None:
+    if not mask.any():
+        raise NoObject("No object was found in the photo: all of it is nearly transparent.")
+    left, top, right, bottom = bounding_box(mask)
+    longest = max(right - left, bottom - top)
+    if longest < params.smallest_object:
+        raise PhotoTooSmall(
+            f"The object is only {longest} pixels long in the photo; at least {params.smallest_object} are needed."
+        )
+
+
+def _doubts(mask: NDArray[np.bool_], rivals: int, sure: float, params: SegmentParams) -> tuple[str, ...]:
+    """Warnings about a mask ``(H, W)`` that a segmentation model made; raises :class:`PoorPhoto` for a hopeless one."""
+    warnings = []
+    if mask.mean() > params.largest_area:
+        raise PoorPhoto("The object fills the whole photo; step back until all of it is visible with some background.")
+    if rivals:
+        warnings.append(f"The photo shows {rivals + 1} objects; the largest and most central one was taken.")
+    if border_contact(mask) > params.border_contact:
+        warnings.append("The object is cropped by the photo's border; the missing part will be invented.")
+    if sure < params.doubtful_confidence:
+        warnings.append("The outline is uncertain (glass, low contrast or a busy background); check the cutout.")
+    return tuple(warnings)
