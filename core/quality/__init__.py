@@ -1,1 +1,23 @@
-"""Quality: metrics against ground truth, and the gate that works without one."""
+"""Quality: metrics against ground truth, and the gate that works without one.
+
+assess(cutout, view_set, glb, report, params) -> Assessment
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.artifacts import Cutout, ViewSet
+from core.quality.params import QualityParams
+
+if TYPE_CHECKING:
+    from core.quality.gate import Assessment
+
+__all__ = ["QualityParams", "assess"]
+
+
+def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any], params: QualityParams) -> Assessment:
+    """See :func:`core.quality.gate.assess`."""
+    from core.quality import gate
+
+    return gate.assess(cutout, view_set, glb, report, params)

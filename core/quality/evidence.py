@@ -1,0 +1,210 @@
+"""What the gate measures of an asset: its re-render against the photo and the views, its mask, its geometry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, ViewSet
+from core.cameras import Camera, project
+from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
+from core.quality.shape import Points
+
+INPUT_SIZE = 256
+"""Pixels a side of the re-render from the photo's camera."""
+
+PSNR_CAP = 40.0
+"""Above this a picture is as good as equal, dB."""
+
+
+def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]) -> dict[str, float]:
+    """All metrics by name; those that need data which is not there (no views, no unseen share) are left out.
+
+    Raises ValueError where the GLB is unreadable or has no surface.
+    """
+    from core.errors import MeshmillError
+    from core.mesh import read_glb
+
+    try:
+        model = read_glb(glb)
+    except (MeshmillError, AssertionError, TypeError) as error:
+        raise ValueError(f"it does not read as a GLB: {error}") from error
+    vertices, faces = np.asarray(model.vertices, np.float64), np.asarray(model.faces, np.int64)
+    if not len(faces) or not np.isfinite(vertices).all():
+        raise ValueError("it has no finite surface")
+    world = placed(vertices, faces, cutout, view_set.condition, report)
+    paint: dict[str, Any] = {"colors": model.colors}
+    texels = model.texels()
+    if model.uv is not None and texels is not None:
+        paint = {"uv": model.uv, "texture": texels}
+    return (
+        mask_health(cutout)
+        | input_view(cutout, view_set.condition, world, faces, paint)
+        | views_agreement(view_set, world, faces, paint)
+        | geometry(vertices, faces)
+        | reported(view_set, report)
+    )
+
+
+def placed(
+    vertices: Points, faces: NDArray[np.int64], cutout: Cutout, camera: Camera, report: dict[str, Any]
+) -> Points:
+    """The GLB's vertices back in the field's world, where the cutout is what ``camera`` sees."""
+    placement = report.get("placement")
+    if isinstance(placement, dict) and "scale" in placement and "offset" in placement:
+        return np.asarray(vertices / float(placement["scale"]) - np.asarray(placement["offset"], np.float64))
+    return fitted(vertices, cutout.rgba[..., 3] >= 128, camera)
+
+
+def fitted(vertices: Points, mask: NDArray[np.bool_], camera: Camera, rounds: int = 8) -> Points:
+    """Scaled and moved so that the projection's box equals the mask's in centre and longest side.
+
+    A picture cannot tell scale from depth, so the box's centre is kept at the distance of the origin.
+    """
+    low, high = vertices.min(0), vertices.max(0)
+    world = np.asarray((vertices - (low + high) / 2) / max(float((high - low).max()), 1e-12), np.float64)
+    size = mask.shape[0]
+    left, top, right, bottom = object_box(mask)
+    wanted = np.array([(left + right - 1) / 2, (top + bottom - 1) / 2])
+    pose = camera.camera_to_world()
+    focal = size / 2 / np.tan(np.radians(camera.fov) / 2)
+    for _ in range(rounds):
+        xy = project(world, camera, size)[:, :2]
+        side = float((xy.max(0) - xy.min(0)).max())
+        if not np.isfinite(side) or side <= 0:
+            return world
+        world = world * (max(right - left, bottom - top) / side)
+        xy = project(world, camera, size)[:, :2]
+        off = (wanted - (xy.max(0) + xy.min(0)) / 2) * camera.radius / focal
+        world = world + off[0] * pose[:3, 0] - off[1] * pose[:3, 1]
+    return world
+
+
+def mask_health(cutout: Cutout) -> dict[str, float]:
+    """Coverage, soft edges, separate things and holes of the cutout's alpha; the segmentation's own confidence."""
+    from scipy import ndimage
+
+    alpha = cutout.rgba[..., 3]
+    mask = alpha >= 128
+    area = max(1, int(mask.sum()))
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())[1:] if count else np.zeros(1)
+    holes = ndimage.binary_fill_holes(mask) & ~mask
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return {
+        "coverage": float(mask.mean()),
+        "soft_edge": float(((alpha > 25) & (alpha < 230)).sum() / area),
+        "stray_share": float(1 - sizes.max() / area),
+        "hole_share": float(holes.sum() / area),
+        "frame_contact": float(rim.mean()),
+        "cutout_confidence": float(cutout.confidence),
+    }
+
+
+def input_view(
+    cutout: Cutout, camera: Camera, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]
+) -> dict[str, float]:
+    """The asset seen from the photo's camera against the photo: outline, colours, detail."""
+    photo = shrunk(cutout.rgba, INPUT_SIZE)
+    picture, alpha = picture_of(world, faces, camera, INPUT_SIZE, paint)
+    truth, mask = over_white(photo), photo[..., 3] >= 128
+    box = object_box(mask)
+    both = mask & (alpha >= 128)
+    return {
+        "input_mask_iou": mask_iou(alpha >= 128, mask),
+        "input_psnr": min(PSNR_CAP, psnr(picture, truth, box)),
+        "sharpness": detail(picture, both) / max(detail(truth, both), 1e-6) if both.any() else 0.0,
+    }
+
+
+def views_agreement(
+    view_set: ViewSet, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]
+) -> dict[str, float]:
+    """The asset against the views it was made from: mean outline overlap and colours, and the worst fifth's outline."""
+    overlaps, values = [], []
+    size = view_set.images.shape[1] if len(view_set.images) else 0
+    for image, camera in zip(view_set.images, view_set.cameras, strict=True):
+        picture, alpha = picture_of(world, faces, camera, size, paint)
+        mask = mask_from_white(image)
+        overlaps.append(mask_iou(alpha >= 128, mask))
+        values.append(min(PSNR_CAP, psnr(picture, image, object_box(mask | (alpha >= 128)))))
+    if not overlaps:
+        return {}
+    worst = np.sort(overlaps)[: max(1, len(overlaps) // 5)]
+    return {
+        "views_mask_iou": float(np.mean(overlaps)),
+        "worst_view_mask_iou": float(worst.mean()),
+        "views_psnr": float(np.mean(values)),
+    }
+
+
+def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
+    """Closed or not, loose parts, flatness and enclosed volume, of the mesh without its texture seams."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    step = max(float(np.ptp(vertices, axis=0).max()) * 1e-6, 1e-12)
+    _, index = np.unique(np.rint(vertices / step).astype(np.int64), axis=0, return_inverse=True)
+    welded = index.reshape(-1)[faces]
+    welded = welded[(welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])]
+    edges = np.concatenate([welded[:, [0, 1]], welded[:, [1, 2]], welded[:, [2, 0]]])
+    _, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+    count = int(index.max()) + 1
+    graph = coo_matrix((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+
+    centre = vertices.mean(0)
+    a, b, c = (vertices[faces[:, i]] - centre for i in range(3))
+    volumes = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
+    parts = np.abs(np.bincount(label[index.reshape(-1)[faces[:, 0]]], volumes))
+    size = np.ptp(vertices, axis=0)
+    total = float(parts.sum())
+    return {
+        "closed": float((uses == 2).all()) if len(uses) else 0.0,
+        "parts": float(np.count_nonzero(parts > 0)),
+        "largest_part": float(parts.max() / total) if total > 0 else 0.0,
+        "depth_ratio": float(size[2] / max(size[0], size[1], 1e-12)),
+        "thinness": float(size.min() / max(size.max(), 1e-12)),
+        "box_fill": float(total / max(float(size.prod()), 1e-12)),
+    }
+
+
+def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
+    """What earlier stages said: how sure the elevation is, how much of the texture no view saw."""
+    found: dict[str, float] = {}
+    elevation = view_set.info.get("elevation")
+    if isinstance(elevation, dict) and isinstance(elevation.get("confidence"), int | float):
+        found["elevation_confidence"] = float(elevation["confidence"])
+    texture = report.get("texture")
+    if isinstance(texture, dict) and isinstance(texture.get("unseen"), int | float):
+        found["unseen_texture"] = float(texture["unseen"])
+    return found
+
+
+def picture_of(
+    world: Points, faces: NDArray[np.int64], camera: Camera, size: int, paint: dict[str, Any]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The unlit asset over white ``(size, size, 3)`` and its alpha ``(size, size)``."""
+    from core.render import over, render_mesh
+
+    seen = render_mesh(world, faces, camera, size, supersample=2, **paint)
+    return over(seen.rgb, seen.alpha), seen.alpha
+
+
+def shrunk(rgba: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """``(H, W, 4)`` to ``(size, size, 4)`` without colours bleeding from transparent pixels."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgba).convert("RGBa").resize((size, size), Image.Resampling.BOX).convert("RGBA"))
+
+
+def detail(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
+    """Root mean square of the Laplacian of the grey picture inside the eroded mask: how much fine structure it has."""
+    from scipy import ndimage
+
+    inner = ndimage.binary_erosion(mask, iterations=3)
+    if not inner.any():
+        return 0.0
+    return float(np.sqrt(np.mean(ndimage.laplace(picture.mean(-1))[inner] ** 2)))

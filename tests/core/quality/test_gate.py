@@ -1,0 +1,162 @@
+"""The gate on assets whose faults are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.artifacts import Cutout, ViewSet
+from core.cameras import Camera
+from core.mesh.gltf import write_glb
+from core.mesh.values import Model
+from core.quality import QualityParams, assess
+from core.quality.evidence import fitted, geometry, mask_health, picture_of
+from core.quality.gate import CHECKS, combine, ramp, verdict
+
+CONDITION = Camera(0, 20)
+RING = tuple(Camera(azimuth, 20) for azimuth in range(0, 360, 60))
+PARAMS = QualityParams()
+
+
+def bumpy(squash: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A closed, coloured, asymmetric solid; ``squash`` flattens it along z."""
+    import trimesh
+
+    mesh = trimesh.creation.icosphere(subdivisions=4, radius=0.5)
+    vertices = np.asarray(mesh.vertices) * [1, 0.8, 0.6 * squash]
+    vertices[:, 0] += 0.15 * np.sin(6 * vertices[:, 1])
+    checks = (np.floor(vertices * 8).astype(int).sum(1) % 2).astype(np.uint8)
+    colors = np.stack([80 + 120 * checks, 60 + 20 * checks, 180 - 120 * checks], -1).astype(np.uint8)
+    return vertices, np.asarray(mesh.faces, np.int64), colors
+
+
+def glb_of(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> bytes:
+    normals = np.tile(np.array([0, 1, 0], np.float32), (len(vertices), 1))
+    return write_glb(Model(vertices.astype(np.float32), normals, faces, colors=colors), "test")
+
+
+def evidence_of(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> tuple[Cutout, ViewSet]:
+    """The cutout and views that a perfect pipeline would have had of the mesh."""
+    world = fitted(vertices, framed_mask(), CONDITION)
+    picture, alpha = picture_of(world, faces, CONDITION, 512, {"colors": colors})
+    rgba = np.dstack([np.where(alpha[..., None] > 0, picture, 255), alpha]).astype(np.uint8)
+    views = np.stack([picture_of(world, faces, camera, 128, {"colors": colors})[0] for camera in RING])
+    return Cutout(rgba, (0, 0, 512, 512), "alpha"), ViewSet(views, RING, CONDITION)
+
+
+def framed_mask() -> np.ndarray:
+    mask = np.zeros((512, 512), bool)
+    mask[56:456, 56:456] = True
+    return mask
+
+
+@pytest.fixture(scope="module")
+def perfect() -> tuple[Cutout, ViewSet, bytes]:
+    return *evidence_of(*bumpy()), glb_of(*bumpy())
+
+
+def test_a_perfect_asset_is_finished_without_reasons(perfect: tuple[Cutout, ViewSet, bytes]):
+    judged = assess(*perfect, {}, PARAMS)
+    assert judged.verdict == "finished"
+    assert judged.score > 0.95
+    assert judged.reasons == ()
+    assert judged.metrics["input_mask_iou"] > 0.98
+    assert judged.metrics["views_mask_iou"] > 0.95
+    json.dumps(judged.as_dict(), allow_nan=False)
+
+
+def test_the_judgement_is_deterministic(perfect: tuple[Cutout, ViewSet, bytes]):
+    assert assess(*perfect, {}, PARAMS) == assess(*perfect, {}, PARAMS)
+
+
+def test_a_flat_asset_is_worse_and_says_which_side(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, good = perfect
+    flat = assess(cutout, views, glb_of(*bumpy(0.1)), {}, PARAMS)
+    assert flat.score < assess(cutout, views, good, {}, PARAMS).score - 0.2
+    assert {"views_mask_iou", "depth_ratio"} & {reason.name for reason in flat.reasons}
+    assert all(reason.sentence.endswith(".") for reason in flat.reasons)
+
+
+def test_wrong_colours_lower_the_score(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, _ = perfect
+    vertices, faces, colors = bumpy()
+    wrong = assess(cutout, views, glb_of(vertices, faces, 255 - colors), {}, PARAMS)
+    assert wrong.score < 0.7
+    assert "input_psnr" in {reason.name for reason in wrong.reasons}
+
+
+def test_placement_of_the_report_is_undone(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, _ = perfect
+    vertices, faces, colors = bumpy()
+    world = fitted(vertices, framed_mask(), CONDITION)
+    offset, scale = np.array([0.1, 0.4, -0.2]), 0.03
+    moved = glb_of((world + offset) * scale, faces, colors)
+    judged = assess(cutout, views, moved, {"placement": {"scale": scale, "offset": offset.tolist()}}, PARAMS)
+    assert judged.metrics["input_mask_iou"] > 0.98
+
+
+def test_an_unreadable_glb_fails_with_a_sentence(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, good = perfect
+    for broken in (b"", b"not a glb", good[: len(good) // 2]):
+        judged = assess(cutout, views, broken, {}, PARAMS)
+        assert (judged.score, judged.verdict) == (0.0, "failed")
+        assert judged.sentence().startswith("The GLB cannot be judged")
+
+
+def test_warnings_of_the_photo_are_reasons(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, good = perfect
+    judged = assess(replace(cutout, warnings=("The object is cropped.",)), views, good, {}, PARAMS)
+    assert [reason.sentence for reason in judged.reasons] == ["The object is cropped."]
+
+
+def test_no_views_leaves_their_checks_out(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, good = perfect
+    judged = assess(cutout, replace(views, images=views.images[:0], cameras=()), good, {}, PARAMS)
+    assert "views_mask_iou" not in judged.metrics
+    assert judged.score > 0.95
+
+
+def test_ramps_and_their_mean():
+    check = next(check for check in CHECKS if check.metric == "soft_edge")
+    assert ramp(check.bad, check) == 0.0
+    assert ramp(check.good, check) == 1.0
+    assert ramp((check.bad + check.good) / 2, check) == pytest.approx(0.5)
+    assert ramp(10.0, check) == 0.0
+    assert combine({check.metric: 1.0 for check in CHECKS}) == 1.0
+    assert combine({"closed": 0.25}) == pytest.approx(0.25)
+    assert combine({}) == 0.0
+    assert len({check.metric for check in CHECKS}) == len(CHECKS)
+
+
+def test_thresholds_of_the_recipe_decide():
+    params = QualityParams(finished=0.8, review=0.5)
+    assert [verdict(score, params) for score in (0.8, 0.79, 0.5, 0.49)] == ["finished", "review", "review", "failed"]
+
+
+def test_geometry_counts_parts_and_holes():
+    import trimesh
+
+    one = trimesh.creation.box((1, 1, 1))
+    two = trimesh.util.concatenate([one, trimesh.creation.box((0.5, 1, 1)).apply_translation([3, 0, 0])])
+    whole = geometry(np.asarray(two.vertices, float), np.asarray(two.faces, np.int64))
+    assert (whole["parts"], whole["closed"]) == (2, 1.0)
+    assert whole["largest_part"] == pytest.approx(2 / 3)
+    opened = geometry(np.asarray(one.vertices, float), np.asarray(one.faces[1:], np.int64))
+    assert opened["closed"] == 0.0
+
+
+def test_mask_health_sees_strays_holes_and_soft_edges():
+    rgba = np.zeros((512, 512, 4), np.uint8)
+    rgba[100:200, 100:200, 3] = 255
+    rgba[140:160, 140:160, 3] = 0
+    rgba[300:320, 300:400, 3] = 255
+    rgba[400:410, 0:96, 3] = 100
+    health = mask_health(Cutout(rgba, (0, 0, 1, 1), "test", 0.7))
+    area = 10_000 - 400 + 2000
+    assert health["stray_share"] == pytest.approx(2000 / area)
+    assert health["hole_share"] == pytest.approx(400 / area)
+    assert health["soft_edge"] == pytest.approx(960 / area)
+    assert health["cutout_confidence"] == 0.7
