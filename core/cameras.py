@@ -8,7 +8,7 @@ units of the dataset, where an object's longest side is 1 and cameras sit at rad
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan, cos, degrees, radians, sin, tan
+from math import asin, atan, atan2, cos, degrees, radians, sin, tan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,14 @@ class Camera:
         pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(backward, right), backward
         pose[:3, 3] = self.eye()
         return pose
+
+
+def camera_from_eye(eye: NDArray[np.float64], fov: float = FIELD_OF_VIEW) -> Camera:
+    """The camera at ``eye`` ``(3,)``, not the origin; azimuth in (-180, 180], 0 where it is undefined (the poles)."""
+    radius = float(np.linalg.norm(eye))
+    x, y, z = (float(value) for value in eye)
+    azimuth = degrees(atan2(x, z)) if abs(x) + abs(z) > 1e-12 * radius else 0.0
+    return Camera(azimuth, degrees(asin(max(-1.0, min(1.0, y / radius)))), radius, fov)
 
 
 def intrinsics(width: int, height: int, fov: float = FIELD_OF_VIEW) -> NDArray[np.float64]:
