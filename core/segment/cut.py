@@ -21,7 +21,7 @@ def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cut
     :class:`PhotoTooSmall` or :class:`PoorPhoto`, each with one sentence for a person.
     """
     if photo.has_alpha and params.use_alpha:
-        alpha = photo.rgba[..., 3].astype(np.float32) / 255
+        alpha = photo.rgba[..., 3].astype(np.float32) / np.float32(255)
         _check_extent(alpha >= 0.5, params)
         square = frame_square(bounding_box(alpha >= 0.5))
         return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, photo.warnings)
@@ -35,8 +35,8 @@ def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cut
     _check_extent(choice.mask, params)
     warnings = photo.warnings + _doubts(choice.mask, choice.rivals, sure, params)
     square = frame_square(bounding_box(choice.mask))
-    alpha = np.where(_grown(choice.mask), mask, 0).astype(np.float32)
-    return Cutout(frame_from_background(rgb, alpha, square), square, segmenter.name, round(sure, 4), warnings)
+    product = mask * _grown(choice.mask)
+    return Cutout(frame_from_background(rgb, product, square), square, segmenter.name, round(sure, 4), warnings)
 
 
 def enlarge(raw: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -47,12 +47,12 @@ def enlarge(raw: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.floa
     return np.asarray(image, np.float32).clip(0, 1)
 
 
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The object and the soft rim around it, without the rims of its neighbours."""
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """1 on the object and the soft rim around it, 0 elsewhere: without the rims of its neighbours."""
     from scipy.ndimage import maximum_filter
 
     rim = max(3, round(max(mask.shape) / 100)) | 1
-    return np.asarray(maximum_filter(mask, rim))
+    return np.asarray(maximum_filter(mask, rim), np.float32)
 
 
 def _check_extent(mask: NDArray[np.bool_], params: SegmentParams) -> None:

@@ -111,7 +111,7 @@ def _load(name: str, path: Path, session_name: str | None, licence: str | None) 
             session = new_session(kind, sess_opts=options, providers=["CPUExecutionProvider"], model_path=str(link))
         except CheckpointError:
             raise
-        except Exception as error:  # onnxruntime's exceptions share no documented base  # noqa: BLE001
+        except Exception as error:  # onnxruntime's exceptions share no documented base
             raise CheckpointError(f"The segmentation model {path.name} cannot be loaded: {error}.") from error
         finally:
             os.environ.pop("U2NET_HOME") if before is None else os.environ.update(U2NET_HOME=before)
@@ -152,7 +152,7 @@ def _raw_predictor(session: Any) -> Callable[[NDArray[np.uint8]], NDArray[np.flo
     def raw_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         with lock, np.errstate(all="ignore"):  # the stretching that we discard divides by zero on blank photos
             session.predict(Image.fromarray(rgb))
-            values = np.asarray(recorder.outputs[0], np.float32)[0, 0]
+            values: NDArray[np.float32] = np.asarray(recorder.outputs[0], np.float32)[0, 0]
         if values.min() < 0 or values.max() > 1:  # BiRefNet's graphs end in logits
             values = (1 / (1 + np.exp(-np.clip(values, -60, 60)))).astype(np.float32)
         return values
