@@ -44,7 +44,7 @@ def reconstruct(
 
     ``model`` gives the score; None fits the views alone. With ``checkpoint_path`` the run survives being killed: the
     same call continues it and returns what the unbroken run would have returned (CPU, same machine). ``info`` of the
-    field holds ``isovalue`` (where the surface lies), the losses and the settings; no timings, so that equal inputs give
+    field holds ``isovalue`` (where the surface lies), the losses and the settings; no timings: equal inputs give
     equal bytes.
 
     Raises :class:`ReconstructionFailed` where the field is not finite, empty or fills its box, and
