@@ -1,0 +1,74 @@
+"""What commands share: one JSON document on stdout, words on stderr, errors as one sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    typer.echo(text, err=True)
+
+
+def put_json(document: Any) -> None:
+    """The one document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn the error tree into a sentence and an exit code: 2 for wrong usage, 1 for everything else."""
+    from core.errors import InputError, MeshmillError
+
+    try:
+        yield
+    except InputError as error:
+        stop(str(error), 2)
+    except MeshmillError as error:
+        stop(str(error), 1)
+    except LookupError as error:
+        stop(str(error).strip("'\""), 1)
+    except KeyboardInterrupt:
+        stop("Stopped. What was finished is kept; run the same command again to go on.", 130)
+
+
+def stop(sentence: str, code: int) -> NoReturn:
+    say(sentence)
+    raise typer.Exit(code)
+
+
+def open_house_for_people(listener: Any = None) -> Any:
+    """The house, with a database or store that is down as a sentence."""
+    from pydantic import ValidationError
+
+    from core.errors import InputError, TransientError
+    from db.engine import DatabaseDown
+    from tasks.house import open_house
+
+    try:
+        return open_house(listener=listener)
+    except DatabaseDown as error:
+        raise TransientError(str(error)) from error
+    except ValidationError as error:
+        fields = "; ".join(f"MESHMILL_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise InputError(f"The settings do not validate: {fields}.") from error
+    except ValueError as error:
+        raise InputError(str(error)) from error

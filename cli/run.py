@@ -1,0 +1,50 @@
+"""`meshmill run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import Json, open_house_for_people, put_json, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos: a photo is a product, a sub-folder is one too.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where finished GLBs also stand as <sku>.glb.")] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Build at most so many products.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
+    json: Json = False,
+) -> None:
+    """Ingest a folder of product photos and build its assets to the end."""
+    with sentences():
+        from cli.progress import watch
+        from core.recipes import load_recipe
+        from flows.run import run_folder
+
+        loaded = load_recipe(recipe, set_ or [])
+        with watch(quiet=json) as listener:
+            house = open_house_for_people(listener)
+            listener.watch(house)
+            try:
+                document = run_folder(house, photos, loaded, out=out, limit=limit, force=force)
+            finally:
+                house.close()
+        if out is not None:
+            from cli.sheet import write_sheet
+
+            document["sheet"] = write_sheet(house, document, out)
+        if json:
+            put_json(document)
+        else:
+            from cli.tables import print_run
+
+            print_run(document, out)
+    if document["counts"]["failed"] or document["counts"]["quarantined"]:
+        raise typer.Exit(1)

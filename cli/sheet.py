@@ -1,0 +1,61 @@
+"""The contact sheet of a run: each product's photo beside what was made of it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from db import assets
+from storage import read_bytes
+from tasks.house import House
+
+CELL = 192
+"""Pixels a picture."""
+
+PICTURES = ("cutout.png", "views.png")
+"""Kinds of artifacts that a row shows, left to right, before the previews of the finished model."""
+
+
+def write_sheet(house: House, document: dict[str, Any], out: Path) -> str | None:
+    """``out/contact-sheet.png``, a row a product; None where no product has a picture yet."""
+    rows = []
+    for asset in document["assets"]:
+        pictures = [picture for kind in PICTURES if (picture := _picture(house, asset["asset_id"], kind))]
+        pictures += _previews(house, asset["asset_id"])
+        rows.append((asset, pictures))
+    width = max((len(pictures) for _, pictures in rows), default=0)
+    if not width:
+        return None
+    sheet = Image.new("RGB", (width * CELL + 8, len(rows) * (CELL + 20) + 8), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (asset, pictures) in enumerate(rows):
+        top = 4 + number * (CELL + 20)
+        draw.text((6, top + 3), f"{asset['sku']}  {asset['status']}".encode("latin-1", "replace"), fill="black")
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (4 + column * CELL, top + 18))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "contact-sheet.png"
+    sheet.save(path)
+    return str(path)
+
+
+def _picture(house: House, asset_id: str, kind: str) -> Image.Image | None:
+    stored = assets.artifact(house.engine, asset_id, kind)
+    if stored is None:
+        return None
+    image = Image.open(io.BytesIO(read_bytes(house.store, stored["key"], stored["sha256"]))).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
+    white.thumbnail((CELL, CELL))
+    cell = Image.new("RGB", (CELL, CELL), "white")
+    cell.paste(white.convert("RGB"), ((CELL - white.width) // 2, (CELL - white.height) // 2))
+    return cell
+
+
+def _previews(house: House, asset_id: str) -> list[Image.Image]:
+    """Renders of the finished model: the finish stage's own previews."""
+    kinds = [f"preview{i}.png" for i in range(4)] + ["preview.png"]
+    return [picture for kind in kinds if (picture := _picture(house, asset_id, kind))]

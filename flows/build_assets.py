@@ -1,0 +1,78 @@
+"""A shard: its assets one after the other through the model stages, their finishing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+
+from prefect import flow
+
+from core.errors import MeshmillError
+from db import assets
+from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset, request
+from tasks.failures import TRANSIENT
+from tasks.house import CPU_STAGES, HOUSE, House, open_house
+from tasks.keys import STAGES
+from tasks.models import Registered, Weights, resolve_models
+from tasks.stage_task import run_as_task
+
+MODEL_STAGES = tuple(stage for stage in STAGES if stage not in CPU_STAGES)
+FINISH_STAGES = tuple(stage for stage in STAGES if stage in CPU_STAGES)
+
+
+@flow(name="build_assets", log_prints=False, validate_parameters=False)
+def build_assets(asset_ids: list[str], force: bool = False) -> dict[str, str]:
+    """Build a shard's assets; asset id to final status. One asset's failure never stops the others."""
+    house = HOUSE.get(None)
+    if house is not None:
+        return build_shard(house, asset_ids, force)
+    house = open_house()
+    token = HOUSE.set(house)
+    try:
+        return build_shard(house, asset_ids, force)
+    finally:
+        HOUSE.reset(token)
+        house.close()
+
+
+def build_shard(house: House, asset_ids: Sequence[str], force: bool = False) -> dict[str, str]:
+    """The model's stages here, mesh and finish in threads that wait for processes of their own."""
+    lanes = house.settings.finish_workers
+    statuses: dict[str, str] = {}
+    with ThreadPoolExecutor(lanes, "finish") as pool:
+        pending: list[tuple[str, Future[str]]] = []
+        for number, asset_id in enumerate(asset_ids):
+            try:
+                state = _through_models(house, asset_id, force)
+            except (MeshmillError, *TRANSIENT) as error:
+                statuses[asset_id] = fail_asset(house, asset_id, error)
+                continue
+            pending.append((asset_id, pool.submit(copy_context().run, _finish, house, state, number % lanes)))
+        for asset_id, future in pending:
+            statuses[asset_id] = future.result()
+    return statuses
+
+
+def _through_models(house: House, asset_id: str, force: bool) -> Progressing:
+    models = _models(house, asset_id)
+    state = begin_asset(house, asset_id, models, force)
+    for stage in MODEL_STAGES:
+        advance(state, stage, run_as_task(request(state, stage)))
+    return state
+
+
+def _models(house: House, asset_id: str) -> dict[str, Weights]:
+    from core.recipes import Recipe
+
+    recipe = Recipe.model_validate(assets.job(house.engine, asset_id).parameters)
+    return resolve_models(house.settings, recipe, Registered(house.engine))
+
+
+def _finish(house: House, state: Progressing, lane: int) -> str:
+    try:
+        for stage in FINISH_STAGES:
+            advance(state, stage, run_as_task(request(state, stage, lane)))
+        return end_asset(house, state)
+    except (MeshmillError, *TRANSIENT) as error:
+        return fail_asset(house, state.job.asset_id, error)

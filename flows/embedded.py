@@ -1,0 +1,101 @@
+"""The embedded mode's Prefect server: started beside the work, reachable by this process only, gone with it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from core.errors import TransientError
+
+START_SECONDS = 180
+"""A fresh server writes its whole schema first: 7 to 20 s, more on a busy machine."""
+
+
+class EmbeddedServer:
+    """A server process, or nothing where `PREFECT_API_URL` already names one."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home / "prefect"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url = ""
+
+    def start(self) -> None:
+        """Start it and return at once; models load while it comes up."""
+        if os.environ.get("PREFECT_API_URL"):
+            return
+        self._home.mkdir(parents=True, exist_ok=True)
+        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        os.environ.setdefault("PREFECT_HOME", str(self._home))
+        port = _free_port()
+        self._url = f"http://127.0.0.1:{port}/api"
+        log = (self._home / "server.log").open("wb")
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C must not take the record away before the run has ended it
+        )
+        log.close()
+        os.environ["PREFECT_API_URL"] = self._url
+
+    def wait(self) -> None:
+        """Until it answers. Raises :class:`TransientError` with the place of its log."""
+        if self._process is None:
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self._url}/health", timeout=2) as answer:  # noqa: S310 - loopback
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise TransientError(f"The embedded Prefect server did not start; see {self._home / 'server.log'}.")
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        if os.environ.get("PREFECT_API_URL") == self._url:
+            del os.environ["PREFECT_API_URL"]
+
+
+_ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    # Without batches the next flow waits seconds for the last one's task events.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
+    # Nothing is scheduled, automated or marked late in a server that lives for one run.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,133 @@
+"""`meshmill run`: ingest a folder, plan, build what is new, and say what came out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError
+from core.recipes import Recipe, recipe_hash
+from db import assets
+from db.catalogue import Changes, ensure_catalogue, sync_products
+from flows.embedded import EmbeddedServer
+from storage import copy_to_file
+from tasks.house import HOUSE, House
+from tasks.keys import new_run_id
+from tasks.models import Registered, Weights, resolve_models
+from tasks.plan import plan_catalogue
+from tasks.sources import file_uri, hash_file, scan_folder
+from tasks.worker import StageCall
+
+
+def run_folder(
+    house: House,
+    photos: Path,
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    limit: int | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Ingest and build to the end; the document of `run --json`.
+
+    Raises :class:`InputError` for a missing folder, CheckpointError and PolicyViolation before anything is computed.
+    """
+    started = time.monotonic()
+    if not photos.is_dir():
+        raise InputError(f"There is no folder {photos}.")
+    models = resolve_models(house.settings, recipe, Registered(house.engine))
+    catalogue_id = ensure_catalogue(house.engine, photos.resolve().name or "photos", file_uri(photos.resolve()))
+    changes = sync_products(house.engine, catalogue_id, scan_folder(photos.resolve()), hash_file)
+    run_id = new_run_id()
+    plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
+    assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))
+    if plan.build:
+        _build(house, plan.build, models, force)
+    rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
+    document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
+    assets.end_run(house.engine, run_id, {name: value for name, value in document.items() if name != "assets"})
+    if out is not None:
+        deliver(house, rows, out)
+    return document
+
+
+def _build(house: House, asset_ids: tuple[str, ...], models: Mapping[str, Weights], force: bool) -> None:
+    """Prefect's server and the models come up side by side; a run with nothing to build starts neither."""
+    server = EmbeddedServer(house.settings.home_path)
+    server.start()
+    token = HOUSE.set(house)
+    try:
+        _warm(house, models)
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        from flows.build_assets import build_assets
+
+        server.wait()
+        # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            build_assets(list(asset_ids), force)
+    finally:
+        HOUSE.reset(token)
+        server.stop()
+
+
+def _warm(house: House, models: Mapping[str, Weights]) -> None:
+    """Have the model's process load what it will need, without waiting for it."""
+    import threading
+
+    call = StageCall("warm", {}, {}, models={r: w.path for r, w in models.items()}, device=house.settings.device)
+
+    def load() -> None:
+        import contextlib
+
+        from core.errors import MeshmillError
+
+        with contextlib.suppress(MeshmillError):  # the stage that needs the model will say it again, and be recorded
+            house.worker("segment").call(call, lambda *_, **__: None, house.settings.stage_timeout)
+
+    threading.Thread(target=load, name="warm", daemon=True).start()
+
+
+def summary(
+    run_id: str, rows: list[dict[str, Any]], reused: tuple[str, ...], seconds: float, changes: Changes
+) -> dict[str, Any]:
+    """The document of `run --json`."""
+    counts = Counter(row["status"] for row in rows)
+    names = ("sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "seconds", "quality")
+    return {
+        "run_id": run_id,
+        "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
+        | {"reused": len(reused)},
+        "seconds": round(seconds, 2),
+        "changes": asdict(changes),
+        "assets": [{name: row[name] for name in names} for row in sorted(rows, key=lambda row: row["sku"])],
+    }
+
+
+def deliver(house: House, rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for row in rows:
+        if row["status"] not in ("finished", "review"):
+            continue
+        stored = assets.artifact(house.engine, row["asset_id"], "glb")
+        if stored is None:
+            continue
+        folder = out if row["status"] == "finished" else out / "review"
+        path = folder / f"{row['sku']}.glb"
+        if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
+            copy_to_file(house.store, stored["key"], stored["sha256"], path)
+        written.append(path)
+    return written
+
+
+def _differs(path: Path, sha256: str) -> bool:
+    import hashlib
+
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() != sha256

@@ -1,0 +1,144 @@
+"""One asset from its photo to its verdict: the stages in order, and the asset's row at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import MeshmillError, TransientError, UnreadablePhoto
+from core.recipes import Recipe
+from db import assets
+from db.assets import Job
+from db.stage_runs import Stored
+from storage import ObjectMissing
+from tasks.artifacts import store_photo
+from tasks.failures import as_meshmill_error, status_of
+from tasks.house import House
+from tasks.keys import STAGES
+from tasks.models import Weights
+from tasks.plan import about_of
+from tasks.run_stage import StageRequest, StageResult, run_stage
+from tasks.sources import read_source
+
+Runner = Callable[[StageRequest], StageResult]
+"""How a stage is run: plainly, or as a Prefect task."""
+
+
+@dataclass
+class Progressing:
+    """An asset on its way through the stages."""
+
+    job: Job
+    recipe: Recipe
+    models: Mapping[str, Weights]
+    force: bool = False
+    made: dict[str, Stored] = field(default_factory=dict)
+    seconds: float = 0.0
+    cost: float = 0.0
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+INPUTS: dict[str, tuple[str, ...]] = {
+    "segment": ("photo",),
+    "views": ("cutout",),
+    "reconstruct": ("cutout", "views"),
+    "mesh": ("field", "cutout", "views"),
+    "finish": ("mesh", "field", "cutout", "views"),
+    "assess": ("cutout", "views", "glb", "report"),
+}
+"""Which artifacts each stage reads."""
+
+MODELS: dict[str, str] = {"segment": "segmenter", "views": "views", "reconstruct": "views"}
+"""Which weights each stage uses."""
+
+SEEDED = frozenset({"views", "reconstruct"})
+
+
+def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> Progressing:
+    """Mark the asset as running and put its photo into the store. Raises :class:`UnreadablePhoto`, TransientError."""
+    job = assets.job(house.engine, asset_id)
+    assets.set_status(house.engine, asset_id, "running")
+    state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
+    photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)
+    state.made["photo"] = store_photo(house, photo.source, job.candidate.photo_sha256, photo.bytes)
+    return state
+
+
+def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
+    """The stage's request out of the recipe and what was made so far."""
+    params = getattr(state.recipe, "quality" if stage == "assess" else stage).model_dump(mode="json")
+    if stage == "views" and state.job.candidate.elevation is not None:
+        params["elevation"] = state.job.candidate.elevation
+    role = MODELS.get(stage)
+    return StageRequest(
+        state.job.asset_id,
+        stage,
+        {kind: state.made[kind] for kind in INPUTS[stage]},
+        params,
+        state.recipe.seed if stage in SEEDED else None,
+        {role: state.models[role]} if role else {},
+        about_of(state.job, state.models) if stage == "finish" else {},
+        state.force,
+        lane,
+    )
+
+
+def advance(state: Progressing, stage: str, result: StageResult) -> None:
+    """Take in what a stage made."""
+    for stored in result.run.artifacts:
+        state.made[stored.kind] = stored
+    state.seconds += result.run.seconds
+    state.cost += result.run.cost
+    state.figures[stage] = result.run.figures
+
+
+def end_asset(house: House, state: Progressing) -> str:
+    """Write the verdict; the status."""
+    verdict = state.figures["assess"]
+    report = state.figures["finish"]
+    glb = state.made["glb"]
+    status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
+    reason = "; ".join(verdict["reasons"]) or None
+    assets.set_status(
+        house.engine,
+        state.job.asset_id,
+        status,
+        verdict=verdict["verdict"],
+        reason=reason,
+        quality=verdict["score"],
+        metrics=verdict["metrics"] | {"score": verdict["score"]},
+        faces=report.get("faces"),
+        bytes=glb.bytes,
+        seconds=round(state.seconds, 3),
+        cost=round(state.cost, 6),
+        glb_id=glb.id,
+    )
+    house.listener.asset(state.job.asset_id, status, reason)
+    return status
+
+
+def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
+    """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
+    known = as_meshmill_error(error)
+    status = status_of(known)
+    assets.set_status(house.engine, asset_id, status, reason=str(known), error_class=type(known).__name__)
+    house.listener.asset(asset_id, status, str(known))
+    return status
+
+
+def build_asset(
+    house: House, asset_id: str, models: Mapping[str, Weights], run: Runner | None = None, force: bool = False
+) -> str:
+    """All stages of one asset in order, here and now; its final status. Never raises for the asset's own failures."""
+    runner = run or (lambda r: run_stage(house, r))
+    try:
+        state = begin_asset(house, asset_id, models, force)
+        for stage in STAGES:
+            advance(state, stage, runner(request(state, stage)))
+        return end_asset(house, state)
+    except (MeshmillError, *_STORE) as error:
+        return fail_asset(house, asset_id, error)
+
+
+_STORE = (ObjectMissing, TransientError, UnreadablePhoto)

@@ -1,0 +1,230 @@
+"""The stages, computed: bytes in, core's functions, bytes out. Runs in a worker process."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from functools import lru_cache
+from typing import Any
+
+from core.artifacts import Cutout, Field, Mesh, ViewSet
+from core.progress import Progress
+from tasks.worker import StageCall, StageOutput
+
+
+def compute(call: StageCall, progress: Progress) -> StageOutput:
+    """Compute one stage with core's functions. Raises :mod:`core.errors`."""
+    output = _STAGES[call.stage](call, progress)
+    return StageOutput(output.files, output.figures, output.device, _peak_memory(output.device))
+
+
+def _warm(call: StageCall, progress: Progress) -> StageOutput:
+    """Import and load what the stages will need, while somebody else still waits for something."""
+    if "segmenter" in call.models:
+        _segmenter(call.models["segmenter"])
+    if "views" in call.models:
+        _model(call.models["views"], _device(call))
+    return StageOutput({})
+
+
+def _segment(call: StageCall, progress: Progress) -> StageOutput:
+    from core.photos import PhotoLimits, near_duplicate_hash, read_photo
+    from core.segment import SegmentParams, segment
+
+    photo = read_photo(call.inputs["photo"], PhotoLimits())
+    params = SegmentParams.model_validate(call.params)
+    cutout = segment(photo, params, segmenter=_segmenter(call.models["segmenter"]))
+    height, width = photo.rgba.shape[:2]
+    figures = {
+        "width": width,
+        "height": height,
+        "format": photo.format,
+        "fingerprint": near_duplicate_hash(photo),
+        "method": cutout.method,
+        "confidence": cutout.confidence,
+        "warnings": [*photo.warnings, *cutout.warnings],
+    }
+    return StageOutput({"cutout.npz": cutout.to_bytes(), "cutout.png": _png(cutout.rgba)}, figures)
+
+
+def _views(call: StageCall, progress: Progress) -> StageOutput:
+    from core.zero123 import make_view_set
+    from core.zero123.params import ViewsParams
+
+    device = _device(call)
+    model = _model(call.models["views"], device)
+    params = ViewsParams.model_validate(call.params)
+    views = make_view_set(model, Cutout.from_bytes(call.inputs["cutout"]), params, call.seed, progress)
+    return StageOutput(
+        {"views.npz": views.to_bytes(), "views.png": _png(_sheet(views.images))}, _plain(views.info), device
+    )
+
+
+def _reconstruct(call: StageCall, progress: Progress) -> StageOutput:
+    from pathlib import Path
+
+    from core.sjc import reconstruct
+    from core.sjc.params import ReconstructParams
+
+    device = _device(call)
+    field = reconstruct(
+        _model(call.models["views"], device),
+        Cutout.from_bytes(call.inputs["cutout"]),
+        ViewSet.from_bytes(call.inputs["views"]),
+        ReconstructParams.model_validate(call.params),
+        call.seed,
+        checkpoint_path=Path(call.checkpoint_path) if call.checkpoint_path else None,
+        progress=progress,
+    )
+    return StageOutput({"field.npz": field.to_bytes()}, _plain(field.info), device)
+
+
+def _mesh(call: StageCall, progress: Progress) -> StageOutput:
+    from core.mesh import extract_mesh
+    from core.mesh.params import MeshParams
+
+    mesh = extract_mesh(
+        Field.from_bytes(call.inputs["field"]),
+        Cutout.from_bytes(call.inputs["cutout"]),
+        ViewSet.from_bytes(call.inputs["views"]),
+        MeshParams.model_validate(call.params),
+    )
+    return StageOutput({"mesh.npz": mesh.to_bytes()}, _plain(mesh.info))
+
+
+def _finish(call: StageCall, progress: Progress) -> StageOutput:
+    from core.mesh import AssetAbout, finish_asset
+    from core.mesh.params import FinishParams
+
+    finished = finish_asset(
+        Mesh.from_bytes(call.inputs["mesh"]),
+        Field.from_bytes(call.inputs["field"]),
+        Cutout.from_bytes(call.inputs["cutout"]),
+        ViewSet.from_bytes(call.inputs["views"]),
+        FinishParams.model_validate(call.params),
+        AssetAbout(**call.about),
+        progress,
+    )
+    report = _plain(finished.report)
+    return StageOutput({**finished.files, "report.json": _json(report)}, report)
+
+
+def _assess(call: StageCall, progress: Progress) -> StageOutput:
+    from core.quality import assess
+    from core.quality.params import QualityParams
+
+    report = json.loads(call.inputs["report"])
+    assessment = assess(
+        Cutout.from_bytes(call.inputs["cutout"]),
+        ViewSet.from_bytes(call.inputs["views"]),
+        call.inputs["glb"],
+        report,
+        QualityParams.model_validate(call.params),
+    )
+    figures = {
+        "score": float(assessment.score),
+        "verdict": str(assessment.verdict),
+        "reasons": [str(reason) for reason in assessment.reasons],
+        "metrics": _plain(assessment.metrics),
+    }
+    return StageOutput({"assessment.json": _json(figures)}, figures)
+
+
+_STAGES = {
+    "warm": _warm,
+    "segment": _segment,
+    "views": _views,
+    "reconstruct": _reconstruct,
+    "mesh": _mesh,
+    "finish": _finish,
+    "assess": _assess,
+}
+
+
+@lru_cache(maxsize=2)
+def _segmenter(path: str) -> Any:
+    from core.segment import load_segmenter
+
+    return load_segmenter(path)
+
+
+@lru_cache(maxsize=1)
+def _model(path: str, device: str) -> Any:
+    from core.zero123 import load_model
+
+    return load_model(path, device)
+
+
+def _device(call: StageCall) -> str:
+    if call.device != "auto":
+        return call.device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _peak_memory(device: str) -> int | None:
+    """Bytes: the GPU's peak since the last stage, else this process's peak so far."""
+    torch = sys.modules.get("torch")
+    if device.startswith("cuda") and torch is not None:
+        peak = int(torch.cuda.max_memory_allocated())
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _png(rgba: Any) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(rgba).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _sheet(images: Any) -> Any:
+    """Views ``(N, S, S, 3)`` side by side, four in a row, white where none is left."""
+    import numpy as np
+
+    count, size = images.shape[:2]
+    columns = min(4, count)
+    rows = -(-count // columns)
+    sheet = np.full((rows * size, columns * size, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        y, x = divmod(i, columns)
+        sheet[y * size : (y + 1) * size, x * size : (x + 1) * size] = image
+    return sheet
+
+
+def _plain(value: Any) -> Any:
+    """JSON values out of numpy's, dataclasses and tuples; what is not finite becomes None."""
+    import math
+    from dataclasses import asdict, is_dataclass
+
+    import numpy as np
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump())
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None else str(value)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1).encode()

@@ -1,0 +1,48 @@
+"""What went wrong, as one of the four branches of core.errors, with its sentence."""
+
+from __future__ import annotations
+
+import core.errors as tree
+from core.errors import InputError, MeshmillError, OutOfMemory, StageError, TransientError
+from db.engine import DatabaseDown
+from storage import ObjectDamaged, ObjectMissing, StoreDown
+
+TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
+
+
+def is_transient(error: BaseException) -> bool:
+    return isinstance(error, TRANSIENT)
+
+
+def as_meshmill_error(error: BaseException) -> MeshmillError:
+    """Any exception as one of the tree: what nobody foresaw is ours."""
+    if isinstance(error, MeshmillError):
+        return error
+    if isinstance(error, TRANSIENT):
+        return TransientError(str(error))
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return OutOfMemory("There was not enough memory for this stage.")
+    if isinstance(error, OSError) and error.errno == 28:
+        return TransientError("The disk is full: free some space, then run again.")
+    text = str(error).strip().splitlines()
+    return StageError(f"An unexpected {type(error).__name__}: {text[0] if text else 'no message'}.")
+
+
+def rebuild(class_name: str, sentence: str) -> MeshmillError:
+    """An error that crossed a process border, by its class's name."""
+    cls = getattr(tree, class_name, StageError)
+    if not (isinstance(cls, type) and issubclass(cls, MeshmillError)):
+        cls = StageError
+    return cls(sentence)
+
+
+def status_of(error: MeshmillError) -> str:
+    """The status of an asset that ends with this error."""
+    return "quarantined" if isinstance(error, InputError) else "failed"
+
+
+def may_pass_next_time(error_class: str | None) -> bool:
+    """Whether a later run should try a failed asset again by itself: the surroundings failed, not the product."""
+    return error_class is not None and issubclass(
+        type(rebuild(error_class, "")), (TransientError, OutOfMemory, tree.StageTimeout)
+    )

@@ -1,0 +1,108 @@
+"""What every task needs, opened once: settings, database, store, worker processes, and who listens to progress."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from core.errors import TransientError
+from db.engine import open_engine
+from db.leases import owner_name
+from db.migrate import upgrade
+from storage import Store, open_store
+from tasks.compute import compute
+from tasks.settings import Settings
+from tasks.worker import Compute, StageWorker
+
+CPU_STAGES = frozenset({"mesh", "finish", "assess"})
+"""Stages that need no model: they run beside it, so that a GPU never waits for a mesh."""
+
+
+class Listener(Protocol):
+    """Who is told how the work goes. Called from several threads."""
+
+    def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
+        """``state`` is ``started``, ``reused``, ``finished`` or ``failed``."""
+
+    def progress(self, asset_id: str, stage: str, step: str, done: int, total: int, **figures: Any) -> None: ...
+
+    def asset(self, asset_id: str, status: str, reason: str | None) -> None: ...
+
+
+class Silent:
+    """Nobody listens."""
+
+    def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None: ...
+
+    def progress(self, asset_id: str, stage: str, step: str, done: int, total: int, **figures: Any) -> None: ...
+
+    def asset(self, asset_id: str, status: str, reason: str | None) -> None: ...
+
+
+@dataclass
+class House:
+    """The open factory."""
+
+    settings: Settings
+    engine: Engine
+    store: Store
+    compute: Compute
+    listener: Listener = field(default_factory=Silent)
+    owner: str = field(default_factory=owner_name)
+    _workers: dict[str, StageWorker] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def scratch(self) -> Path:
+        """Where stages leave checkpoints of their own."""
+        folder = self.settings.home_path / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def worker(self, stage: str, lane: int = 0) -> StageWorker:
+        """The process that computes a stage."""
+        beside = stage in CPU_STAGES
+        name = f"meshmill-finish-{lane}" if beside else "meshmill-model"
+        with self._lock:
+            if name not in self._workers:
+                self._workers[name] = StageWorker(self.compute, name, threads=1 if beside else None)
+            return self._workers[name]
+
+    def close(self) -> None:
+        """Stop the workers and let the database go."""
+        for worker in self._workers.values():
+            worker.close()
+        self.engine.dispose()
+
+
+HOUSE: ContextVar[House] = ContextVar("house")
+"""The house that the running flow opened; tasks find it here, because Prefect inspects every parameter."""
+
+
+def open_house(settings: Settings | None = None, compute: Compute = compute, listener: Listener | None = None) -> House:
+    """Open database (bringing its schema up to date) and store. Raises :class:`TransientError`."""
+    settings = settings or Settings()
+    try:
+        settings.home_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TransientError(
+            f"The home {settings.home_path} cannot be made: {error.strerror}. Set MESHMILL_HOME to a writable folder."
+        ) from error
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    engine = open_engine(settings.database)
+    upgrade(engine)
+    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
+    store = open_store(
+        settings.store,
+        endpoint=settings.s3_endpoint,
+        access_key=settings.s3_access_key,
+        secret_key=secret,
+        region=settings.s3_region,
+    )
+    return House(settings, engine, store, compute, listener or Silent())

@@ -1,0 +1,54 @@
+"""Stage keys: the sha256 of the canonical JSON of everything that a stage's result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from core.recipes import canonical_json
+
+STAGES = ("segment", "views", "reconstruct", "mesh", "finish", "assess")
+"""In the order in which an asset is built."""
+
+VERSIONS = {"segment": 1, "views": 1, "reconstruct": 1, "mesh": 1, "finish": 1, "assess": 1}
+"""Raised whenever a stage's code changes what it makes: that re-runs the stage and what follows."""
+
+
+def stage_parameters(
+    stage: str,
+    inputs: Mapping[str, str],
+    params: Mapping[str, Any],
+    seed: int | None,
+    models: Mapping[str, str],
+    about: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a key hashes: input roles to sha256, parameters, seed, model roles to sha256, the stage's version."""
+    tree: dict[str, Any] = {
+        "stage": stage,
+        "version": VERSIONS[stage],
+        "inputs": dict(inputs),
+        "params": dict(params),
+        "seed": seed,
+        "models": dict(models),
+    }
+    return tree | ({"about": dict(about)} if about else {})
+
+
+def stage_key(parameters: Mapping[str, Any]) -> str:
+    return digest(parameters)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON, hexadecimal."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def asset_id(product_id: int, plan_key: str) -> str:
+    """A short id that two workers which plan the same asset at once agree on."""
+    return "a" + digest([product_id, plan_key])[:15]
+
+
+def new_run_id() -> str:
+    return "r" + uuid.uuid4().hex[:15]

@@ -1,0 +1,155 @@
+"""Which weights a recipe means on this machine: names to paths, content hashes and licences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from core.errors import CheckpointError, PolicyViolation
+from core.recipes import Recipe
+from db.checkpoints import CheckpointRow, find_checkpoint
+from tasks.settings import Settings
+
+SHIPPED = Path(__file__).resolve().parents[1] / "models"
+"""The starter models that come with the project."""
+
+WEIGHT_SUFFIXES = frozenset({".safetensors", ".json", ".onnx", ".bin", ".ckpt", ".pt", ".yaml", ".yml", ".txt"})
+"""What of a model folder its content hash covers: weights and configuration, not the model card."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model, resolved."""
+
+    role: str
+    """``views`` or ``segmenter``."""
+    name: str
+    path: str
+    sha256: str
+    licence: str | None
+    commercial: bool | None
+    """None: nobody has said."""
+    attribution: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.sha256[:12]}"
+
+
+def resolve_models(settings: Settings, recipe: Recipe, registered: Registered) -> dict[str, Weights]:
+    """Both models of a recipe by role. Raises :class:`CheckpointError`, :class:`PolicyViolation`."""
+    models = {
+        "segmenter": resolve_segmenter(settings, recipe.segment.model, registered),
+        "views": resolve_views(settings, recipe.views.checkpoint, registered),
+    }
+    if recipe.policy == "commercial":
+        for weights in models.values():
+            if not weights.commercial:
+                known = f"its licence is {weights.licence}" if weights.licence else "its licence is not on record"
+                raise PolicyViolation(
+                    f"The recipe's policy is commercial, which the model {weights.name} does not allow: {known}."
+                )
+    return models
+
+
+class Registered:
+    """Looks models up in the checkpoint table; a plain callable in tests."""
+
+    def __init__(self, engine: object) -> None:
+        self._engine = engine
+
+    def __call__(self, name: str, kind: str) -> CheckpointRow | None:
+        return find_checkpoint(self._engine, name, kind)  # type: ignore[arg-type]
+
+
+def resolve_views(settings: Settings, name: str, registered: Registered) -> Weights:
+    """The view model of a registered name, of a shipped one, or of a path."""
+    row = registered(name, "views")
+    if row is not None:
+        path = Path(row.path)
+        sha256 = content_hash(settings, path)
+        if sha256 != row.sha256:
+            raise CheckpointError(
+                f"The files of the model {name} are not the registered ones: run `meshmill models verify {name}`."
+            )
+        return Weights("views", name, str(path), sha256, row.licence, row.commercial, row.attribution)
+    places = [Path(name).expanduser(), settings.home_path / "models" / name, SHIPPED / name]
+    for path in places:
+        if path.is_dir() or (path.is_file() and path.suffix in WEIGHT_SUFFIXES):
+            card = licence_of(path)
+            return Weights("views", name, str(path.resolve()), content_hash(settings, path), *card)
+    raise CheckpointError(
+        f"There is no model '{name}': use `starter`, a path, or register one with `meshmill models add {name} PATH`."
+    )
+
+
+def resolve_segmenter(settings: Settings, name: str, registered: Registered) -> Weights:
+    """The segmentation model of a name or path; rembg's models must already be on the machine."""
+    row = registered(name, "segmenter")
+    if row is not None:
+        return Weights("segmenter", name, row.path, row.sha256, row.licence, row.commercial, row.attribution)
+    from core.segment.segmenters import SEGMENTERS, STARTER, _downloaded
+
+    path = STARTER if name == "starter" else _downloaded(name) if name in SEGMENTERS else Path(name).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f"The segmentation model {path} does not exist.")
+    entry = SEGMENTERS.get(name)
+    licence, commercial = (entry.licence, entry.commercial) if entry else (None, None)
+    if name == "starter":
+        licence, commercial = "Apache-2.0", True
+    return Weights("segmenter", name, str(path), content_hash(settings, path), licence, commercial)
+
+
+def licence_of(path: Path) -> tuple[str | None, bool | None, str | None]:
+    """Licence, commercial use and attribution from the folder's ``licence.json``; the shipped models are our own."""
+    file = path / "licence.json"
+    if path.is_dir() and file.is_file():
+        record = json.loads(file.read_text("utf-8"))
+        return record.get("licence"), record.get("commercial"), record.get("attribution")
+    if path.resolve().is_relative_to(SHIPPED):
+        return "Apache-2.0", True, None
+    return None, None, None
+
+
+def content_hash(settings: Settings, path: Path) -> str:
+    """sha256 over a model's files; remembered by name, size and time, because 5 GB take 10 s to read."""
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.suffix in WEIGHT_SUFFIXES)
+    )
+    if not files:
+        raise CheckpointError(f"There are no weights in {path}.")
+    root = path.parent if path.is_file() else path
+    stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return _content_hash(settings.home_path / "hashes.json", root, tuple(files), repr(stats))
+
+
+@lru_cache(maxsize=32)
+def _content_hash(cache: Path, root: Path, files: tuple[Path, ...], fingerprint: str) -> str:
+    name = hashlib.sha256(fingerprint.encode()).hexdigest()
+    try:
+        known: dict[str, str] = json.loads(cache.read_text("utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if name in known:
+        return known[name]
+    if len(files) == 1 and files[0].parent == root and files[0].suffix == ".onnx":
+        result = _file_hash(files[0])
+    else:
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(f"{file.relative_to(root).as_posix()}\0{_file_hash(file)}\n".encode())
+        result = digest.hexdigest()
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_name(f".{cache.name}.{os.getpid()}")
+    partial.write_text(json.dumps(known | {name: result}), "utf-8")
+    partial.replace(cache)
+    return result
+
+
+def _file_hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,218 @@
+"""One stage of one asset: reuse it, or lease its key, compute it, store it, record it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import MeshmillError, OutOfMemory
+from db import leases, stage_runs
+from db.stage_runs import FinishedRun, LeaseLost, Stored
+from storage import ObjectDamaged, ObjectMissing
+from tasks.artifacts import exists, load, store_file
+from tasks.failures import as_meshmill_error
+from tasks.house import House
+from tasks.keys import VERSIONS, stage_key, stage_parameters
+from tasks.ladders import LADDERS, step_down
+from tasks.models import Weights
+from tasks.worker import StageCall
+
+POLL_SECONDS = 0.5
+"""How often to look whether another worker has finished the key that we wait for."""
+
+
+@dataclass(frozen=True)
+class StageRequest:
+    """What to build for whom."""
+
+    asset_id: str
+    stage: str
+    inputs: Mapping[str, Stored]
+    params: Mapping[str, Any]
+    seed: int | None = None
+    models: Mapping[str, Weights] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    force: bool = False
+    lane: int = 0
+    prefect_run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage gave, made now or before."""
+
+    run: FinishedRun
+    reused: bool
+
+    def artifact(self, kind: str) -> Stored:
+        for stored in self.run.artifacts:
+            if stored.kind == kind:
+                return stored
+        raise LookupError(f"The stage made no {kind}.")
+
+
+def run_stage(house: House, request: StageRequest) -> StageResult:
+    """Reuse or build. Raises the stage's own error from :mod:`core.errors`, recorded already."""
+    parameters = _parameters(request)
+    key = stage_key(parameters)
+    if request.force:
+        stage_runs.set_aside(house.engine, key)
+    while True:
+        found = _usable(house, key)
+        if found is not None:
+            return _linked(house, request, found, reused=True)
+        if not leases.claim(house.engine, key, house.owner, house.settings.lease_seconds):
+            time.sleep(POLL_SECONDS)
+            continue
+        found = _usable(house, key)  # it may have been finished between the look and the claim
+        if found is not None:
+            leases.release(house.engine, key, house.owner)
+            return _linked(house, request, found, reused=True)
+        try:
+            return _linked(house, request, _build(house, request, key, parameters), reused=False)
+        except LeaseLost:
+            continue
+
+
+def _parameters(request: StageRequest) -> dict[str, Any]:
+    # A model's name says where it lies, its hash what it is: only the hash goes into the key.
+    named = {"segment": "model", "views": "checkpoint"}.get(request.stage)
+    params = {name: value for name, value in request.params.items() if name != named}
+    return stage_parameters(
+        request.stage,
+        {role: stored.sha256 for role, stored in request.inputs.items()},
+        params,
+        request.seed,
+        {role: weights.sha256 for role, weights in request.models.items()},
+        request.about,
+    )
+
+
+def _usable(house: House, key: str) -> FinishedRun | None:
+    """A finished run whose objects still stand; one whose objects are gone is set aside."""
+    found = stage_runs.find_finished(house.engine, key)
+    if found is not None and not all(exists(house, stored) for stored in found.artifacts):
+        stage_runs.set_aside(house.engine, key)
+        return None
+    return found
+
+
+def _linked(house: House, request: StageRequest, run: FinishedRun, reused: bool) -> StageResult:
+    stage_runs.link_asset(house.engine, request.asset_id, request.stage, run.id, reused)
+    house.listener.stage(request.asset_id, request.stage, "reused" if reused else "finished", seconds=run.seconds)
+    return StageResult(run, reused)
+
+
+def _build(house: House, request: StageRequest, key: str, parameters: dict[str, Any]) -> FinishedRun:
+    """Compute under our lease, one step further down the memory ladder after each :class:`OutOfMemory`."""
+    house.listener.stage(request.asset_id, request.stage, "started")
+    inputs = _load_inputs(house, request, key)
+    steps = len(LADDERS.get(request.stage, ()))
+    for ladder in range(steps + 1):
+        try:
+            return _attempt(house, request, key, parameters, inputs, ladder)
+        except OutOfMemory:
+            if ladder == steps or not leases.claim(house.engine, key, house.owner, house.settings.lease_seconds):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _load_inputs(house: House, request: StageRequest, key: str) -> dict[str, bytes]:
+    try:
+        return {role: load(house, stored) for role, stored in request.inputs.items()}
+    except (ObjectMissing, ObjectDamaged):
+        leases.release(house.engine, key, house.owner)
+        raise
+
+
+def _attempt(
+    house: House,
+    request: StageRequest,
+    key: str,
+    parameters: dict[str, Any],
+    inputs: dict[str, bytes],
+    ladder: int,
+) -> FinishedRun:
+    run_id = stage_runs.begin(
+        house.engine,
+        key,
+        stage=request.stage,
+        version=VERSIONS[request.stage],
+        parameters=parameters,
+        owner=house.owner,
+        ladder=ladder,
+        prefect_run_id=request.prefect_run_id,
+    )
+    started = time.monotonic()
+    checkpoint = house.scratch / f"{key}.checkpoint"
+    call = StageCall(
+        request.stage,
+        inputs,
+        step_down(request.stage, request.params, ladder),
+        request.seed or 0,
+        {role: weights.path for role, weights in request.models.items()},
+        request.about,
+        house.settings.device,
+        str(checkpoint) if request.stage == "reconstruct" else None,
+    )
+    try:
+        output = house.worker(request.stage, request.lane).call(
+            call,
+            lambda step, done, total, **figures: house.listener.progress(
+                request.asset_id, request.stage, step, done, total, **figures
+            ),
+            house.settings.stage_timeout,
+            _Renewal(house, key),
+        )
+        made = [store_file(house, name, data) for name, data in output.files.items()]
+        seconds = time.monotonic() - started
+        rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour
+        cost = seconds / 3600 * rate
+        figures = dict(output.figures)
+        rows = stage_runs.finish(
+            house.engine,
+            run_id,
+            key,
+            house.owner,
+            inputs={role: stored.id for role, stored in request.inputs.items()},
+            artifacts=made,
+            seconds=seconds,
+            cost=cost,
+            device=output.device,
+            peak_memory=output.peak_memory,
+            figures=figures,
+        )
+    except LeaseLost:
+        raise
+    except Exception as error:
+        known = as_meshmill_error(error)
+        cause = str(error.__cause__).strip() if isinstance(error, MeshmillError) and error.__cause__ else None
+        stage_runs.fail(
+            house.engine,
+            run_id,
+            key,
+            house.owner,
+            error_class=type(known).__name__,
+            sentence=str(known),
+            traceback=cause or traceback.format_exc(),
+            seconds=time.monotonic() - started,
+        )
+        house.listener.stage(request.asset_id, request.stage, "failed", sentence=str(known))
+        raise known from error
+    checkpoint.unlink(missing_ok=True)
+    return FinishedRun(run_id, seconds, cost, figures, rows, parameters, ladder)
+
+
+class _Renewal:
+    """Renews the lease at a third of its life while the stage runs."""
+
+    def __init__(self, house: House, key: str) -> None:
+        self._house, self._key, self._last = house, key, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._last > self._house.settings.lease_seconds / 3:
+            leases.renew(self._house.engine, self._key, self._house.owner, self._house.settings.lease_seconds)
+            self._last = time.monotonic()

@@ -1,0 +1,142 @@
+"""Where photos come from: which products a folder shows, under which SKUs, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote, unquote_to_bytes
+
+from core.errors import TransientError, UnreadablePhoto
+from core.photos.files import PHOTO_EXTENSIONS, open_regular
+from core.photos.names import display_name, safe_key
+from db.catalogue import FoundPhoto, FoundProduct
+from tasks.artifacts import content_key
+from tasks.house import House
+
+REFUSED_EXTENSIONS = frozenset(
+    [".svg", ".eps", ".psd", ".ai", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".jp2", ".jxl", ".tga"]
+)
+"""Pictures that no photo reader here opens: taken up all the same, so that they end with a sentence, not in silence."""
+
+FRONT = re.compile(r"(?:^|[^a-z])(?:front|main|hero|cover|01|1)(?:[^a-z0-9]|$)")
+"""File names that photographers give the best view."""
+
+
+def file_uri(path: Path) -> str:
+    """``file://`` with every awkward byte escaped: it survives newlines, quotes and bytes that are not UTF-8."""
+    return "file://" + quote(os.fsencode(path.absolute()))
+
+
+def uri_path(uri: str) -> Path:
+    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
+
+
+def scan_folder(folder: Path) -> list[FoundProduct]:
+    """Products of a folder: each photo directly in it is one, each sub-folder with photos is one. By SKU.
+
+    Hidden files, links, pipes, devices and files that are no pictures by name are passed over.
+    """
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for path in _photo_files(folder):
+        inside = path.relative_to(folder)
+        group = inside.parts[:-1] or (inside.name,)
+        groups.setdefault(group, []).append(path)
+    stems = Counter(
+        _sku_of(Path(group[-1]).stem).casefold() for group, paths in groups.items() if _single(group, paths, folder)
+    )
+    products: dict[str, FoundProduct] = {}
+    for group, paths in sorted(groups.items()):
+        if _single(group, paths, folder):
+            name = Path(group[0]).stem
+            sku = _sku_of(name)
+            if stems[sku.casefold()] > 1:  # teapot.png and teapot.jpg are two products
+                sku = _sku_of(group[0].replace(".", "-"))
+        else:
+            name = "/".join(group)
+            sku = _sku_of("-".join(group))
+        if sku in products:
+            sku = safe_key("/".join(group))
+        photos = tuple(_found(path) for path in _best_first(paths))
+        products[sku] = FoundProduct(sku, display_name(name), photos)
+    return [products[sku] for sku in sorted(products)]
+
+
+def _single(group: tuple[str, ...], paths: list[Path], folder: Path) -> bool:
+    return len(group) == 1 and paths[0].parent == folder
+
+
+def _sku_of(name: str) -> str:
+    """The name itself where it is plain; else a safe key, unlike for unlike names."""
+    plain = re.sub(r"\s+", "-", name.strip())
+    return plain if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", plain) and ".." not in plain else safe_key(name)
+
+
+def _best_first(paths: list[Path]) -> list[Path]:
+    """The front view by its name, else the largest file: the first is built, all are recorded."""
+    return sorted(paths, key=lambda p: (FRONT.search(p.stem.lower()) is None, -p.lstat().st_size, p.name))
+
+
+def _photo_files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(root) / name
+            if name.startswith(".") or path.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS:
+                continue
+            try:
+                regular = stat.S_ISREG(path.lstat().st_mode)
+            except OSError:
+                continue
+            if regular:
+                yield path
+
+
+def _found(path: Path) -> FoundPhoto:
+    return FoundPhoto(file_uri(path), _fingerprint(path.lstat()), path.lstat().st_size)
+
+
+def _fingerprint(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
+def hash_file(photo: FoundPhoto) -> str | None:
+    """sha256 of a photo's bytes; None while it is still being written. An unreadable file hashes as its sentence, so
+    that it becomes a product, and then a quarantined asset, like any other bad photo."""
+    path = uri_path(photo.source_uri)
+    try:
+        with open_regular(path) as stream:
+            digest = hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()
+            after = os.fstat(stream.fileno())
+    except UnreadablePhoto as error:
+        return hashlib.sha256(f"unreadable: {error}".encode()).hexdigest()
+    return digest if _fingerprint(after) == photo.fingerprint else None
+
+
+@dataclass(frozen=True)
+class SourcePhoto:
+    """A photo's bytes, or the file that holds them."""
+
+    source: Path | bytes
+    bytes: int
+
+
+def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
+    """The photo from where it lies, while it is still the one that was planned. Raises :class:`UnreadablePhoto`,
+    :class:`TransientError` when it has changed since."""
+    key = content_key(sha256, "")
+    size = house.store.size(key)
+    if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
+        return SourcePhoto(b"", size)
+    with open_regular(uri_path(uri)) as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise TransientError("The photo changed while the run was under way; the next run takes the new one.")
+    return SourcePhoto(data, len(data))

@@ -1,0 +1,189 @@
+"""A process that computes stages: models stay loaded in it, a hung or crashed stage dies with it, nothing else does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from core.errors import MeshmillError, OutOfMemory, StageError, StageTimeout
+from core.progress import Progress
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """One stage to compute: plain values only, they cross a process border."""
+
+    stage: str
+    inputs: Mapping[str, bytes]
+    """Role to the artifact's bytes."""
+    params: Mapping[str, Any]
+    seed: int = 0
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Role (``segmenter``, ``views``) to a path or name."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    checkpoint_path: str | None = None
+    """Where a long stage leaves its own checkpoints and finds them again after a crash."""
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    """What a stage made: file name to bytes, and figures for the record."""
+
+    files: Mapping[str, bytes]
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    peak_memory: int | None = None
+
+
+Compute = Callable[[StageCall, Progress], StageOutput]
+
+
+class RemoteTraceback(Exception):
+    """The traceback of the other process, as the cause of the error it ended with."""
+
+
+class StageWorker:
+    """One child process, one stage at a time; started on first use, replaced after a crash or a timeout.
+
+    ``compute`` must be importable by name: it runs in the child.
+    """
+
+    def __init__(self, compute: Compute, name: str, threads: int | None = None) -> None:
+        self._compute, self._name, self._threads = compute, name, threads
+        self._lock = threading.Lock()
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process if it does not run; returns at once."""
+        if self._process is not None and self._process.is_alive():
+            return
+        self._drop()
+        context = multiprocessing.get_context("spawn")
+        self._connection, child = context.Pipe()
+        arguments = (child, self._compute, os.getpid(), self._threads)
+        self._process = context.Process(target=_serve, args=arguments, name=self._name, daemon=True)
+        self._process.start()
+        child.close()
+
+    def call(
+        self, call: StageCall, progress: Progress, timeout: float, alive: Callable[[], None] = lambda: None
+    ) -> StageOutput:
+        """Compute a stage; ``alive`` is called about every second. Raises what the stage raised, :class:`StageTimeout`
+        when it outlived ``timeout`` seconds (the process is killed), :class:`OutOfMemory` when the system killed it."""
+        with self._lock:
+            self.start()
+            if self._connection is None or self._process is None:
+                raise StageError("The stage's process could not be started.")
+            deadline = time.monotonic() + timeout
+            try:
+                self._connection.send(call)
+                while True:
+                    if self._connection.poll(min(1.0, max(0.0, deadline - time.monotonic()))):
+                        kind, value = self._connection.recv()
+                        if kind == "done":
+                            return value  # type: ignore[no-any-return]
+                        if kind == "error":
+                            _raise(*value)
+                        step, done, total, figures = value
+                        progress(step, done, total, **figures)
+                    alive()
+                    if time.monotonic() >= deadline:
+                        self._kill()
+                        raise StageTimeout(f"The {call.stage} stage took longer than {timeout:.0f} s and was stopped.")
+            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+                raise self._post_mortem(call.stage) from error
+            except MeshmillError:
+                raise
+            except BaseException:
+                self._kill()  # interrupted or told to stop: a child that goes on computing would answer the next call
+                raise
+
+    def close(self) -> None:
+        self._kill()
+
+    def _post_mortem(self, stage: str) -> MeshmillError:
+        code = None
+        if self._process is not None:
+            self._process.join(5)
+            code = self._process.exitcode
+        self._drop()
+        if code == -signal.SIGKILL:
+            return OutOfMemory(f"The system stopped the {stage} stage, probably for want of memory.")
+        return StageError(f"The process of the {stage} stage crashed (exit code {code}).")
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+            self._process.join(10)
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+
+def _raise(class_name: str, sentence: str, trace: str) -> None:
+    from tasks.failures import rebuild
+
+    raise rebuild(class_name, sentence) from RemoteTraceback("\n" + trace)
+
+
+def _serve(connection: Connection, compute: Compute, parent: int, threads: int | None) -> None:
+    """The child's life: compute what comes until the pipe closes."""
+    os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    if threads is not None:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(threads))
+    progress = _Sender(connection)
+    while True:
+        try:
+            call = connection.recv()
+        except EOFError:
+            return
+        try:
+            output = compute(call, progress)
+        except Exception as error:  # noqa: BLE001 - every failure crosses the border as data
+            from tasks.failures import as_meshmill_error
+
+            known = as_meshmill_error(error)
+            connection.send(("error", (type(known).__name__, str(known), traceback.format_exc())))
+        else:
+            connection.send(("done", output))
+
+
+class _Sender:
+    """Progress over the pipe, at most ten times a second: steps can be far shorter than a message is worth."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._last = connection, 0.0
+
+    def __call__(self, step: str, done: int, total: int, **figures: Any) -> None:
+        moment = time.monotonic()
+        if done < total and moment - self._last < 0.1:
+            return
+        self._last = moment
+        plain = {name: float(value) for name, value in figures.items() if isinstance(value, (int, float))}
+        self._connection.send(("progress", (step, done, total, plain)))
+
+
+def _die_with(parent: int) -> None:
+    """Leave when the parent is gone, however it went: an orphan would hold memory and a GPU for hours."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
