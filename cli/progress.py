@@ -19,9 +19,6 @@ class Lines:
         self._total = self._done = 0
         self._names: dict[str, str] = {}
 
-    def watch(self, house: Any) -> None:
-        self._house = house
-
     def planned(self, names: dict[str, str]) -> None:
         """Asset ids to SKUs that will be built."""
         self._names, self._total = names, len(names)

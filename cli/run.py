@@ -31,7 +31,6 @@ def run(
         loaded = load_recipe(recipe, set_ or [])
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
-            listener.watch(house)
             try:
                 document = run_folder(house, photos, loaded, out=out, limit=limit, force=force)
             finally:

@@ -46,6 +46,7 @@ def run_folder(
     plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
     assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))
     if plan.build:
+        house.listener.planned({row["asset_id"]: row["sku"] for row in assets.list_assets(house.engine, ids=plan.build)})
         _build(house, plan.build, models, force)
     rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
     document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)

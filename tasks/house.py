@@ -27,6 +27,9 @@ CPU_STAGES = frozenset({"mesh", "finish", "assess"})
 class Listener(Protocol):
     """Who is told how the work goes. Called from several threads."""
 
+    def planned(self, names: dict[str, str]) -> None:
+        """Asset ids to SKUs that will be built."""
+
     def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
         """``state`` is ``started``, ``reused``, ``finished`` or ``failed``."""
 
@@ -37,6 +40,8 @@ class Listener(Protocol):
 
 class Silent:
     """Nobody listens."""
+
+    def planned(self, names: dict[str, str]) -> None: ...
 
     def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None: ...
 

@@ -1,0 +1,66 @@
+"""Stages that cost nothing, through the worker's one seam: bytes that depend on the inputs, the parameters, the seed.
+
+Only for tests of the factory around the stages: leases, reuse, crashes, lineage. What a photo does is in its bytes:
+``bad`` is no object, ``crash`` kills the process, ``hang`` never ends, ``ours`` is a bug, ``flaky`` fails once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import NoObject
+from core.progress import Progress
+from tasks.worker import StageCall, StageOutput
+
+FILES = {
+    "segment": ("cutout.npz",),
+    "views": ("views.npz",),
+    "reconstruct": ("field.npz",),
+    "mesh": ("mesh.npz",),
+    "finish": ("model.glb", "report.json"),
+    "assess": ("assessment.json",),
+}
+
+
+def compute(call: StageCall, progress: Progress) -> StageOutput:
+    """What a real stage's compute does, without the computing."""
+    if call.stage == "warm":
+        return StageOutput({})
+    log = os.environ.get("MESHMILL_TEST_LOG")
+    if log:
+        with Path(log).open("a") as stream:
+            stream.write(f"{call.stage}\n")
+    time.sleep(float(os.environ.get("MESHMILL_TEST_SECONDS", "0")))
+    if call.stage == "segment":
+        _misbehave(call.inputs["photo"])
+    progress("step", 1, 1)
+    text = json.dumps([call.stage, dict(call.params), call.seed, dict(call.about)], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for role in sorted(call.inputs):
+        digest.update(role.encode() + call.inputs[role])
+    files = {name: f"{name} {digest.hexdigest()}".encode() for name in FILES[call.stage]}
+    figures: dict[str, Any] = {"faces": 100}
+    if call.stage == "assess":
+        figures = {"score": 0.75, "verdict": "finished", "reasons": [], "metrics": {"closed": True}}
+    return StageOutput(files, figures)
+
+
+def _misbehave(photo: bytes) -> None:
+    if photo.startswith(b"bad"):
+        raise NoObject("No object was found in the photo.")
+    if photo.startswith(b"crash"):
+        os._exit(11)
+    if photo.startswith(b"ours"):
+        raise ZeroDivisionError("division by zero")
+    while photo.startswith(b"hang"):
+        time.sleep(0.1)
+    if photo.startswith(b"flaky"):
+        marker = Path(os.environ["MESHMILL_TEST_LOG"]).with_suffix(".flaky")
+        if not marker.exists():
+            marker.write_text("")
+            raise ConnectionResetError("reset by peer")
