@@ -32,6 +32,8 @@ _PUBLIC = {
     "ring_cameras": "views",
     "synthesize": "views",
     "estimate_elevation": "elevation",
+    "inspect_checkpoint": "inspection",
+    "verify_checkpoint": "inspection",
     "load_model": "checkpoints",
     "save_pretrained": "checkpoints",
 }

@@ -17,7 +17,7 @@ from core.errors import CheckpointError
 from core.zero123.model import PoseEntry, Schedule, Zero123, Zero123Config, assemble, clip_config, empty_parts
 from core.zero123.model import unet_config as make_unet_config
 from core.zero123.model import vae_config as make_vae_config
-from core.zero123.weights import file_sha256, fill, materialise_positions, read_tensors
+from core.zero123.weights import fill, materialise_positions, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,7 @@ def load_original(
 ) -> Zero123:
     """The model of an original ``.ckpt`` or ``.safetensors`` file, in float32 on the CPU.
 
-    ``info`` records the file, its sha256, and whether ``ema`` or ``raw`` weights were taken. The fourth pose entry is
+    ``info`` records the file and whether ``ema`` or ``raw`` weights were taken. The fourth pose entry is
     the elevation where the file is called stable-zero123 (it does not say), unless ``pose_entry`` overrides it.
     """
     import torch
@@ -84,7 +84,7 @@ def load_original(
         }
         fill(part, found, path.name, torch.float32)
     materialise_positions(parts["image_encoder"])
-    info: dict[str, Any] = {"layout": "original", "file": path.name, "sha256": file_sha256(path), "weights": weights}
+    info: dict[str, Any] = {"layout": "original", "file": path.name, "weights": weights}
     if weights == "ema" and EMA + "num_updates" in tensors:
         info["ema_updates"] = int(tensors[EMA + "num_updates"])
     return assemble(config, parts, info)

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from core.zero123.model import Schedule, Zero123, denoise
 
 if TYPE_CHECKING:
@@ -30,10 +32,10 @@ def timesteps(schedule: Schedule, steps: int, spacing: Spacing) -> list[int]:
     if spacing == "leading":
         return [i * (total // steps) + 1 for i in range(steps)][::-1]
     if spacing == "trailing":
-        return [round(total - i * total / steps) - 1 for i in range(steps)]
+        return [int(t) - 1 for t in np.round(np.arange(total, 0, -total / steps))]
     if steps == 1:
         return [total - 1]
-    return [round((total - 1) * (1 - i / (steps - 1))) for i in range(steps)]
+    return [int(t) for t in np.linspace(0, total - 1, steps).round()[::-1]]
 
 
 def to_epsilon(schedule: Schedule, prediction: Tensor, z_t: Tensor, alpha: Tensor | float) -> Tensor:

@@ -140,7 +140,7 @@ def make_view_set(
     images = novel_views(model, cutout, elevation, cameras, params=params, seed=seed, progress=progress)
     info: dict[str, Any] = {
         "model": model.name,
-        "checkpoint": {key: model.info[key] for key in ("sha256", "weights") if key in model.info},
+        "weights": model.info.get("weights", "folder"),
         "seed": seed,
         "elevation": found,
     }

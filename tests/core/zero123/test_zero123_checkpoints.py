@@ -1,0 +1,423 @@
+"""Folders and original files: what is saved loads back identically, what is wrong is refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zero123_helpers import original_settings, scramble, tiny_config
+
+from core.errors import CheckpointError
+from core.zero123.checkpoints import load_model, save_pretrained
+
+
+def outputs(model: Any) -> list[Any]:
+    """Everything that a model computes, on fixed inputs."""
+    import torch
+
+    from core.zero123.conditioning import decode, embed_image, encode_condition, posed_clip
+    from core.zero123.model import denoise
+
+    generator = torch.Generator().manual_seed(9)
+    size = model.image_size
+    images = torch.rand(2, 3, size, size, generator=generator) * 2 - 1
+    poses = torch.randn(2, 4, generator=generator)
+    z = torch.randn(2, model.latent_channels, model.latent_size, model.latent_size, generator=generator)
+    with torch.no_grad():
+        clip = embed_image(model, images)
+        context = posed_clip(model, clip, poses)
+        concat = encode_condition(model, images)
+        return [clip, context, concat, denoise(model, z, torch.tensor([3, 700]), context, concat), decode(model, z)]
+
+
+def same(one: Any, other: Any) -> bool:
+    import torch
+
+    return all(torch.equal(a, b) for a, b in zip(outputs(one), outputs(other), strict=True))
+
+
+@pytest.fixture
+def folder(tiny: Any, tmp_path: Path) -> Path:
+    return save_pretrained(tiny, tmp_path / "tiny")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, tiny: Any) -> Path:
+    """The tiny model in original key names, with a different EMA copy."""
+    return write_original(tiny, tmp_path_factory.mktemp("original") / "zero123.safetensors")
+
+
+def write_original(model: Any, path: Path) -> Path:
+    from safetensors.torch import save_file
+
+    from core.zero123.ldm import EMA, UNET, to_original
+
+    tensors = to_original(model)
+    plain = {key: value for key, value in tensors.items() if key.startswith(UNET)}
+    copy = {EMA + key.removeprefix("model.").replace(".", ""): value * 1.1 for key, value in plain.items()}
+    save_file({key: value.contiguous() for key, value in (tensors | copy).items()}, path)
+    return path
+
+
+def settings() -> Any:
+    from core.zero123.ldm import OriginalSettings
+
+    return OriginalSettings(heads=4, latent_size=8, scaling_factor=0.3)
+
+
+def test_a_saved_folder_loads_back_to_identical_outputs(tiny: Any, folder: Path) -> None:
+    loaded = load_model(folder)
+    assert same(tiny, loaded)
+    assert loaded.name == "tiny"
+    assert {item.name for item in folder.iterdir() if item.is_dir()} == {
+        "unet", "vae", "image_encoder", "cc_projection", "scheduler",
+    }  # fmt: skip
+
+
+def test_shards_load_back_to_identical_outputs(tiny: Any, tmp_path: Path) -> None:
+    folder = save_pretrained(tiny, tmp_path / "shards", shard_bytes=100_000)
+    assert len(list((folder / "unet").glob("*.safetensors"))) > 3
+    assert same(tiny, load_model(folder))
+
+
+def test_saving_twice_gives_the_same_bytes(tiny: Any, folder: Path, tmp_path: Path) -> None:
+    again = save_pretrained(tiny, tmp_path / "again")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            assert file.read_bytes() == (again / file.relative_to(folder)).read_bytes(), file.name
+
+
+def test_half_precision_files_are_widened(tiny: Any, tmp_path: Path) -> None:
+    import torch
+
+    loaded = load_model(save_pretrained(tiny, tmp_path / "half", dtype=torch.float16))
+    assert loaded.dtype == torch.float32
+    for ours, half in zip(outputs(tiny), outputs(loaded), strict=True):
+        assert float((ours - half).abs().max() / ours.abs().max()) < 0.02
+
+
+def test_settings_travel_in_the_folder(tmp_path: Path) -> None:
+    from core.zero123.model import Schedule, build_model
+
+    config = tiny_config(schedule=Schedule(prediction="v_prediction"), pose_entry="elevation", name="other")
+    loaded = load_model(save_pretrained(build_model(config), tmp_path / "m"))
+    assert loaded.schedule == Schedule(prediction="v_prediction")
+    assert (loaded.pose_entry, loaded.name, loaded.scaling_factor) == ("elevation", "other", 0.3)
+
+
+def test_the_published_classes_read_the_folder(tiny: Any, folder: Path) -> None:
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPVisionModelWithProjection
+
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet")
+    vae = AutoencoderKL.from_pretrained(folder, subfolder="vae")
+    clip = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder")
+    scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+    for ours, theirs in ((tiny.unet, unet), (tiny.vae, vae), (tiny.image_encoder, clip)):
+        state = theirs.state_dict()
+        assert all(torch.equal(value, state[key]) for key, value in ours.state_dict().items())
+    assert torch.allclose(scheduler.alphas_cumprod.double(), tiny.schedule.alphas_cumprod(), rtol=1e-5)
+
+
+def test_the_other_public_layout(tiny: Any, folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    (folder / "cc_projection").rename(folder / "clip_camera_projection")
+    file = folder / "clip_camera_projection" / "diffusion_pytorch_model.safetensors"
+    save_file({key.replace("projection.", "proj."): value for key, value in load_file(file).items()}, file)
+    (file.parent / "config.json").write_text('{"additional_embeddings": 4, "embedding_dim": 48}')
+    loaded = load_model(folder)
+    assert loaded.info["layout"] == "clip_camera_projection"
+    assert same(tiny, loaded)
+
+
+def test_old_folders_with_pickled_weights_and_old_attention_names(tiny: Any, folder: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    state = load_file(file)
+    for new, old in names.items():
+        state = {key.replace(f"attentions.0.{new}.", f"attentions.0.{old}."): value for key, value in state.items()}
+    file.unlink()
+    torch.save(state, file.with_suffix(".bin"))
+    assert same(tiny, load_model(folder))
+
+
+def test_stable_zero123_folders_can_be_told_their_pose_entry(tiny: Any, folder: Path) -> None:
+    assert load_model(folder, pose_entry="elevation").pose_entry == "elevation"
+
+
+def test_original_files_prefer_the_ema_copy_and_say_so(tiny: Any, original: Path) -> None:
+    import torch
+
+    from core.zero123.ldm import load_original
+
+    ema, raw = load_original(original, settings=settings()), load_original(original, settings=settings(), prefer="raw")
+    assert (ema.info["weights"], raw.info["weights"]) == ("ema", "raw")
+    assert same(tiny, raw)
+    assert torch.equal(ema.unet.conv_in.weight, tiny.unet.conv_in.weight * 1.1)
+
+
+def test_original_ckpt_with_a_trainers_leftovers(tiny: Any, original: Path, tmp_path: Path) -> None:
+    """Lightning 1.4, which trained the published weights, keyed its callbacks by their class."""
+    import torch
+    from safetensors.torch import load_file
+
+    from core.zero123.ldm import load_original
+
+    module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
+    callback = type("ModelCheckpoint", (), {"__module__": module.__name__})
+    module.ModelCheckpoint = callback  # type: ignore[attr-defined]
+    names = ["pytorch_lightning", "pytorch_lightning.callbacks", module.__name__]
+    path = tmp_path / "105000.ckpt"
+    try:
+        for name in names:
+            sys.modules[name] = module
+        torch.save(
+            {"state_dict": load_file(original), "global_step": 105000, "callbacks": {callback: {"best": 1}}}, path
+        )
+    finally:
+        for name in names:
+            del sys.modules[name]
+    assert same(load_original(original, settings=settings()), load_original(path, settings=settings()))
+
+
+def test_stable_zero123_is_known_by_its_file_name(tiny: Any, original: Path, tmp_path: Path) -> None:
+    from core.zero123.ldm import load_original
+
+    path = shutil.copy(original, tmp_path / "stable_zero123.safetensors")
+    assert load_original(path, settings=settings()).pose_entry == "elevation"
+    assert load_original(path, settings=settings(), pose_entry="radius").pose_entry == "radius"
+
+
+def test_converted_originals_export_to_identical_outputs(original: Path, tmp_path: Path) -> None:
+    from core.zero123.ldm import load_original
+
+    converted = load_original(original, settings=settings())
+    exported = load_model(save_pretrained(converted, tmp_path / "exported"))
+    assert same(converted, exported)
+    assert exported.info["weights"] == "ema"
+
+
+@pytest.mark.shared
+def test_the_reference_file_exports_to_identical_outputs(reference: Any, tmp_path: Path) -> None:
+    exported = load_model(save_pretrained(reference, tmp_path / "reference"))
+    assert same(reference, exported)
+
+
+@pytest.mark.shared
+def test_reference_settings_are_read_from_its_configuration(parity: Path) -> None:
+    from core.zero123.ldm import OriginalSettings
+
+    assert original_settings(parity) == OriginalSettings(heads=4, latent_size=8, scaling_factor=0.18215)
+
+
+class Bomb:
+    """Pickles to a call that would write a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:
+        return Path.write_text, (self.target, "executed")
+
+
+@pytest.mark.parametrize("name", ["evil.ckpt", "evil.pt"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickles_that_would_run_code_are_refused_unopened(tmp_path: Path, name: str, zipped: bool) -> None:
+    import torch
+
+    target, path = tmp_path / "executed", tmp_path / name
+    if zipped:
+        torch.save({"state_dict": {"a": torch.zeros(1)}, "extra": Bomb(target)}, path)
+    else:
+        path.write_bytes(pickle.dumps({"state_dict": Bomb(target)}, protocol=2))
+    with pytest.raises(CheckpointError, match=rf"{name} was refused: it holds Python objects"):
+        load_model(path)
+    assert not target.exists()
+
+
+def truncated(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
+def test_truncated_originals_are_refused(original: Path, tmp_path: Path, suffix: str) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    path = tmp_path / f"half{suffix}"
+    if suffix == ".ckpt":
+        torch.save({"state_dict": load_file(original)}, path)
+    else:
+        shutil.copy(original, path)
+    truncated(path)
+    with pytest.raises(CheckpointError, match=rf"half{suffix} is truncated or not a"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        ("model_ema.diffusion_modelout2bias", None, "The EMA copy is incomplete: it lacks the tensor 'model_ema"),
+        (
+            "first_stage_model.quant_conv.weight",
+            None,
+            "lacks the tensor 'first_stage_model.quant_conv.weight' \\(shape",
+        ),
+        ("cc_projection.weight", None, "is no Zero-1-to-3 checkpoint: it lacks the tensor 'cc_projection.weight'"),
+        ("cc_projection.bias", (7,), "'cc_projection.bias' has shape \\(7,\\); \\(48,\\) is expected"),
+        (
+            "cond_stage_model.model.visual.transformer.resblocks.0.attn.in_proj_weight",
+            (12, 64),
+            "in_proj_weight' has shape \\(12, 64\\); \\(64, 64\\) is expected for each third",
+        ),
+    ],
+)
+def test_wrong_originals_name_file_key_and_shapes(
+    original: Path, tmp_path: Path, key: str, change: tuple[int, ...] | None, message: str
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from core.zero123.ldm import load_original
+
+    state = load_file(original)
+    del state[key]
+    if change:
+        state[key] = torch.zeros(change)
+    path = tmp_path / "wrong.safetensors"
+    save_file(state, path)
+    with pytest.raises(CheckpointError, match=message):
+        load_original(path, settings=settings())
+
+
+def remove_key(folder: Path) -> None:
+    edit(folder, lambda state: {key: value for key, value in state.items() if key != "conv_out.bias"})
+
+
+def wrong_shape(folder: Path) -> None:
+    import torch
+
+    edit(folder, lambda state: state | {"conv_out.bias": torch.zeros(9)})
+
+
+def extra_key(folder: Path) -> None:
+    import torch
+
+    edit(folder, lambda state: state | {"stowaway.weight": torch.zeros(2, 2)})
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file(change(load_file(file)), file)
+
+
+def rewrite(folder: Path, file: str, **changes: Any) -> None:
+    data = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(data | changes))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (remove_key, r"unet/diffusion_pytorch_model.safetensors lacks the tensor 'conv_out.bias' of shape \(4,\)"),
+        (wrong_shape, r"unet/diffusion_pytorch_model.safetensors: 'conv_out.bias' has shape \(9,\) where \(4,\)"),
+        (extra_key, r"holds 1 unknown tensor\(s\), first 'stowaway.weight' of shape \(2, 2\)"),
+        (
+            lambda folder: truncated(folder / "vae" / "diffusion_pytorch_model.safetensors"),
+            "diffusion_pytorch_model.safetensors is truncated or not a safetensors file",
+        ),
+        (lambda folder: shutil.rmtree(folder / "cc_projection"), "has no pose projection"),
+        (lambda folder: shutil.rmtree(folder / "image_encoder"), "image_encoder/config.json is missing"),
+        (lambda folder: (folder / "unet/config.json").write_text("{"), "unet/config.json is missing or not JSON"),
+        (
+            lambda folder: rewrite(folder, "scheduler/scheduler_config.json", beta_schedule="linear"),
+            "beta_schedule is 'linear', expected scaled_linear",
+        ),
+        (
+            lambda folder: rewrite(folder, "scheduler/scheduler_config.json", prediction_type="sample"),
+            "prediction_type 'sample' is not supported",
+        ),
+        (
+            lambda folder: rewrite(folder, "model_index.json", unet=["evil_module", "Backdoor"]),
+            "'unet' is a .*Backdoor.*, expected UNet2DConditionModel",
+        ),
+        (
+            lambda folder: rewrite(folder, "model_index.json", **{"../../outside": ["diffusers", "AutoencoderKL"]}),
+            "model_index.json was refused: it names a file outside its folder",
+        ),
+    ],
+)
+def test_spoilt_folders_are_refused_with_a_sentence(
+    folder: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    spoil(folder)
+    with pytest.raises(CheckpointError, match=message):
+        load_model(folder)
+
+
+def test_shards_outside_the_folder_are_refused(tiny: Any, tmp_path: Path) -> None:
+    folder = save_pretrained(tiny, tmp_path / "shards", shard_bytes=100_000)
+    index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    data = json.loads(index.read_text())
+    data["weight_map"]["conv_out.bias"] = "../vae/diffusion_pytorch_model.safetensors"
+    index.write_text(json.dumps(data))
+    with pytest.raises(CheckpointError, match="was refused: it names a file outside its folder"):
+        load_model(folder)
+
+
+def test_nothing_at_the_path(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="There is no checkpoint at nowhere"):
+        load_model(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"There is no weight file nowhere\.ckpt"):
+        load_model(tmp_path / "nowhere.ckpt")
+
+
+def test_saving_never_replaces_what_is_no_checkpoint(tiny: Any, tmp_path: Path) -> None:
+    (tmp_path / "holiday.txt").write_text("keep me")
+    with pytest.raises(CheckpointError, match="is no checkpoint: it was not overwritten"):
+        save_pretrained(tiny, tmp_path)
+    assert (tmp_path / "holiday.txt").read_text() == "keep me"
+
+
+def test_verify_reports_what_a_checkpoint_is(tiny: Any, folder: Path) -> None:
+    from core.zero123.inspection import verify_checkpoint
+    from core.zero123.weights import file_sha256
+
+    report = verify_checkpoint(folder)
+    unet = "unet/diffusion_pytorch_model.safetensors"
+    assert report.kind == "cc_projection"
+    assert report.sha256[unet] == file_sha256(folder / unet)
+    assert report.parameters["cc_projection"] == 48 * 52 + 48
+    assert report.parameters["unet"] == sum(p.numel() for p in tiny.unet.parameters())
+    assert report.checks["finite"] is True
+
+
+def test_verify_finds_values_that_are_not_finite(tmp_path: Path) -> None:
+    from core.zero123.inspection import verify_checkpoint
+    from core.zero123.model import build_model
+
+    model = scramble(build_model(tiny_config()), seed=4)
+    model.unet.conv_out.weight[0, 0] = float("nan")
+    with pytest.raises(CheckpointError, match=r"unet\.conv_out\.weight' holds values that are not finite"):
+        verify_checkpoint(save_pretrained(model, tmp_path / "nan"))
+
+
+def test_configurations_that_ask_for_the_moon_are_errors_not_memory(folder: Path) -> None:
+    rewrite(folder, "unet/config.json", block_out_channels=[320000, 640000])
+    with pytest.raises(CheckpointError, match="has shape"):
+        load_model(folder)
