@@ -21,19 +21,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.procedural.generate import FAMILIES, generate_objects
     from core.procedural.grid import build_grid
+    from core.procedural.shade import Light, studio_light
     from core.procedural.shapes import signed_distance
     from core.procedural.table import ObjectTable
-    from core.procedural.views import Cameras, Light, Renders, render, studio_light
+    from core.procedural.views import Cameras, Renders, render
 
 _HOMES = {
     "FAMILIES": "generate",
     "generate_objects": "generate",
     "build_grid": "grid",
     "Cameras": "views",
-    "Light": "views",
+    "Light": "shade",
     "Renders": "views",
     "render": "views",
-    "studio_light": "views",
+    "studio_light": "shade",
     "signed_distance": "shapes",
     "ObjectTable": "table",
 }

@@ -69,18 +69,18 @@ def normalize(table: ObjectTable) -> ObjectTable:
     return replace(table, center=(low + high) / 2, scale=(high - low).amax(-1).clamp(min=1e-3))
 
 
-def measure(table: ObjectTable, half: float = 1.4, resolution: int = 40) -> tuple[Tensor, Tensor]:
+def measure(table: ObjectTable, half: float = 1.4, resolution: int = 32) -> tuple[Tensor, Tensor]:
     """Bounding boxes ``(B, 3)`` low and high in the object's frame.
 
     A coarse lattice finds where the object is, a finer one its outermost parts, Newton steps their exact reach.
     """
     raw = replace(table, center=torch.zeros_like(table.center), scale=torch.ones_like(table.scale))
     objects, device = len(table), table.device
-    unit = unit_lattice(resolution, device)
     low, high = torch.full((objects, 3), -half, device=device), torch.full((objects, 3), half, device=device)
-    for _ in range(2):
+    for count in (20, resolution):
+        unit = unit_lattice(count, device)
         lattice = low[:, None] + unit * (high - low)[:, None]
-        cell = ((high - low) / resolution)[:, None]
+        cell = ((high - low) / count)[:, None]
         distance = evaluate(raw, lattice)[0]
         reach = 0.9 * cell.amax(-1)
         close = (distance < torch.maximum(reach, distance.amin(1, keepdim=True) + 1e-6))[..., None]

@@ -38,22 +38,28 @@ def build_grid(table: ObjectTable, resolution: int = 96, half: float = HALF) -> 
     cell = 2 * half / resolution
     centers = _lattice(blocks, half, device)
     coarse = evaluate(table, centers.expand(objects, -1, -1))[0]
-    reach = 4 * cell * 0.87 * 1.15 + 1.5 * cell
-    near = coarse.abs() < reach
+    # A cell's corners lie within 2.6 cells of the block's centre; samples for normals reach 2.5 cells further.
+    near = coarse.abs() < 5.1 * cell
     most = int(near.sum(1).max())
-    # Objects in a batch own different numbers of near blocks; the nearest `most` cover every object's own.
+    # Objects own different numbers of near blocks: take each one's nearest, then keep only its own.
     chosen = torch.topk(coarse.abs(), most, dim=1, largest=False, sorted=False).indices
-    offsets = _lattice(4, 2 * cell, device)
-    points = centers[chosen][:, :, None] + offsets
-    exact = evaluate(table, points.reshape(objects, -1, 3))[0].view(objects, most, 64)
-    filled = coarse.sign() * (coarse.abs() - reach / 2)
-    values = filled[:, :, None].expand(-1, -1, 64).contiguous()
-    # Blocks beyond an object's own reach keep the coarse value: the result must not depend on its neighbours.
+    points = centers[chosen][:, :, None] + _lattice(4, 2 * cell, device)
+    exact = evaluate(table, points.reshape(objects, -1, 3))[0]
+    spread = torch.nn.functional.interpolate(
+        coarse.view(objects, 1, blocks, blocks, blocks), scale_factor=4, mode="trilinear", align_corners=False
+    )
+    values = _to_blocks(spread.view(objects, *[resolution] * 3), blocks)
+    index = chosen[:, :, None].expand(-1, -1, 64)
     own = torch.gather(near, 1, chosen)[:, :, None]
-    kept = torch.where(own, exact, torch.gather(values, 1, chosen[:, :, None].expand(-1, -1, 64)))
-    values.scatter_(1, chosen[:, :, None].expand(-1, -1, 64), kept)
+    values.scatter_(1, index, torch.where(own, exact.view(objects, most, 64), torch.gather(values, 1, index)))
     values = values.view(objects, blocks, blocks, blocks, 4, 4, 4).permute(0, 1, 4, 2, 5, 3, 6)
     return Grid(values.reshape(objects, resolution, resolution, resolution).contiguous())
+
+
+def _to_blocks(values: Tensor, blocks: int) -> Tensor:
+    """``(B, R, R, R)`` to ``(B, blocks^3, 64)``."""
+    cut = values.view(len(values), blocks, 4, blocks, 4, blocks, 4).permute(0, 1, 3, 5, 2, 4, 6)
+    return cut.reshape(len(values), blocks**3, 64).contiguous()
 
 
 def _lattice(count: int, half: float, device: torch.device) -> Tensor:
@@ -63,33 +69,35 @@ def _lattice(count: int, half: float, device: torch.device) -> Tensor:
     return torch.stack([x, y, z], -1).reshape(-1, 3)
 
 
-def sample(grid: Grid, owner: Tensor, points: Tensor) -> Tensor:
-    """Trilinear distances ``(M,)`` of ``points (M, 3)`` in the grids of objects ``owner (M,)``; clamped at the border."""
+def sample(grid: Grid, base: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Trilinear distances ``(M,)`` at points given by coordinate, clamped at the border.
+
+    ``base (M,)`` is ``owner * R^3``. One contiguous tensor a coordinate and ``index_select`` make this three times
+    faster on a CPU than indexing with ``(M, 3)`` points.
+    """
     r = grid.resolution
-    at = ((points + HALF) * (1 / grid.cell) - 0.5).clamp(0, r - 1.001)
-    low = at.floor()
-    f = at - low
-    i = low.long()
-    base = ((owner * r + i[:, 2]) * r + i[:, 1]) * r + i[:, 0]
     flat = grid.values.view(-1)
-    fx, fy, fz = f.unbind(-1)
+    per = 1 / grid.cell
+    x, y, z = ((axis * per + (r / 2 - 0.5)).clamp(0, r - 1.001) for axis in (x, y, z))
+    xi, yi, zi = x.int(), y.int(), z.int()
+    corner = (zi * r + yi) * r + xi + base
+    fx, fy, fz = x - xi, y - yi, z - zi
 
     def edge(offset: int) -> Tensor:
-        a = flat[base + offset]
-        return a + fx * (flat[base + (offset + 1)] - a)
+        first = torch.index_select(flat, 0, corner + offset)
+        return torch.lerp(first, torch.index_select(flat, 0, corner + (offset + 1)), fx)
 
-    near, far = edge(0), edge(r * r)
-    near = near + fy * (edge(r) - near)
-    far = far + fy * (edge(r * r + r) - far)
-    return near + fz * (far - near)
+    near = torch.lerp(edge(0), edge(r), fy)
+    return torch.lerp(near, torch.lerp(edge(r * r), edge(r * r + r), fy), fz)
 
 
-def gradient(grid: Grid, owner: Tensor, points: Tensor) -> Tensor:
-    """Central differences over one cell, normalised, ``(M, 3)``."""
-    step = grid.cell
-    sides = []
-    for axis in range(3):
-        shift = torch.zeros(3, device=points.device)
-        shift[axis] = step
-        sides.append(sample(grid, owner, points + shift) - sample(grid, owner, points - shift))
-    return torch.nn.functional.normalize(torch.stack(sides, -1), dim=-1)
+def gradient(grid: Grid, base: Tensor, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit normals ``3 x (M,)`` from four samples on a tetrahedron around each point."""
+    step = 0.8 * grid.cell
+    a = sample(grid, base, x + step, y - step, z - step)
+    b = sample(grid, base, x - step, y - step, z + step)
+    c = sample(grid, base, x - step, y + step, z - step)
+    d = sample(grid, base, x + step, y + step, z + step)
+    nx, ny, nz = a - b - c + d, c - a - b + d, b - a - c + d
+    inverse = torch.rsqrt((nx * nx + ny * ny + nz * nz).clamp(min=1e-20))
+    return nx * inverse, ny * inverse, nz * inverse

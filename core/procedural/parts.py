@@ -11,7 +11,8 @@ from core.procedural.table import KNOTS, Row
 
 Vector = tuple[float, float, float]
 Turn = tuple[Vector, Vector, Vector]
-IDENTITY: Turn = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+Profile = Callable[[float], float] | Sequence[float]
+"""A radius over the height 0..1: a function, or control points of a smooth curve."""
 
 
 def turned(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Turn:
@@ -45,15 +46,16 @@ def ellipsoid(finish: Finish, at: Vector, radii: Vector, **row: object) -> Row:
     return _row(tb.ELLIPSOID, finish, at, radii, row)
 
 
-def lathe(finish: Finish, at: Vector, radius: float, half: float, profile: Callable[[float], float] | Sequence[float],
-          *, ratio: float = 1.0, corner: float = 1.0, edge: float = 0.0, wall: float = 0.0, **row: object) -> Row:  # fmt: skip
+def lathe(finish: Finish, at: Vector, radius: float, half: float, profile: Profile, *, ratio: float = 1.0,
+          corner: float = 1.0, edge: float = 0.0, wall: float = 0.0, **row: object) -> Row:  # fmt: skip
     """Profile turned about Y: a function of 0..1 from the bottom, or control points to run a smooth curve through."""
     knots = [max(0.004, v) for v in _samples(profile)]
     return _row(tb.LATHE, finish, at, (radius, half, ratio, corner, edge, wall), {**row, "knots": knots})
 
 
 def outline(finish: Finish, at: Vector, radius: float, half: float, shape: Callable[[float], float], *,
-            ratio: float = 1.0, edge: float = 0.0, wall: float = 0.0, taper: float = 0.0, **row: object) -> Row:  # fmt: skip
+            ratio: float = 1.0, edge: float = 0.0, wall: float = 0.0, taper: float = 0.0,
+            **row: object) -> Row:  # fmt: skip
     """Star-shaped outline, a function of the angle from +X towards +Z (radians), extruded along Y."""
     knots = [max(0.02, shape((i / (KNOTS - 1) - 0.5) * 2 * math.pi)) for i in range(KNOTS)]
     knots[-1] = knots[0]
@@ -85,6 +87,20 @@ def warp(finish: Finish, at: Vector, half: Vector, corner: float, twist: float =
     return _row(tb.WARP, finish, at, (*half, corner, twist, wave, number, phase, bumps), row)
 
 
+def cavity(finish: Finish, at: Vector, radius: float, half: float, profile: Profile, wall: float, floor: float,
+           **row: object) -> Row:  # fmt: skip
+    """The inside of a lathe: ``wall`` thinner all around, ``floor`` above its bottom, open at the top."""
+    knots = _samples(profile)
+    low = floor / (2 * half)
+
+    def inner(t: float) -> float:
+        position = min(1.0, low + t) * (KNOTS - 1)
+        k = min(int(position), KNOTS - 2)
+        return knots[k] + (knots[k + 1] - knots[k]) * (position - k) - wall / radius
+
+    return cut(lathe(finish, (at[0], at[1] + floor, at[2]), radius, half, inner, **row))  # type: ignore[arg-type]
+
+
 def cut(row: Row, finish: Finish | None = None) -> Row:
     """The same row as a cut; its paint shows on the walls of the cut."""
     row.op = tb.SUBTRACT
@@ -108,7 +124,7 @@ def _row(kind: int, finish: Finish, at: Vector, size: Sequence[float], options: 
     )  # fmt: skip
 
 
-def _samples(profile: Callable[[float], float] | Sequence[float]) -> list[float]:
+def _samples(profile: Profile) -> list[float]:
     """KNOTS values of a function of 0..1, or of a Catmull-Rom curve through control points."""
     if callable(profile):
         return [profile(i / (KNOTS - 1)) for i in range(KNOTS)]

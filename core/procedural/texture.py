@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,20 +12,21 @@ from core.procedural.table import ObjectTable
 PLAIN, STRIPES, CHECKS, NOISE, WOOD, GRADIENT, DOTS, LABEL, LOGO, WEAVE, BRICKS, PATCHES, KEYS, BANDS, FACE = range(15)
 
 
-def paint(table: ObjectTable, owner: Tensor, rows: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """sRGB albedo ``(M, 3)`` and gloss ``(M,)`` at dataset points ``(M, 3)`` of objects ``owner`` and ``rows``."""
+def paint(table: ObjectTable, owner: Tensor, rows: Tensor, points: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """sRGB albedo ``(M, 3)`` and gloss ``(M,)`` at dataset points ``3 x (M,)`` of ``owner`` and ``rows``."""
     slots = table.kind.shape[1]
     flat = owner * slots + rows
-    own = points * table.scale[owner][:, None] + table.center[owner]
-    place = table.place.view(-1, 12)[flat]
-    mirror = table.mirror.view(-1, 2)[flat]
-    x = torch.where(mirror[:, 0], own[:, 0].abs(), own[:, 0]) - place[:, 9]
-    z = torch.where(mirror[:, 1], own[:, 2].abs(), own[:, 2]) - place[:, 11]
-    y = own[:, 1] - place[:, 10]
+    scale, center = table.scale[owner], table.center[owner]
+    own = [axis * scale + center[:, i] for i, axis in enumerate(points)]
+    place = table.place.reshape(-1, 12)[flat]
+    mirror = table.mirror.reshape(-1, 2)[flat]
+    x = torch.where(mirror[:, 0], own[0].abs(), own[0]) - place[:, 9]
+    z = torch.where(mirror[:, 1], own[2].abs(), own[2]) - place[:, 11]
+    y = own[1] - place[:, 10]
     local = torch.stack([place[:, 3 * i] * x + place[:, 3 * i + 1] * y + place[:, 3 * i + 2] * z for i in range(3)], -1)
-    colors = table.colors.view(-1, 3, 3)[flat]
-    options = table.texture.view(-1, table.texture.shape[-1])[flat]
-    pattern = table.pattern.view(-1)[flat]
+    colors = table.colors.reshape(-1, 3, 3)[flat]
+    options = table.texture.reshape(-1, table.texture.shape[-1])[flat]
+    pattern = table.pattern.reshape(-1)[flat]
     albedo = colors[:, 0].clone()
     for kind, formula in PATTERNS.items():
         chosen = torch.nonzero(pattern == kind)[:, 0]

@@ -6,7 +6,7 @@ import math
 import random
 
 from core.procedural import palette as pt
-from core.procedural.parts import arc, box, cut, cylinder, decal, ellipsoid, lathe, rod, turned
+from core.procedural.parts import arc, box, cavity, cut, cylinder, decal, ellipsoid, lathe, rod, turned
 from core.procedural.table import Row
 
 
@@ -35,8 +35,7 @@ def mug(rng: random.Random) -> list[Row]:
                 )
             )  # fmt: skip
     rows.append(lathe(coat, (0, 0, 0), radius, half, profile, edge=0.02, blend=0.02))
-    inside = [v - wall / radius for v in profile]
-    rows.append(cut(lathe(inner, (0, 2 * wall, 0), radius, half, inside, edge=0.04), inner))
+    rows.append(cavity(inner, (0, 0, 0), radius, half, profile, wall, 2 * wall, edge=0.02))
     if rng.random() < 0.55:
         size = rng.uniform(0.12, 0.2)
         paint = pt.label(rng, size * 1.2, size, coat.colors[0], radius)
@@ -134,7 +133,7 @@ def bowl(rng: random.Random) -> list[Row]:
 
     rows = [
         lathe(coat, (0, 0, 0), radius, half, profile, corner=corner, edge=0.015),
-        cut(lathe(inner, (0, 0.05, 0), radius, half, lambda t: profile(t) - 0.07, corner=corner), inner),
+        cavity(inner, (0, 0, 0), radius, half, profile, 0.035, 0.05, corner=corner),
     ]
     extra = rng.random()
     if extra < 0.35:
@@ -157,7 +156,7 @@ def vase(rng: random.Random) -> list[Row]:
     corner = rng.choice((1.0, 1.0, 0.3))
     rows = [
         lathe(coat, (0, 0, 0), radius, half, points, corner=corner, edge=0.015),
-        cut(lathe(coat, (0, 0.2, 0), radius, half, [p - 0.14 for p in points], corner=corner)),
+        cavity(coat, (0, 0, 0), radius, half, points, 0.04, half, corner=corner),
     ]
     if rng.random() < 0.6:
         rows += foliage(rng, half - 0.05, rng.uniform(0.25, 0.5))

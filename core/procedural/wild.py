@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from core.procedural import palette as pt
@@ -11,7 +12,7 @@ from core.procedural.table import Row
 
 def wild(rng: random.Random) -> list[Row]:
     kind = rng.random()
-    if kind < 0.15:
+    if kind < 0.08:
         return _frame(rng)
     rows: list[Row] = []
     mirror = (rng.random() < 0.4, False)
@@ -44,8 +45,6 @@ def primitive(rng: random.Random, at: tuple[float, float, float], size: float) -
         return lathe(paint, at, a, b, [rng.uniform(0.3, 1) for _ in range(5)], corner=rng.choice((1, 0.2)), turn=turn)
     if pick < 0.60:
         waves, depth, phase = rng.randint(2, 6), rng.uniform(0.1, 0.3), rng.uniform(0, 6)
-        import math
-
         return outline(paint, at, a, b * 0.7, lambda t: 0.8 + depth * math.sin(waves * t + phase), edge=0.02, turn=turn)
     if pick < 0.72:
         return arc(paint, at, size, size * rng.uniform(0.12, 0.4), rng.uniform(60, 179), rng.uniform(0.6, 1), turn=turn)
