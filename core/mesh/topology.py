@@ -46,9 +46,9 @@ class Topology:
 
 def inspect(vertices: Vertices, faces: Faces) -> Topology:
     """Count everything that :class:`Topology` names. Vertices that share a position but not an index stay separate."""
-    edges = np.sort(_edges(faces), 1)
-    _, uses = np.unique(edges, axis=0, return_counts=True) if len(edges) else (edges, np.zeros(0, int))
-    _, directed = np.unique(_edges(faces), axis=0, return_counts=True) if len(edges) else (edges, np.zeros(0, int))
+    keys = _edge_keys(faces)
+    uses = _run_lengths(np.sort(keys))
+    directed = _run_lengths(np.sort(keys * 2 + _descending(faces)))
     return Topology(
         faces=len(faces),
         vertices=len(np.unique(faces)),
@@ -99,23 +99,17 @@ def pinched_vertices(faces: Faces) -> NDArray[np.int64]:
     if len(faces) == 0:
         return np.zeros(0, np.int64)
     # One node a face corner; corners of the same vertex are joined where their faces share an edge at it.
-    half = _edges(faces)
-    owner = np.tile(np.arange(len(faces)), 3)
-    start_corner = np.concatenate([3 * np.arange(len(faces)) + i for i in range(3)])
-    end_corner = np.concatenate([3 * np.arange(len(faces)) + (i + 1) % 3 for i in range(3)])
-    low_first = half[:, 0] < half[:, 1]
-    low = np.where(low_first, start_corner, end_corner)
-    high = np.where(low_first, end_corner, start_corner)
-    order = np.lexsort((owner, half.max(1), half.min(1)))
-    same = (np.diff(half.min(1)[order]) == 0) & (np.diff(half.max(1)[order]) == 0)
-    a, b = order[:-1][same], order[1:][same]
+    corner = np.arange(3 * len(faces)).reshape(-1, 3)
+    start, end = corner.T.reshape(-1), corner[:, [1, 2, 0]].T.reshape(-1)
+    falls = _descending(faces).astype(bool)
+    low, high = np.where(falls, end, start), np.where(falls, start, end)
+    a, b = _same_key(_edge_keys(faces))
     first, second = np.concatenate([low[a], high[a]]), np.concatenate([low[b], high[b]])
     n = 3 * len(faces)
     graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=(n, n))
     fans = connected_components(graph, directed=False)[1]
-    pairs = np.unique(np.column_stack([faces.reshape(-1), fans]), axis=0)
-    vertices, count = np.unique(pairs[:, 0], return_counts=True)
-    return np.asarray(vertices[count > 1])
+    pairs = np.unique(faces.reshape(-1) * np.int64(n) + fans) // n
+    return np.asarray(np.unique(pairs[1:][np.diff(pairs) == 0]))
 
 
 def manifold3d_agrees(vertices: Vertices, faces: Faces) -> bool:
@@ -153,15 +147,31 @@ def vertex_normals(vertices: Vertices, faces: Faces) -> Vertices:
     return np.asarray(np.where(length > 0, total / np.maximum(length, 1e-30), up))
 
 
-def _edges(faces: Faces) -> NDArray[np.int64]:
-    """Directed edges ``(3F, 2)``: first edges of all faces, then second, then third."""
-    return np.concatenate([faces[:, [i, (i + 1) % 3]] for i in range(3)])
+def _edge_keys(faces: Faces) -> NDArray[np.int64]:
+    """One number an undirected edge, ``(3F,)``: first edges of all faces, then second, then third."""
+    start, end = faces.T.reshape(-1), faces[:, [1, 2, 0]].T.reshape(-1)
+    return np.asarray(np.minimum(start, end) * np.int64(faces.max(initial=0) + 1) + np.maximum(start, end))
+
+
+def _descending(faces: Faces) -> NDArray[np.int64]:
+    """1 where a directed edge runs from the higher to the lower vertex, in the order of :func:`_edge_keys`."""
+    return (faces.T.reshape(-1) > faces[:, [1, 2, 0]].T.reshape(-1)).astype(np.int64)
+
+
+def _run_lengths(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each value of a sorted list occurs."""
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    return np.diff(starts, append=len(ordered))
+
+
+def _same_key(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Neighbouring pairs of positions that hold equal keys."""
+    order = np.argsort(keys, kind="stable")
+    same = np.diff(keys[order]) == 0
+    return order[:-1][same], order[1:][same]
 
 
 def _neighbours(faces: Faces) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of faces that share an edge."""
-    edges = np.sort(_edges(faces), 1)
-    order = np.lexsort((edges[:, 1], edges[:, 0]))
-    same = (np.diff(edges[order], axis=0) == 0).all(1)
-    owner = np.tile(np.arange(len(faces)), 3)[order]
-    return owner[:-1][same], owner[1:][same]
+    first, second = _same_key(_edge_keys(faces))
+    return first % len(faces), second % len(faces)
