@@ -1,0 +1,174 @@
+"""The starter segmenter's network: a small U-Net, and the ONNX file that rembg runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SIDE = 320
+"""Side of the ONNX file's input and mask, pixels: that of rembg's ``u2net_custom`` session."""
+
+INNER_SIDE = 192
+"""Side at which the network itself works; the ONNX file scales to it and back."""
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""What that session subtracts and divides by, after it has divided the photo by its brightest value."""
+
+
+def build_network(width: int = 24) -> nn.Module:
+    """``(B, 3, S, S)`` normalised photo to ``(B, 1, S, S)`` logits; S a multiple of 32. About 0.8 M parameters.
+
+    Plain 3×3 convolutions where pixels are many (fast on CPUs), depthwise 5×5 where channels are many; the coarsest
+    level also sees the mean of everything, so that what is background is decided once for the whole photo. The last
+    step from half to full size is a pixel shuffle: full-size convolutions would cost more than all the rest.
+    """
+    import torch
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                _conv(channels, channels), nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            )
+            self.norm = nn.BatchNorm2d(channels)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x + self.norm(self.body(x)))
+
+    class Wide(nn.Module):
+        """Depthwise 5×5, then two 1×1: a ConvNeXt block with batch norm."""
+
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.Conv2d(channels, channels * 2, 1),
+                nn.ReLU(),
+                nn.Conv2d(channels * 2, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = x + self.body(x)
+            return out
+
+    class Everything(nn.Module):
+        """Adds a function of the mean over all pixels to every pixel."""
+
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.mix = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = x + self.mix(x.mean((2, 3), keepdim=True))
+            return out
+
+    class Up(nn.Module):
+        """Twice the size, joined with the encoder's features of that size."""
+
+        def __init__(self, below: int, skip: int, channels: int, after: nn.Module) -> None:
+            super().__init__()
+            self.below, self.skip = nn.Conv2d(below, channels, 1, bias=False), nn.Conv2d(skip, channels, 1, bias=False)
+            self.norm, self.after = nn.BatchNorm2d(channels), after
+
+        def forward(self, below: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+            grown = nn.functional.interpolate(self.below(below), scale_factor=2.0, mode="bilinear")
+            out: torch.Tensor = self.after(torch.relu(self.norm(grown + self.skip(skip))))
+            return out
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            a, b, c, d, e = width // 2, width, width * 2, width * 4, width * 6
+            self.stem = _conv(3, a, 2)
+            self.quarter = nn.Sequential(_conv(a, b, 2), Residual(b))
+            self.eighth = nn.Sequential(_conv(b, c, 2), Wide(c), Wide(c))
+            self.sixteenth = nn.Sequential(_conv(c, d, 2), Wide(d), Wide(d), Wide(d))
+            self.deepest = nn.Sequential(_conv(d, e, 2), Wide(e), Everything(e), Wide(e), Everything(e), Wide(e))
+            self.up16, self.up8 = Up(e, d, d, Wide(d)), Up(d, c, c, Wide(c))
+            self.up4, self.up2 = Up(c, b, b, Residual(b)), Up(b, a, a, _conv(a, a))
+            self.out = nn.Sequential(nn.Conv2d(a, 4, 3, padding=1), nn.PixelShuffle(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            half = self.stem(x)
+            quarter = self.quarter(half)
+            eighth = self.eighth(quarter)
+            sixteenth = self.sixteenth(eighth)
+            y = self.up8(self.up16(self.deepest(sixteenth), sixteenth), eighth)
+            out: torch.Tensor = self.out(self.up2(self.up4(y, quarter), half))
+            return out
+
+    def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
+        parts = OrderedDict(
+            conv=nn.Conv2d(before, after, 3, stride, 1, bias=False), norm=nn.BatchNorm2d(after), act=nn.ReLU()
+        )
+        return nn.Sequential(parts)
+
+    return Network()
+
+
+def export_onnx(network: nn.Module, inner: int = INNER_SIDE, half: bool = True) -> bytes:
+    """The network at ``inner``² with a sigmoid, as ONNX for rembg's ``u2net_custom`` session.
+
+    It maps a normalised photo ``(1, 3, 320, 320)`` to probabilities ``(1, 1, 320, 320)``.
+
+    ``half`` stores weights as float16 and casts them back while the file loads: half the size, float32 arithmetic.
+    """
+    import io
+    import warnings
+
+    import onnx
+    import torch
+    from torch import nn
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            small = nn.functional.interpolate(x, size=(inner, inner), mode="bilinear")
+            logits = nn.functional.interpolate(self.network(small), size=(SIDE, SIDE), mode="bilinear")
+            return torch.sigmoid(logits)
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript, this one nothing
+        torch.onnx.export(
+            Whole().eval(),
+            (torch.zeros(1, 3, SIDE, SIDE),),
+            buffer,
+            input_names=["photo"],
+            output_names=["mask"],
+            opset_version=17,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    if half:
+        _store_as_half(model)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _store_as_half(model: object) -> None:
+    """Replace float32 initializers by float16 ones with a cast; onnxruntime folds the casts when it loads the file."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph  # type: ignore[attr-defined]
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+        casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        graph.node.insert(0, cast)

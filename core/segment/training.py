@@ -1,0 +1,198 @@
+"""Training of the starter segmenter on composites, within a time budget, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.progress import Progress, silent
+from core.segment.composites import KINDS, Sample, compose
+from core.segment.network import DEVIATION, INNER_SIDE, MEAN, build_network, export_onnx
+from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products
+from core.segment.textures import Image, make_texture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+BATCH = 8
+LEARNING_RATE = 2e-3
+EMA = 0.995
+SIDES = ((0.4, 128), (0.75, 160), (1.0, INNER_SIDE))
+"""Side of the training photos up to each fraction of the budget: cheap small ones first."""
+
+FEW, MANY, PICTURE = 80, 1500, 192
+"""Rendered products before the first step and at most, and their side in pixels."""
+
+
+def train_segmenter(
+    out_dir: Path, minutes: float, seed: int = 0, progress: Progress = silent, first_products: int = FEW
+) -> Path:
+    """Train for ``minutes`` in all (earlier runs in ``out_dir`` counted), then export ``out_dir/starter.onnx``.
+
+    A checkpoint is written every minute; the same call continues from it. ``metrics.json`` beside it holds mask IoU
+    on composites of held-out objects. One thread unless the caller set more; the seed decides objects, composites and
+    initial weights, the clock decides the number of steps.
+    """
+    import torch
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    network = build_network()
+    average = deepcopy(network).eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    state = {"step": 0, "seconds": 0.0}
+    path = out_dir / "checkpoint.pt"
+    if path.is_file():
+        saved = torch.load(path, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+        state = saved["state"]
+    stock = _Stock(out_dir / "products.npy", seed)
+    budget = minutes * 60
+    clock, written = time.monotonic() - state["seconds"], time.monotonic()
+    losses: list[float] = []
+    while (elapsed := time.monotonic() - clock) < budget:
+        step = int(state["step"])
+        rng = np.random.default_rng([seed, 1, step])
+        stock.grow(rng, first_products if step == 0 else min(MANY, first_products + step // 6))
+        done = elapsed / budget
+        side = next(side for end, side in SIDES if done <= end)
+        photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(BATCH)])
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2)
+        network.train()
+        loss = mask_loss(network(photos), masks)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        _follow(average, network, min(EMA, (step + 1) / (step + 10)))
+        losses.append(float(loss.detach()))
+        state = {"step": step + 1, "seconds": time.monotonic() - clock}
+        progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-50:])))
+        if time.monotonic() - written > 60:
+            _write(path, network, average, optimizer, state)
+            written = time.monotonic()
+    _write(path, network, average, optimizer, state)
+    result = out_dir / "starter.onnx"
+    result.write_bytes(export_onnx(average))
+    metrics = {"steps": state["step"], "seconds": round(state["seconds"]), "held_out": validate(average, INNER_SIDE)}
+    (out_dir / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    return result
+
+
+def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
+    """Photos ``(B, 3, S, S)``, normalised exactly as rembg's session does, and masks ``(B, 1, S, S)``."""
+    import torch
+
+    photos = np.stack([sample.rgb for sample in samples]).astype(np.float32)
+    photos /= np.maximum(photos.max((1, 2, 3), keepdims=True), 1e-6)
+    photos = (photos - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+    masks = np.stack([sample.alpha for sample in samples])[:, None]
+    return torch.from_numpy(np.ascontiguousarray(photos.transpose(0, 3, 1, 2))), torch.from_numpy(masks)
+
+
+def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Binary cross-entropy, heavier along outlines, plus one minus the soft IoU of each photo that has an object."""
+    import torch
+    from torch.nn import functional as F
+
+    outline = F.max_pool2d(masks, 7, 1, 3) + F.max_pool2d(-masks, 7, 1, 3)
+    entropy = (F.binary_cross_entropy_with_logits(logits, masks, reduction="none") * (1 + 3 * outline)).mean()
+    guess = torch.sigmoid(logits)
+    both = (guess * masks).sum((1, 2, 3))
+    either = (guess + masks - guess * masks).sum((1, 2, 3))
+    there = (masks.sum((1, 2, 3)) > 0).float()
+    return entropy + (there * (1 - both / (either + 1e-3))).mean()
+
+
+def validate(network: nn.Module, side: int, objects: int = 16) -> dict[str, float]:
+    """Mean mask IoU at 0.5 on fixed composites of held-out objects, by kind; for ``nothing`` the mean raw maximum."""
+    import torch
+
+    rng = np.random.default_rng(12345)
+    textures = [make_texture(rng) for _ in range(24)]
+    products = render_products([HELD_OUT_SEEDS[i] for i in range(objects)], 2, PICTURE, 777)
+    result = {}
+    network.eval()
+    for kind in KINDS:
+        scores = []
+        for _ in range(24):
+            sample = compose(rng, products, textures, side, kind)
+            photo, _mask = batch([sample])
+            with torch.no_grad():
+                guess = torch.sigmoid(network(photo))[0, 0].numpy()
+            scores.append(float(guess.max()) if kind == "nothing" else iou(guess > 0.5, sample.alpha > 0.5))
+        result[kind] = round(float(np.mean(scores)), 4)
+    return result
+
+
+def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Intersection over union; 1 for two empty masks."""
+    union = int((first | second).sum())
+    return float((first & second).sum() / union) if union else 1.0
+
+
+@dataclass
+class _Stock:
+    """Products and surfaces that composites draw from; rendered products stay on disk for the next run."""
+
+    path: Path
+    seed: int
+    rendered: list[NDArray[np.uint8]] = field(default_factory=list)
+    products: list[NDArray[np.uint8]] = field(default_factory=list)
+    textures: list[Image] = field(default_factory=list)
+    objects: int = 0
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng([self.seed, 2])
+        self.textures = [make_texture(rng) for _ in range(32)]
+        if self.path.is_file():
+            self.rendered = list(np.load(self.path))
+            self.objects = len(self.rendered) // 4
+        flats = [flat_product(rng, self.textures[i % len(self.textures)], 160) for i in range(40)]
+        self.products = [*self.rendered, *flats]
+
+    def grow(self, rng: np.random.Generator, wanted: int) -> None:
+        """Four views of one more object at a time; every time it does, one surface and one flat shape change too."""
+        while len(self.rendered) < wanted:
+            object_seed = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + self.objects
+            views = render_products([object_seed], 4, PICTURE, object_seed)
+            self.objects += 1
+            self.rendered += views
+            self.products += views
+            self.textures[int(rng.integers(len(self.textures)))] = make_texture(rng)
+            self.products.append(flat_product(rng, self.textures[int(rng.integers(len(self.textures)))], 160))
+            if self.objects % 20 == 0:
+                np.save(self.path, np.stack(self.rendered))
+
+
+def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Exponential moving average of weights and of batch-norm statistics."""
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - keep)
+        else:
+            mean.copy_(value)
+
+
+def _write(path: Path, network: nn.Module, average: nn.Module, optimizer: Any, state: dict[str, float]) -> None:
+    import torch
+
+    content = {
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": state,
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
