@@ -8,7 +8,8 @@ Everything is reached lazily, so importing this package loads no torch::
     views.over(1.0)                                          # on white
     signed_distance(table, points)                           # (B, N), dataset units, negative inside
     to_mesh(table, 0, resolution=128)                        # core.artifacts.Mesh with vertex colours
-    composite(rgb, alpha, generator)                         # (N, 3, H, W), (N, 1, H, W): photos for a segmenter
+    shot = composite(rgb, alpha, generator, size=256)        # photos for a segmenter: shot.image, shot.mask, shot.kind
+        # rgb (N, 3, H, W), alpha (N, 1, H, W): views.rgb.flatten(0, 1), views.alpha.flatten(0, 1); CPU generator
 
 Objects: Y up, front +Z, bounding box centred at the origin, longest side 1 (the dataset of Zero-1-to-3).
 """
@@ -19,14 +20,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.procedural.backdrops import Composite, composite
     from core.procedural.generate import FAMILIES, generate_objects
     from core.procedural.grid import build_grid
+    from core.procedural.mesh import to_mesh
     from core.procedural.shade import Light, studio_light
     from core.procedural.shapes import signed_distance
     from core.procedural.table import ObjectTable
     from core.procedural.views import Cameras, Renders, render
 
 _HOMES = {
+    "Composite": "backdrops",
+    "composite": "backdrops",
+    "to_mesh": "mesh",
     "FAMILIES": "generate",
     "generate_objects": "generate",
     "build_grid": "grid",
@@ -42,14 +48,17 @@ _HOMES = {
 __all__ = [
     "FAMILIES",
     "Cameras",
+    "Composite",
     "Light",
     "ObjectTable",
     "Renders",
     "build_grid",
+    "composite",
     "generate_objects",
     "render",
     "signed_distance",
     "studio_light",
+    "to_mesh",
 ]
 
 

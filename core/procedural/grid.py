@@ -36,14 +36,14 @@ def build_grid(table: ObjectTable, resolution: int = 96, half: float = HALF) -> 
         raise ValueError(f"the grid's resolution must be a multiple of 4, not {resolution}")
     device, objects, blocks = table.device, len(table), resolution // 4
     cell = 2 * half / resolution
-    centers = _lattice(blocks, half, device)
+    centers = lattice(blocks, half, device)
     coarse = evaluate(table, centers.expand(objects, -1, -1))[0]
     # A cell's corners lie within 2.6 cells of the block's centre; samples for normals reach 2.5 cells further.
     near = coarse.abs() < 5.1 * cell
     most = int(near.sum(1).max())
     # Objects own different numbers of near blocks: take each one's nearest, then keep only its own.
     chosen = torch.topk(coarse.abs(), most, dim=1, largest=False, sorted=False).indices
-    points = centers[chosen][:, :, None] + _lattice(4, 2 * cell, device)
+    points = centers[chosen][:, :, None] + lattice(4, 2 * cell, device)
     exact = evaluate(table, points.reshape(objects, -1, 3))[0]
     spread = torch.nn.functional.interpolate(
         coarse.view(objects, 1, blocks, blocks, blocks), scale_factor=4, mode="trilinear", align_corners=False
@@ -62,7 +62,7 @@ def _to_blocks(values: Tensor, blocks: int) -> Tensor:
     return cut.reshape(len(values), blocks**3, 64).contiguous()
 
 
-def _lattice(count: int, half: float, device: torch.device) -> Tensor:
+def lattice(count: int, half: float, device: torch.device) -> Tensor:
     """Cell centres ``(count^3, 3)`` of a cube, x fastest."""
     axis = (torch.arange(count, device=device, dtype=torch.float32) + 0.5) * (2 * half / count) - half
     z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")

@@ -151,12 +151,16 @@ def anything(rng: random.Random, base: Color | None = None, size: float = 1.0) -
     return next(make for limit, make in makers if pick < limit)(rng, base, size)
 
 
-def label(rng: random.Random, half_u: float, half_v: float, ground: Color, around: float = 0.0) -> Finish:
-    """A printed label of half size ``half_u x half_v``; ``around`` wraps it on a radius."""
+def label(
+    rng: random.Random, half_u: float, half_v: float, ground: Color, around: float = 0.0, behind: float = 0.0
+) -> Finish:
+    """A printed label of half size ``half_u x half_v``; ``around`` wraps it on a radius, whose axis is ``behind``."""
     ink = contrast(rng, ground)
     accent = vivid(rng)
     kind = tx.LABEL if rng.random() < 0.72 else tx.LOGO
-    return Finish((ground, ink, accent), kind, (1.0, 0.0, 0.0, float(rng.randrange(1000)), 0.0, around, half_u, half_v))
+    return Finish(
+        (ground, ink, accent), kind, (1.0, 0.0, behind, float(rng.randrange(1000)), 0.0, around, half_u, half_v)
+    )
 
 
 def logo(rng: random.Random, half: float, ground: Color, around: float = 0.0) -> Finish:

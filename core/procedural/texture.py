@@ -164,9 +164,9 @@ def _glyph(column: Tensor, row: Tensor, letter: Tensor) -> Tensor:
 
 
 def _unwrap(p: Tensor, o: Tensor) -> tuple[Tensor, Tensor]:
-    """Label coordinates in -1..1: flat (mapping 0) or around the local Y axis (mapping = radius)."""
+    """Label coordinates in -1..1: flat (mapping 0) or around an axis ``o[2]`` behind the origin (mapping = radius)."""
     x, y, z = p.unbind(-1)
-    around = torch.atan2(x, z) * o[:, 5]
+    around = torch.atan2(x, z + o[:, 2]) * o[:, 5]
     flat_u = torch.where(z < 0, -x, x)
     return torch.where(o[:, 5] > 0, around, flat_u) / o[:, 6].clamp(min=1e-3), y / o[:, 7].clamp(min=1e-3)
 

@@ -38,7 +38,7 @@ def mug(rng: random.Random) -> list[Row]:
     rows.append(cavity(inner, (0, 0, 0), radius, half, profile, wall, 2 * wall, edge=0.02))
     if rng.random() < 0.55:
         size = rng.uniform(0.12, 0.2)
-        paint = pt.label(rng, size * 1.2, size, coat.colors[0], radius)
+        paint = pt.label(rng, size * 1.2, size, coat.colors[0], radius, radius)
         rows.append(decal(box(paint, (0, 0, radius), (size * 1.2, size, 0.2))))
     elif rng.random() < 0.4:
         rows.append(decal(cylinder(pt.plain(rng), (0, rng.choice((-1, 1)) * half * 0.85, 0), 0.6, half * 0.15)))
@@ -115,7 +115,7 @@ def jar(rng: random.Random) -> list[Row]:
         rows.append(ellipsoid(lid, (0, half + 0.17, 0), (0.07, 0.07, 0.07)))
     if rng.random() < 0.7:
         tall = half * rng.uniform(0.4, 0.6)
-        paint = pt.label(rng, radius * 0.7, tall, pt.color(rng), radius if corner == 1.0 else 0.0)
+        paint = pt.label(rng, radius * 0.7, tall, pt.color(rng), radius if corner == 1.0 else 0.0, radius)
         rows.append(decal(box(paint, (0, -0.03, radius), (radius * 0.75, tall, radius * 0.8))))
     if rng.random() < 0.35:
         rows.append(arc(lid, (radius, 0, 0), half * 0.5, 0.04, 179, 0.6, mirror=(rng.random() < 0.5, False)))
