@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from core.artifacts import Photo
 
 NEAR_DUPLICATE_DISTANCE = 16
-"""Bits (of 512) up to which two fingerprints are called the same picture; measured in ``docs/results.md``."""
+"""Bits (of 768) up to which two fingerprints are called the same picture; measured in ``docs/results.md``."""
 
-_CHROMA_STEPS = np.array([-56, -40, -24, -8, 8, 24, 40, 56])
+_CHROMA_STEPS = np.array([-58, -46, -36, -28, -20, -14, -8, -3, 3, 8, 14, 20, 28, 36, 46, 58])
 
 
 def near_duplicate_hash(photo: Photo) -> str:
-    """512 bits as 128 hexadecimal digits: the signs of 255 low DCT frequencies of luma, and 4×4 chroma levels.
+    """768 bits as 192 hexadecimal digits: the signs of 255 low DCT frequencies of luma, and 4×4 chroma levels.
 
     The DCT half is the well-known pHash at 16×16. Colour counts as well, because the same mug in red and in blue
-    is two products: Cb and Cr of 4×4 cells as thermometer codes, so a bit is a step of 16 levels.
+    is two products: Cb and Cr of 4×4 cells as thermometer codes, finer near grey.
     """
     from PIL import Image
     from scipy.fft import dctn

@@ -138,7 +138,7 @@ def _room(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
     plain = rng.random() < 0.3
     wall = np.broadcast_to(surface_color(rng), (size, size, 3)) if plain else _crop(rng, textures, size)
     y = np.arange(size, dtype=np.float32)[:, None, None] / size
-    wall = wall * (1 + (y - 0.3) * rng.uniform(-0.3, 0.3))
+    wall = np.asarray(wall * (1 + (y - 0.3) * rng.uniform(-0.3, 0.3)), np.float32)
     floor = _floor(rng, textures, size, horizon)
     below = np.arange(size)[:, None, None] >= horizon
     image = np.where(below, floor, wall)

@@ -119,8 +119,9 @@ def export_onnx(network: nn.Module, inner: int = INNER_SIDE, half: bool = True) 
 
     ``half`` stores weights as float16 and casts them back while the file loads: half the size, float32 arithmetic.
     """
-    import io
+    import tempfile
     import warnings
+    from pathlib import Path
 
     import onnx
     import torch
@@ -136,19 +137,19 @@ def export_onnx(network: nn.Module, inner: int = INNER_SIDE, half: bool = True) 
             logits = nn.functional.interpolate(self.network(small), size=(SIDE, SIDE), mode="bilinear")
             return torch.sigmoid(logits)
 
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = str(Path(folder) / "network.onnx")
         warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter needs onnxscript, this one nothing
         torch.onnx.export(
             Whole().eval(),
             (torch.zeros(1, 3, SIDE, SIDE),),
-            buffer,
+            path,
             input_names=["photo"],
             output_names=["mask"],
             opset_version=17,
             dynamo=False,
         )
-    model = onnx.load_from_string(buffer.getvalue())
+        model = onnx.load(path)
     if half:
         _store_as_half(model)
     onnx.checker.check_model(model)

@@ -94,8 +94,8 @@ def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
     import torch
 
     photos = np.stack([sample.rgb for sample in samples]).astype(np.float32)
-    photos /= np.maximum(photos.max((1, 2, 3), keepdims=True), 1e-6)
-    photos = (photos - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+    photos = photos / np.maximum(photos.max((1, 2, 3), keepdims=True), np.float32(1e-6))
+    photos = np.asarray((photos - np.array(MEAN)) / np.array(DEVIATION), np.float32)
     masks = np.stack([sample.alpha for sample in samples])[:, None]
     return torch.from_numpy(np.ascontiguousarray(photos.transpose(0, 3, 1, 2))), torch.from_numpy(masks)
 
