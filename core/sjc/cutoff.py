@@ -65,23 +65,11 @@ def peak_along(density: torch.Tensor, origins: torch.Tensor, directions: torch.T
     """The largest trilinear density ``(N,)`` met by rays ``(N, 3)``, in steps of half a voxel."""
     import torch
 
-    from core.sjc.field import trilinear
-    from core.sjc.march import occupied_interval
-
-    step = 1 / density.shape[0]
-    floor = density > density.max() * 1e-3
     from core.sjc.carve import dilated
+    from core.sjc.march import bundle_rays, space_of
 
-    occupied = dilated(floor)
-    enter, leave = occupied_interval(occupied, origins, directions)
-    hit = leave > enter
-    peak = torch.zeros_like(enter)
-    if not bool(hit.any()):
-        return peak
-    start, span = enter[hit], (leave - enter)[hit]
-    best = torch.zeros_like(start)
-    for j in range(int(float(span.max()) / step) + 1):
-        points = origins[hit] + (start + j * step)[:, None] * directions[hit]
-        best = torch.maximum(best, trilinear(density[None, None], points)[:, 0])
-    peak[hit] = best
-    return peak
+    space = space_of(dilated(density > density.max() * 1e-3))
+    bundle = bundle_rays(space, origins, directions, torch.full_like(origins[:, 0], 0.5), 1 / density.shape[0])
+    table = torch.cat([density[space.occupied], density.new_zeros(1)])
+    met = (bundle.gather @ table[:, None])[:, 0]
+    return torch.zeros_like(origins[:, 0]).scatter_reduce(0, bundle.ray, met, "amax")

@@ -17,7 +17,7 @@ PHOTO_SIZE = 128
 """Pixels along one side at which the photo is compared; the finisher bakes the full resolution later."""
 
 MASK_FLOOR, MASK_CEILING = 0.03, 0.15
-"""Distances from white between which a synthesized pixel goes from background to object."""
+"""Distance from white below which a synthesized pixel is background, and from which it surely is object."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,17 @@ def synthesized_views(view_set: ViewSet) -> list[View]:
 
 
 def white_distance_mask(image: torch.Tensor) -> torch.Tensor:
-    """Soft silhouette ``(S, S)`` of ``image (3, S, S)`` over white: a ramp over the largest distance from white.
+    """Soft silhouette ``(S, S)`` of ``image (3, S, S)`` over white: distance from white, relative to the neighbourhood.
 
-    Soft on purpose: a hard mask of an inconsistent view carves holes that nothing fills again.
+    An edge pixel of a dark object that covers a quarter of it is a quarter, not one: dividing by the largest distance
+    in its 3x3 neighbourhood keeps silhouettes from growing by half a pixel. Soft on purpose: a hard mask of an
+    inconsistent view carves holes that nothing fills again.
     """
+    import torch.nn.functional as F
+
     distance = (1 - image).amax(0)
-    return ((distance - MASK_FLOOR) / (MASK_CEILING - MASK_FLOOR)).clamp(0, 1)
+    around = F.max_pool2d(distance[None], 3, stride=1, padding=1)[0].clamp(min=MASK_CEILING)
+    return ((distance - MASK_FLOOR) / (around - MASK_FLOOR)).clamp(0, 1)
 
 
 def to_device(view: View, device: torch.device | str) -> View:

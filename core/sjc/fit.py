@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import log
 from typing import TYPE_CHECKING, Any
 
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
 from core.sjc import losses
 from core.sjc.carve import carve, dilated
 from core.sjc.evidence import View, rays_of
-from core.sjc.field import Voxels, activate, resized
-from core.sjc.march import Marched, march, occupied_interval
+from core.sjc.field import DENSITY_SHIFT, resized
+from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import Prior, wished_change
 
 if TYPE_CHECKING:
     import torch
 
-SHARPNESS = 10.0
-"""Factor on the raw density: one unit of the grid is ten of sigma, so that surfaces harden within the run."""
-
-LEVELS = ((1 / 3, 0.0), (2 / 3, 0.3), (1.0, 0.65))
-"""Share of the finest grid and the share of the run from which it is used."""
+STAGES = ((1 / 3, 0.0), (2 / 3, 0.25), (1.0, 0.5), (1.0, 0.75))
+"""Share of the finest grid, and the share of the run from which it is used; opening one also closes empty space."""
 
 PATCH = 4
 """Rays are drawn as squares of pixels, so that depth has neighbours."""
 
-DENSITY_RATE, COLOR_RATE = 0.08, 0.03
+STEP = 0.75
+"""Voxels between two samples of a ray."""
+
+DENSITY_RATE, COLOR_RATE = 0.1, 0.05
 """Adam's learning rates; they fall to a tenth over the run."""
 
-CARVE_TOLERANCE = 0.34
-"""Share of the views that may object before a voxel is closed for good."""
+CARVE_TOLERANCE = 0.2
+"""Share of the views that may object to a voxel before it is closed for good."""
+
+SOLID = 60.0
+"""Sigma of space that no camera can see into."""
 
 
 @dataclass(frozen=True)
-class Level:
-    """Everything that belongs to one grid size: where matter may be, and the rays that can meet it."""
+class Pixels:
+    """Every pixel of every view as a ray, in squares of neighbours."""
 
-    size: int
-    allowed: torch.Tensor
-    """``(Z, Y, X)`` bool."""
     origins: torch.Tensor
     directions: torch.Tensor
     color: torch.Tensor
@@ -49,9 +48,19 @@ class Level:
     """``(R,)`` its soft silhouette."""
     weight: torch.Tensor
     """``(R,)`` its share of the loss."""
-    interval: tuple[torch.Tensor, torch.Tensor]
-    patches: torch.Tensor
-    """``(P, PATCH**2)`` ray numbers of every square that meets allowed space."""
+    squares: tuple[torch.Tensor, ...]
+    """For each view ``(side * side, PATCH**2)`` ray numbers."""
+
+
+@dataclass
+class Stage:
+    """One grid size: its active space, and its batches of rays, each laid out when first needed."""
+
+    space: Space
+    batches: list[torch.Tensor]
+    """Ray numbers, in whole squares."""
+    seed: int
+    bundles: dict[int, Bundle] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,53 +68,49 @@ class Run:
     """The state between two steps; nothing else decides what comes next."""
 
     step: int
-    voxels: Voxels
+    stage: int
+    occupied: torch.Tensor
+    """``(Z, Y, X)`` bool: the active voxels."""
+    table: torch.Tensor
+    """``(A, 4)``: raw density and RGB of the active voxels."""
     optimiser: torch.optim.Adam
     generator: torch.Generator
-    level: int
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def level_of(step: int, steps: int) -> int:
-    """Index into :data:`LEVELS` of a step."""
-    return max(i for i, (_, start) in enumerate(LEVELS) if step >= int(start * steps))
+def stage_of(step: int, steps: int) -> int:
+    """Index into :data:`STAGES` of a step."""
+    return max(i for i, (_, start) in enumerate(STAGES) if step >= int(start * steps))
 
 
-def grid_size(level: int, params: ReconstructParams) -> int:
-    return max(8, round(LEVELS[level][0] * params.grid))
+def grid_size(stage: int, params: ReconstructParams) -> int:
+    return max(8, round(STAGES[stage][0] * params.grid))
 
 
-def open_level(level: int, views: list[View], params: ReconstructParams) -> Level:
-    """Carve the level's allowed space and lay out its rays. Deterministic in its arguments."""
+def pixels_of(views: list[View], params: ReconstructParams) -> Pixels:
+    """Lay out the rays of all views."""
     import torch
 
-    size = grid_size(level, params)
-    misses, _ = carve(views, size)
-    allowed = dilated(misses <= CARVE_TOLERANCE * (len(views) - 1) + 0.5)
-    parts: dict[str, list[torch.Tensor]] = {key: [] for key in ("o", "d", "c", "m", "w", "p")}
-    base = 0
-    synthesized = min((view.size for view in views if not view.trusted), default=views[0].size)
+    rays = [rays_of(view.camera, view.size, view.image.device) for view in views]
+    usual = min((view.size for view in views if not view.trusted), default=views[0].size)
+    weights, squares, base = [], [], 0
     for view in views:
-        origins, directions = rays_of(view.camera, view.size, view.image.device)
+        count, side = view.size**2, view.size // PATCH
         # a finer picture has more rays: its weight a ray falls accordingly
-        share = (params.input_weight if view.trusted else params.fit_weight) * (synthesized / view.size) ** 2
-        count = view.size**2
-        parts["o"].append(origins)
-        parts["d"].append(directions)
-        parts["c"].append(view.image.reshape(3, count).T)
-        parts["m"].append(view.mask.reshape(count))
-        parts["w"].append(torch.full((count,), share, device=origins.device))
-        numbers = base + torch.arange(count, device=origins.device).view(view.size, view.size)
-        side = view.size // PATCH
-        squares = numbers[: side * PATCH, : side * PATCH].reshape(side, PATCH, side, PATCH).transpose(1, 2)
-        if share > 0:
-            parts["p"].append(squares.reshape(-1, PATCH * PATCH))
+        share = (params.input_weight if view.trusted else params.fit_weight) * (usual / view.size) ** 2
+        weights.append(torch.full((count,), share, device=view.image.device))
+        numbers = base + torch.arange(count, device=view.image.device).view(view.size, view.size)
+        cut = numbers[: side * PATCH, : side * PATCH].reshape(side, PATCH, side, PATCH)
+        squares.append(cut.transpose(1, 2).reshape(-1, PATCH * PATCH))
         base += count
-    origins, directions, color, mask, weight = (torch.cat(parts[key]) for key in ("o", "d", "c", "m", "w"))
-    interval = occupied_interval(allowed, origins, directions)
-    patches = torch.cat(parts["p"])
-    meets = (interval[1] > interval[0])[patches].any(1)
-    return Level(size, allowed, origins, directions, color, mask, weight, interval, patches[meets])
+    return Pixels(
+        torch.cat([o for o, _ in rays]),
+        torch.cat([d for _, d in rays]),
+        torch.cat([view.image.reshape(3, -1).T for view in views]),
+        torch.cat([view.mask.reshape(-1) for view in views]),
+        torch.cat(weights),
+        tuple(squares),
+    )
 
 
 def start(views: list[View], params: ReconstructParams, seed: int) -> Run:
@@ -113,131 +118,213 @@ def start(views: list[View], params: ReconstructParams, seed: int) -> Run:
     import torch
 
     size = grid_size(0, params)
-    misses, color = carve(views, size, blur=0)
-    raw = 0.5 - misses.clamp(max=4) / 2
-    device = raw.device
-    scale = torch.tensor(log(SHARPNESS), device=device)
-    voxels = Voxels(raw[None, None].clone(), color[None].clone(), scale)
-    return Run(0, voxels, new_optimiser(voxels), torch.Generator().manual_seed(seed), 0)
+    misses, color = carve(views, size)
+    occupied = may_hold_matter(misses, len(views))
+    raw = 0.4 - misses.clamp(max=8) / 8
+    table = torch.cat([raw[occupied][:, None], color[:, occupied].T], 1)
+    return Run(0, 0, occupied, table, new_optimiser(table), torch.Generator().manual_seed(seed))
 
 
-def new_optimiser(voxels: Voxels) -> torch.optim.Adam:
+def may_hold_matter(misses: torch.Tensor, views: int) -> torch.Tensor:
+    return dilated(misses <= CARVE_TOLERANCE * (views - 1) + 0.5)
+
+
+def new_optimiser(table: torch.Tensor) -> torch.optim.Adam:
     import torch
 
-    voxels.density.requires_grad_(True)
-    voxels.color.requires_grad_(True)
-    groups = [{"params": [voxels.density], "lr": DENSITY_RATE}, {"params": [voxels.color], "lr": COLOR_RATE}]
-    return torch.optim.Adam(groups, betas=(0.9, 0.95), eps=1e-10)
+    table.requires_grad_(True)
+    return torch.optim.Adam([table], lr=COLOR_RATE, betas=(0.9, 0.95), eps=1e-12)
 
 
-def refine(run: Run, size: int) -> None:
-    """Put the field on a finer grid and start its optimiser afresh."""
-    density, color = (resized(grid.detach(), size) for grid in (run.voxels.density, run.voxels.color))
-    run.voxels = Voxels(density, color, run.voxels.scale)
-    run.optimiser = new_optimiser(run.voxels)
-
-
-def solid_space(run: Run, level: Level) -> torch.Tensor:
-    """Where a sample can matter: allowed and, once the run has settled, not yet empty (or beside matter)."""
+def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) -> None:
+    """Put the field on the stage's grid, close what has become empty, start the optimiser afresh."""
     import torch
 
-    with torch.no_grad():
-        sigma = activate(run.voxels.density[0, 0], run.voxels.scale)
-        return level.allowed & dilated(sigma > 0.05)
+    run.stage = stage
+    size = grid_size(stage, params)
+    misses, color = carve(views, size)
+    grid = dense(run)
+    inactive = ~run.occupied
+    old = grid.shape[-1]
+    if size != old:
+        grid = resized(grid[None], size)[0]
+        inactive = resized(inactive[None, None].float(), size)[0, 0] > 0.99
+    grid[1:, inactive] = color[:, inactive]
+    run.occupied = dilated(grid[0] > -0.3) & may_hold_matter(misses, len(views))
+    run.table = grid[:, run.occupied].T.contiguous()
+    run.optimiser = new_optimiser(run.table)
+    if not len(run.table):
+        run.table = torch.zeros((0, 4), device=grid.device)
 
 
-def fit_terms(run: Run, level: Level, occupied: torch.Tensor, params: ReconstructParams) -> dict[str, torch.Tensor]:
-    """Colour, silhouette, depth smoothness and emptiness of one random batch of pixel squares."""
+def open_stage(run: Run, views: list[View], pixels: Pixels, params: ReconstructParams, seed: int) -> Stage:
+    """Batches of the squares that can meet matter, shuffled once. Deterministic in its arguments."""
     import torch
 
-    count = max(1, params.rays // (PATCH * PATCH))
-    drawn = torch.randint(len(level.patches), (count,), generator=run.generator).to(level.patches.device)
-    rays = level.patches[drawn].reshape(-1)
-    jitter = torch.rand(len(rays), generator=run.generator).to(level.origins.device)
-    interval = (level.interval[0][rays], level.interval[1][rays])
-    seen = march(run.voxels, occupied, level.origins[rays], level.directions[rays], interval, 1.5 / level.size, jitter)
-    weight = level.weight[rays]
+    from core.sjc.carve import image_coordinates, voxel_centers
+
+    space = space_of(run.occupied)
+    points = voxel_centers(space.size, run.occupied.device)[run.occupied.view(-1)]
+    chosen = []
+    for view, squares in zip(views, pixels.squares, strict=True):
+        if not float(pixels.weight[squares[0, 0]]):
+            continue
+        side = view.size // PATCH
+        cell = ((image_coordinates(points, view.camera) + 1) * (side / 2)).floor().long()
+        cell = cell[((cell >= 0) & (cell < side)).all(1)]
+        hit = torch.zeros(side * side, device=points.device)
+        hit[cell[:, 1] * side + cell[:, 0]] = 1
+        near = torch.nn.functional.max_pool2d(hit.view(1, side, side), 3, stride=1, padding=1).view(-1) > 0
+        chosen.append(squares[near])
+    squares = torch.cat(chosen) if chosen else pixels.squares[0][:0]
+    mixing = torch.Generator().manual_seed(seed * 1009 + run.stage)
+    order = torch.randperm(len(squares), generator=mixing).to(squares.device)
+    per = max(1, params.rays // (PATCH * PATCH))
+    count = max(1, round(len(squares) / per))
+    return Stage(space, [part.reshape(-1) for part in squares[order].chunk(count)], seed * 1009 + run.stage)
+
+
+def bundle_of(stage: Stage, pixels: Pixels, number: int) -> Bundle:
+    """The samples of batch ``number``, laid out once a stage."""
+    import torch
+
+    if number not in stage.bundles:
+        rays = stage.batches[number]
+        mixing = torch.Generator().manual_seed(stage.seed * 4001 + number)
+        jitter = torch.rand(len(rays), generator=mixing).to(rays.device)
+        step = STEP * 2 / stage.space.size
+        stage.bundles[number] = bundle_rays(stage.space, pixels.origins[rays], pixels.directions[rays], jitter, step)
+    return stage.bundles[number]
+
+
+def dense(run: Run) -> torch.Tensor:
+    """``(4, Z, Y, X)``: the table on its grid, :data:`EMPTY` and grey elsewhere."""
+    import torch
+
+    grid = torch.full((4, *run.occupied.shape), 0.5, device=run.table.device)
+    grid[0] = EMPTY
+    grid[:, run.occupied] = run.table.detach().T
+    return grid
+
+
+def sigma_grid(run: Run) -> torch.Tensor:
+    """``(Z, Y, X)`` density per unit length."""
+    import torch.nn.functional as F
+
+    return F.softplus(dense(run)[0] * SHARPNESS + DENSITY_SHIFT)
+
+
+def fit_terms(
+    run: Run, stage: Stage, pixels: Pixels, params: ReconstructParams, number: int
+) -> dict[str, torch.Tensor]:
+    """Colour, silhouette, depth smoothness and emptiness of one batch of pixel squares."""
+    rays = stage.batches[number]
+    seen = march(run.table, bundle_of(stage, pixels, number))
+    weight = pixels.weight[rays]
     terms = {
-        "color": (weight * (seen.color - level.color[rays]).square().mean(1)).mean(),
-        "silhouette": 0.5 * (weight * (seen.alpha - level.mask[rays]).square()).mean(),
+        "color": (weight * (seen.color - pixels.color[rays]).square().mean(1)).mean(),
+        "silhouette": 0.5 * (weight * (seen.alpha - pixels.mask[rays]).square()).mean(),
     }
     if params.smooth_weight:
-        terms["smooth"] = params.smooth_weight * surface_smoothness(seen, (count, PATCH, PATCH))
+        terms["smooth"] = params.smooth_weight * surface_smoothness(seen, (-1, PATCH, PATCH))
+    if params.spread_weight:
+        terms["spread"] = params.spread_weight * losses.spread(seen.alpha, seen.depth, seen.square)
     if params.emptiness_weight:
         terms["emptiness"] = params.emptiness_weight * losses.emptiness_text(seen.weights)
     return terms
 
 
-def surface_smoothness(seen: Marched, shape: tuple[int, int, int]) -> torch.Tensor:
+def surface_smoothness(seen: Seen, shape: tuple[int, int, int]) -> torch.Tensor:
     """Depth smoothness where neighbours both see the surface; silhouettes are not asked to be smooth."""
+    import torch
+
     alpha = seen.alpha.detach()
-    solid = (alpha > 0.5).to(alpha.dtype)
-    depth = (seen.depth / alpha.clamp(min=1e-3)).where(solid > 0, seen.depth.detach() * 0).view(shape)
-    solid = solid.view(shape)
-    across = ((depth[:, :, 1:] - depth[:, :, :-1]).abs() * solid[:, :, 1:] * solid[:, :, :-1]).mean()
-    down = ((depth[:, 1:] - depth[:, :-1]).abs() * solid[:, 1:] * solid[:, :-1]).mean()
+    solid = alpha > 0.5
+    depth = torch.where(solid, seen.depth / alpha.clamp(min=1e-3), torch.zeros_like(alpha)).view(shape)
+    both = solid.view(shape)
+    across = ((depth[:, :, 1:] - depth[:, :, :-1]).abs() * (both[:, :, 1:] & both[:, :, :-1])).mean()
+    down = ((depth[:, 1:] - depth[:, :-1]).abs() * (both[:, 1:] & both[:, :-1])).mean()
     return (across + down) / 2
 
 
-def render_camera(
-    run: Run, level: Level, occupied: torch.Tensor, camera: Camera, size: int, jitter: torch.Tensor | None = None
-) -> Marched:
-    """A whole square view of the current field."""
-    origins, directions = rays_of(camera, size, occupied.device)
-    interval = occupied_interval(occupied, origins, directions)
-    return march(run.voxels, occupied, origins, directions, interval, 1.5 / level.size, jitter)
+def look(run: Run, space: Space, camera: Camera, size: int, jitter: torch.Tensor) -> Seen:
+    """A whole square view of the current field; ``jitter (size * size,)``."""
+    origins, directions = rays_of(camera, size, run.table.device)
+    return march(run.table, bundle_rays(space, origins, directions, jitter, STEP * 2 / space.size))
 
 
 def score_terms(
-    run: Run, level: Level, occupied: torch.Tensor, prior: Prior, params: ReconstructParams, share: float
+    run: Run, space: Space, prior: Prior, params: ReconstructParams, share: float
 ) -> dict[str, torch.Tensor]:
     """The model's wish for random cameras, and consistency with cameras nearby. ``share`` is the run's progress."""
     import torch
 
     count, size = params.score_cameras, prior.model.image_size
-    device = occupied.device
-    draws = torch.rand((count, 4), generator=run.generator)
-    shape = (count, prior.model.latent_channels, prior.model.latent_size, prior.model.latent_size)
-    noise = torch.randn(shape, generator=run.generator).to(device)
-    cameras = [
-        Camera(float(360 * a), float(-15 + 60 * e), INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws.tolist()
-    ]
-    seen = [render_camera(run, level, occupied, camera, size) for camera in cameras]
+    device = run.table.device
+    draws = torch.rand((count, 4), generator=run.generator).tolist()
+    latent = (count, prior.model.latent_channels, prior.model.latent_size, prior.model.latent_size)
+    noise = torch.randn(latent, generator=run.generator).to(device)
+    jitter = torch.rand((count, size * size), generator=run.generator).to(device)
+    cameras = [Camera(360 * a, -15 + 60 * e, INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws]
+    seen = [look(run, space, camera, size, own) for camera, own in zip(cameras, jitter, strict=True)]
     images = torch.stack([s.color.T.reshape(3, size, size) for s in seen])
     high = params.noise_start + (params.noise_end - params.noise_start) * share
-    top = len(prior.alphas_cumprod) - 1
-    t = int(top * (high * 0.7 + high * 0.3 * float(draws[0, 2])))
-    change = wished_change(prior, images.clamp(0, 1), cameras, t, noise, params.guidance)
+    t = int((len(prior.alphas_cumprod) - 1) * high * (0.7 + 0.3 * draws[0][2]))
+    change = wished_change(prior, images.detach().clamp(0, 1), cameras, t, noise, params.guidance)
     wanted = (images + change).detach()
     terms = {"score": params.score_weight * (images - wanted).square().mean()}
     if params.near_weight:
         first = cameras[0]
-        moved = 0.05 / first.radius * 57.3 * (2 * draws[0, 3:].tolist()[0] - 1)
+        moved = 57.3 * 0.05 / first.radius * (2 * draws[0][3] - 1)
         beside = Camera(first.azimuth + moved, first.elevation + moved / 2, first.radius, first.fov)
-        near = render_camera(run, level, occupied, beside, size)
-        terms["near"] = params.near_weight * losses.near_view(seen[0].color, near.color, seen[0].alpha, near.alpha)
+        near = look(run, space, beside, size, jitter[0])
+        terms["near"] = params.near_weight * losses.near_view(seen[0].color, near.color, seen[0].depth, near.depth)
     return terms
 
 
 def take_step(
-    run: Run, level: Level, occupied: torch.Tensor, prior: Prior | None, params: ReconstructParams
+    run: Run, stage: Stage, pixels: Pixels, prior: Prior | None, params: ReconstructParams
 ) -> dict[str, float]:
     """One update: one fused backward pass of every term that is on. Returns the terms."""
     import torch
 
     share = run.step / params.steps
     terms: dict[str, torch.Tensor] = {}
-    if params.fit_weight or params.input_weight:
-        terms |= fit_terms(run, level, occupied, params)
+    if stage.batches and (params.fit_weight or params.input_weight):
+        terms |= fit_terms(run, stage, pixels, params, run.step % len(stage.batches))
     due = share >= params.score_from and run.step % params.score_every == 0
     if prior is not None and params.score_weight and due:
-        terms |= score_terms(run, level, occupied, prior, params, share)
-    for group, rate in zip(run.optimiser.param_groups, (DENSITY_RATE, COLOR_RATE), strict=True):
-        group["lr"] = rate * 0.1**share
-    run.optimiser.zero_grad(set_to_none=True)
+        terms |= score_terms(run, stage.space, prior, params, share)
     total: torch.Tensor = torch.stack(list(terms.values())).sum()
-    total.backward()  # type: ignore[no-untyped-call]
+    (gradient,) = torch.autograd.grad(total, run.table)
+    # one parameter, two rates: Adam's step is proportional to the rate, so the density column is scaled after it
+    rate = 0.1**share
+    run.optimiser.param_groups[0]["lr"] = COLOR_RATE * rate
+    before = run.table.detach()[:, 0].clone()
+    run.table.grad = gradient
     run.optimiser.step()
+    with torch.no_grad():
+        run.table[:, 0] = before + (run.table[:, 0] - before) * (DENSITY_RATE / COLOR_RATE)
     run.step += 1
     figures: dict[str, Any] = {name: float(value.detach()) for name, value in terms.items()}
     return figures
+
+
+def hidden_space(run: Run, stage: Stage, pixels: Pixels) -> torch.Tensor:
+    """``(Z, Y, X)`` bool: active voxels that no ray of any batch reaches with more than a twentieth of its light.
+
+    The views say nothing about them; a product is solid there rather than hollow.
+    """
+    import torch
+
+    reached = torch.zeros((len(run.table) + 1, 1), device=run.table.device)
+    for number in range(len(stage.batches)):
+        bundle = bundle_of(stage, pixels, number)
+        with torch.no_grad():
+            seen = march(run.table, bundle)
+        running = torch.cat([seen.weights.new_zeros(1).double(), seen.weights.double().cumsum(0)])
+        before = running[:-1] - running[bundle.first[:-1]][bundle.ray]
+        reached += bundle.scatter @ (before < 0.95).float()[:, None]
+    hidden = torch.zeros_like(run.occupied)
+    hidden[run.occupied] = reached[:-1, 0] <= 0
+    return hidden

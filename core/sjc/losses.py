@@ -50,3 +50,11 @@ def total_variation(grid: torch.Tensor) -> torch.Tensor:
 
     parts = [torch.diff(grid, dim=axis).square().mean() for axis in (2, 3, 4)]
     return parts[0] + parts[1] + parts[2]
+
+
+def spread(alpha: torch.Tensor, depth: torch.Tensor, square: torch.Tensor) -> torch.Tensor:
+    """``mean(sum_ij w_i w_j (t_i - t_j)^2 / 2) = mean(S0 S2 - S1^2)``: matter along a ray gathers in one surface.
+
+    ``S_k`` are a ray's sums of ``w t^k``; the distortion of Mip-NeRF 360 (equation 15) with a squared distance.
+    """
+    return (alpha * square - depth.square()).mean()

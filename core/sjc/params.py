@@ -27,5 +27,6 @@ class ReconstructParams(Parameters):
     input_weight: float = Field(4.0, ge=0, description="The photo itself, colours and silhouette")
     smooth_weight: float = Field(0.02, ge=0, description="Depth smoothness")
     near_weight: float = Field(0.1, ge=0, description="Consistency with a camera nearby")
+    spread_weight: float = Field(1.0, ge=0, description="Matter along a ray gathers in one surface (fast)")
     emptiness_weight: float = Field(0.002, ge=0, description="Emptiness; keep it weak")
     early_stop: bool = Field(True, description="Stop when silhouettes and colours have settled")

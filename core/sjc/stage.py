@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,11 @@ if TYPE_CHECKING:
     import torch
 
     from core.sjc.evidence import View
-    from core.sjc.fit import Level, Run
+    from core.sjc.fit import Pixels, Run, Stage
     from core.zero123.model import Zero123
 
 CHECKPOINT_SECONDS = 3.0
 """Wall-clock seconds between two checkpoints."""
-
-SPACE_EVERY = 25
-"""Steps between two looks at which space is still empty."""
 
 
 def reconstruct(
@@ -109,60 +105,57 @@ def _fit(
     views = [to_device(v, device) for v in (photo_view(cutout, view_set.condition), *synthesized_views(view_set))]
     prior = prior_of(model, cutout, view_set.condition) if model is not None and params.score_weight else None
     mark = _fingerprint(model, cutout, view_set, params, seed)
-    run = fit.start(views, params, seed)
-    occupied = None
     saved = load_checkpoint(checkpoint_path, mark) if checkpoint_path else None
-    if saved is not None:
-        _restore(run, saved)
-        occupied = saved["occupied"].to(device)
-    level = fit.open_level(run.level, views, params)
+    run = fit.start(views, params, seed) if saved is None else _restored(saved, device)
+    pixels = fit.pixels_of(views, params)
+    stage = fit.open_stage(run, views, pixels, params, seed)
     last_saved = time.monotonic()
     settled = False
     while run.step < params.steps and not settled:
-        wanted = fit.level_of(run.step, params.steps)
-        if wanted != run.level:
-            run.level = wanted
-            level = fit.open_level(wanted, views, params)
-            fit.refine(run, level.size)
-            occupied = None
-        if occupied is None or run.step % SPACE_EVERY == 0:
-            occupied = fit.solid_space(run, level)
-        terms = fit.take_step(run, level, occupied, prior, params)
+        wanted = fit.stage_of(run.step, params.steps)
+        if wanted != run.stage:
+            fit.advance(run, views, params, wanted)
+            stage = fit.open_stage(run, views, pixels, params, seed)
+        if not len(run.table):
+            raise ReconstructionFailed("The reconstruction is empty: the views leave no room for the object.")
+        terms = fit.take_step(run, stage, pixels, prior, params)
         _check_finite(terms, run.step)
         run.history.append(terms)
         settled = params.early_stop and _settled(run, params)
         progress("reconstruct", run.step, params.steps, **terms)
         if checkpoint_path and time.monotonic() - last_saved > CHECKPOINT_SECONDS:
-            save_checkpoint(checkpoint_path, mark, _state(run, occupied))
+            save_checkpoint(checkpoint_path, mark, _state(run))
             last_saved = time.monotonic()
-    result = _finished(run, level, views, view_set, params, seed)
+    result = _finished(run, stage, pixels, views, view_set, params, seed)
     if checkpoint_path:
         checkpoint_path.unlink(missing_ok=True)
     return result
 
 
-def _state(run: Run, occupied: torch.Tensor) -> dict[str, Any]:
+def _state(run: Run) -> dict[str, Any]:
     return {
         "step": run.step,
-        "level": run.level,
-        "density": run.voxels.density.detach(),
-        "color": run.voxels.color.detach(),
+        "stage": run.stage,
+        "occupied": run.occupied,
+        "table": run.table.detach(),
         "optimiser": run.optimiser.state_dict(),
         "generator": run.generator.get_state(),
-        "occupied": occupied,
         "history": run.history,
     }
 
 
-def _restore(run: Run, saved: dict[str, Any]) -> None:
-    from core.sjc.fit import new_optimiser
+def _restored(saved: dict[str, Any], device: torch.device) -> Run:
+    import torch
 
-    device = run.voxels.density.device
-    run.step, run.level, run.history = saved["step"], saved["level"], saved["history"]
-    run.voxels = replace(run.voxels, density=saved["density"].to(device), color=saved["color"].to(device))
-    run.optimiser = new_optimiser(run.voxels)
-    run.optimiser.load_state_dict(saved["optimiser"])
-    run.generator.set_state(saved["generator"])
+    from core.sjc.fit import Run, new_optimiser
+
+    table = saved["table"].to(device)
+    optimiser = new_optimiser(table)
+    optimiser.load_state_dict(saved["optimiser"])
+    generator = torch.Generator()
+    generator.set_state(saved["generator"])
+    occupied = saved["occupied"].to(device)
+    return Run(saved["step"], saved["stage"], occupied, table, optimiser, generator, saved["history"])
 
 
 def _check_finite(terms: dict[str, float], step: int) -> None:
@@ -184,26 +177,34 @@ def _windows(history: list[dict[str, float]], window: int) -> tuple[list[dict[st
 
 
 def _finished(
-    run: Run, level: Level, views: list[View], view_set: ViewSet, params: ReconstructParams, seed: int
+    run: Run,
+    stage: Stage,
+    pixels: Pixels,
+    views: list[View],
+    view_set: ViewSet,
+    params: ReconstructParams,
+    seed: int,
 ) -> Field:
     """The field as a value, judged."""
     import torch
 
     from core.sjc.cutoff import best_cutoff
-    from core.sjc.field import activate
+    from core.sjc.evidence import to_device
+    from core.sjc.fit import SOLID, dense, hidden_space, sigma_grid
 
     with torch.no_grad():
-        sigma = activate(run.voxels.density[0, 0], run.voxels.scale) * level.allowed
+        sigma = sigma_grid(run)
         if not bool(torch.isfinite(sigma).all()):
             raise ReconstructionFailed("The reconstruction's density is not finite.")
+        sigma = torch.where(hidden_space(run, stage, pixels), SOLID, sigma).clamp(max=SOLID)
         weights = [4.0 if view.trusted else 1.0 for view in views]
-        isovalue, match = best_cutoff(sigma.cpu(), [_on_cpu(view) for view in views], weights)
-        filled = float((sigma > isovalue).float().mean())
-        if filled > 0.6:
-            raise ReconstructionFailed(f"The reconstruction fills {filled:.0%} of its box: the density exploded.")
-        if int((sigma > isovalue).sum()) < 8:
+        isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in views], weights)
+        solid = sigma > isovalue
+        if float(solid.float().mean()) > 0.6:
+            raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")
+        if int(solid.sum()) < 8:
             raise ReconstructionFailed("The reconstruction is empty: hardly a voxel became solid.")
-        color = run.voxels.color[0].permute(1, 2, 3, 0).clamp(0, 1)
+        color = dense(run)[1:].permute(1, 2, 3, 0).clamp(0, 1)
     info = {
         "isovalue": isovalue,
         "silhouette_iou": round(match, 5),
@@ -219,12 +220,6 @@ def _finished(
         view_set.condition,
         info,
     )
-
-
-def _on_cpu(view: View) -> View:
-    from core.sjc.evidence import to_device
-
-    return to_device(view, "cpu")
 
 
 def _thinned(history: list[dict[str, float]], most: int = 50) -> list[dict[str, float]]:
