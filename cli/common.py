@@ -72,3 +72,13 @@ def open_house_for_people(listener: Any = None) -> Any:
         raise InputError(f"The settings do not validate: {fields}.") from error
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def find_asset(house: Any, name: str) -> str:
+    """The asset id of a SKU or asset id. Raises ``LookupError``."""
+    from db.assets import resolve
+
+    asset_id = resolve(house.engine, name)
+    if asset_id is None:
+        raise LookupError(f"There is no asset or SKU '{name}': `meshmill assets` lists them.")
+    return asset_id

@@ -185,7 +185,9 @@ def fail(
 def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: bool) -> None:
     """Record which run gave the asset this stage."""
     with writing(engine) as session:
-        session.merge(AssetStage(asset_id=asset_id, stage=stage, stage_run_id=run_id, reused=reused))
+        known = session.get(AssetStage, (asset_id, stage))
+        if known is None or known.stage_run_id != run_id:  # seen again after a restart, it is still the asset's own
+            session.merge(AssetStage(asset_id=asset_id, stage=stage, stage_run_id=run_id, reused=reused))
 
 
 def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:

@@ -14,7 +14,7 @@ from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset
 from tasks.failures import TRANSIENT
 from tasks.house import CPU_STAGES, HOUSE, House, open_house
 from tasks.keys import STAGES
-from tasks.models import Registered, Weights, resolve_models
+from tasks.models import Weights, registered_in, resolve_models
 from tasks.stage_task import run_as_task
 
 MODEL_STAGES = tuple(stage for stage in STAGES if stage not in CPU_STAGES)
@@ -66,7 +66,7 @@ def _models(house: House, asset_id: str) -> dict[str, Weights]:
     from core.recipes import Recipe
 
     recipe = Recipe.model_validate(assets.job(house.engine, asset_id).parameters)
-    return resolve_models(house.settings, recipe, Registered(house.engine))
+    return resolve_models(house.settings, recipe, registered_in(house.engine))
 
 
 def _finish(house: House, state: Progressing, lane: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from db import assets
 from db.catalogue import Changes, ensure_catalogue, sync_products
 from flows.embedded import EmbeddedServer
 from storage import copy_to_file
+from tasks.build import build_ahead
 from tasks.house import HOUSE, House
 from tasks.keys import new_run_id
-from tasks.models import Registered, Weights, resolve_models
+from tasks.models import Weights, registered_in, resolve_models
 from tasks.plan import plan_catalogue
 from tasks.sources import file_uri, hash_file, scan_folder
 from tasks.worker import StageCall
@@ -39,14 +40,16 @@ def run_folder(
     started = time.monotonic()
     if not photos.is_dir():
         raise InputError(f"There is no folder {photos}.")
-    models = resolve_models(house.settings, recipe, Registered(house.engine))
+    models = resolve_models(house.settings, recipe, registered_in(house.engine))
     catalogue_id = ensure_catalogue(house.engine, photos.resolve().name or "photos", file_uri(photos.resolve()))
     changes = sync_products(house.engine, catalogue_id, scan_folder(photos.resolve()), hash_file)
     run_id = new_run_id()
     plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
     assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))
     if plan.build:
-        house.listener.planned({row["asset_id"]: row["sku"] for row in assets.list_assets(house.engine, ids=plan.build)})
+        house.listener.planned(
+            {row["asset_id"]: row["sku"] for row in assets.list_assets(house.engine, ids=plan.build)}
+        )
         _build(house, plan.build, models, force)
     rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
     document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
@@ -56,13 +59,36 @@ def run_folder(
     return document
 
 
-def _build(house: House, asset_ids: tuple[str, ...], models: Mapping[str, Weights], force: bool) -> None:
-    """Prefect's server and the models come up side by side; a run with nothing to build starts neither."""
+def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
+    """Build queued assets whatever run they came from; the document of `retry --json`."""
+    started = time.monotonic()
+    run_id = new_run_id()
+    if asset_ids:
+        _announce(house, asset_ids)
+        recipe = Recipe.model_validate(assets.job(house.engine, asset_ids[0]).parameters)
+        _build(house, asset_ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
+    rows = assets.list_assets(house.engine, ids=asset_ids)
+    return summary(run_id, rows, (), time.monotonic() - started, None)
+
+
+def _announce(house: House, asset_ids: Sequence[str]) -> None:
+    rows = assets.list_assets(house.engine, ids=asset_ids)
+    house.listener.planned({row["asset_id"]: row["sku"] for row in rows})
+
+
+def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights], force: bool) -> None:
+    """Prefect's server and the models come up side by side; a run with nothing to build starts neither.
+
+    While the server is still coming up, the first assets' stages are computed already: the flow then finds them
+    finished under their keys, as it would after a crash. So the first result does not wait for the orchestrator.
+    """
     server = EmbeddedServer(house.settings.home_path)
     server.start()
     token = HOUSE.set(house)
     try:
         _warm(house, models)
+        settled = build_ahead(house, asset_ids, models, server.ready, force)
+        left = [asset_id for asset_id in asset_ids if asset_id not in settled]
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         from flows.build_assets import build_assets
@@ -70,7 +96,7 @@ def _build(house: House, asset_ids: tuple[str, ...], models: Mapping[str, Weight
         server.wait()
         # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            build_assets(list(asset_ids), force)
+            build_assets(left, force)
     finally:
         HOUSE.reset(token)
         server.stop()
@@ -94,7 +120,7 @@ def _warm(house: House, models: Mapping[str, Weights]) -> None:
 
 
 def summary(
-    run_id: str, rows: list[dict[str, Any]], reused: tuple[str, ...], seconds: float, changes: Changes
+    run_id: str, rows: list[dict[str, Any]], reused: tuple[str, ...], seconds: float, changes: Changes | None
 ) -> dict[str, Any]:
     """The document of `run --json`."""
     counts = Counter(row["status"] for row in rows)
@@ -104,7 +130,7 @@ def summary(
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
         | {"reused": len(reused)},
         "seconds": round(seconds, 2),
-        "changes": asdict(changes),
+        "changes": asdict(changes) if changes else None,
         "assets": [{name: row[name] for name in names} for row in sorted(rows, key=lambda row: row["sku"])],
     }
 

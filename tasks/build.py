@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import MeshmillError, TransientError, UnreadablePhoto
+from core.errors import MeshmillError
 from core.recipes import Recipe
 from db import assets
 from db.assets import Job
 from db.stage_runs import Stored
-from storage import ObjectMissing
 from tasks.artifacts import store_photo
-from tasks.failures import as_meshmill_error, status_of
+from tasks.failures import TRANSIENT, as_meshmill_error, status_of
 from tasks.house import House
 from tasks.keys import STAGES
 from tasks.models import Weights
 from tasks.plan import about_of
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.sources import read_source
-
-Runner = Callable[[StageRequest], StageResult]
-"""How a stage is run: plainly, or as a Prefect task."""
 
 
 @dataclass
@@ -99,7 +95,7 @@ def end_asset(house: House, state: Progressing) -> str:
     report = state.figures["finish"]
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
-    reason = "; ".join(verdict["reasons"]) or None
+    reason = " ".join(verdict["reasons"]) or None
     assets.set_status(
         house.engine,
         state.job.asset_id,
@@ -127,18 +123,32 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
     return status
 
 
-def build_asset(
-    house: House, asset_id: str, models: Mapping[str, Weights], run: Runner | None = None, force: bool = False
-) -> str:
-    """All stages of one asset in order, here and now; its final status. Never raises for the asset's own failures."""
-    runner = run or (lambda r: run_stage(house, r))
-    try:
-        state = begin_asset(house, asset_id, models, force)
-        for stage in STAGES:
-            advance(state, stage, runner(request(state, stage)))
-        return end_asset(house, state)
-    except (MeshmillError, *_STORE) as error:
-        return fail_asset(house, asset_id, error)
+def build_ahead(
+    house: House,
+    asset_ids: Sequence[str],
+    models: Mapping[str, Weights],
+    enough: Callable[[], bool],
+    force: bool = False,
+) -> set[str]:
+    """Run stages of the first assets until ``enough``; the ids of those that failed for good on the way.
 
-
-_STORE = (ObjectMissing, TransientError, UnreadablePhoto)
+    What it makes is found again by its keys; with ``force`` it would be made twice, so nothing is done.
+    """
+    settled: set[str] = set()
+    if force:
+        return settled
+    for asset_id in asset_ids:
+        try:
+            if enough():
+                break
+            state = begin_asset(house, asset_id, models)
+            for stage in STAGES:
+                if enough():
+                    return settled
+                advance(state, stage, run_stage(house, request(state, stage)))
+        except TRANSIENT:
+            continue  # the flow's tasks retry with patience
+        except MeshmillError as error:
+            fail_asset(house, asset_id, error)
+            settled.add(asset_id)
+    return settled

@@ -57,7 +57,7 @@ def _views(call: StageCall, progress: Progress) -> StageOutput:
     params = ViewsParams.model_validate(call.params)
     views = make_view_set(model, Cutout.from_bytes(call.inputs["cutout"]), params, call.seed, progress)
     return StageOutput(
-        {"views.npz": views.to_bytes(), "views.png": _png(_sheet(views.images))}, _plain(views.info), device
+        {"views.npz": views.to_bytes(), "views.png": _png(_sheet(views.images))}, plain(views.info), device
     )
 
 
@@ -77,7 +77,7 @@ def _reconstruct(call: StageCall, progress: Progress) -> StageOutput:
         checkpoint_path=Path(call.checkpoint_path) if call.checkpoint_path else None,
         progress=progress,
     )
-    return StageOutput({"field.npz": field.to_bytes()}, _plain(field.info), device)
+    return StageOutput({"field.npz": field.to_bytes()}, plain(field.info), device)
 
 
 def _mesh(call: StageCall, progress: Progress) -> StageOutput:
@@ -90,11 +90,11 @@ def _mesh(call: StageCall, progress: Progress) -> StageOutput:
         ViewSet.from_bytes(call.inputs["views"]),
         MeshParams.model_validate(call.params),
     )
-    return StageOutput({"mesh.npz": mesh.to_bytes()}, _plain(mesh.info))
+    return StageOutput({"mesh.npz": mesh.to_bytes()}, plain(mesh.info))
 
 
 def _finish(call: StageCall, progress: Progress) -> StageOutput:
-    from core.mesh import AssetAbout, finish_asset
+    from core.mesh import AssetAbout, finish_asset, read_glb
     from core.mesh.params import FinishParams
 
     finished = finish_asset(
@@ -106,7 +106,8 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
         AssetAbout(**call.about),
         progress,
     )
-    report = _plain(finished.report)
+    report = plain(finished.report)
+    report["faces"] = len(read_glb(finished.files["model.glb"]).faces)
     return StageOutput({**finished.files, "report.json": _json(report)}, report)
 
 
@@ -126,7 +127,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
         "score": float(assessment.score),
         "verdict": str(assessment.verdict),
         "reasons": [str(reason) for reason in assessment.reasons],
-        "metrics": _plain(assessment.metrics),
+        "metrics": plain(assessment.metrics),
     }
     return StageOutput({"assessment.json": _json(figures)}, figures)
 
@@ -199,7 +200,7 @@ def _sheet(images: Any) -> Any:
     return sheet
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON values out of numpy's, dataclasses and tuples; what is not finite becomes None."""
     import math
     from dataclasses import asdict, is_dataclass
@@ -208,15 +209,15 @@ def _plain(value: Any) -> Any:
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump())
+        return plain(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, (int, np.integer)):

@@ -102,12 +102,16 @@ def open_house(settings: Settings | None = None, compute: Compute = compute, lis
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     engine = open_engine(settings.database)
     upgrade(engine)
+    return House(settings, engine, open_store_of(settings), compute, listener or Silent())
+
+
+def open_store_of(settings: Settings) -> Store:
+    """The store that the settings name. Raises ``ValueError`` where they are not complete."""
     secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
-    store = open_store(
+    return open_store(
         settings.store,
         endpoint=settings.s3_endpoint,
         access_key=settings.s3_access_key,
         secret_key=secret,
         region=settings.s3_region,
     )
-    return House(settings, engine, store, compute, listener or Silent())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from sqlalchemy import Engine
 
 from core.errors import CheckpointError, PolicyViolation
 from core.recipes import Recipe
@@ -19,6 +22,10 @@ SHIPPED = Path(__file__).resolve().parents[1] / "models"
 
 WEIGHT_SUFFIXES = frozenset({".safetensors", ".json", ".onnx", ".bin", ".ckpt", ".pt", ".yaml", ".yml", ".txt"})
 """What of a model folder its content hash covers: weights and configuration, not the model card."""
+
+
+Lookup = Callable[[str, str], CheckpointRow | None]
+"""Name and kind to the registered weights, None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,10 @@ class Weights:
 
     @property
     def label(self) -> str:
-        return f"{self.name}@{self.sha256[:12]}"
+        return f"{Path(self.name).name}@{self.sha256[:12]}"
 
 
-def resolve_models(settings: Settings, recipe: Recipe, registered: Registered) -> dict[str, Weights]:
+def resolve_models(settings: Settings, recipe: Recipe, registered: Lookup) -> dict[str, Weights]:
     """Both models of a recipe by role. Raises :class:`CheckpointError`, :class:`PolicyViolation`."""
     models = {
         "segmenter": resolve_segmenter(settings, recipe.segment.model, registered),
@@ -56,17 +63,12 @@ def resolve_models(settings: Settings, recipe: Recipe, registered: Registered) -
     return models
 
 
-class Registered:
-    """Looks models up in the checkpoint table; a plain callable in tests."""
-
-    def __init__(self, engine: object) -> None:
-        self._engine = engine
-
-    def __call__(self, name: str, kind: str) -> CheckpointRow | None:
-        return find_checkpoint(self._engine, name, kind)  # type: ignore[arg-type]
+def registered_in(engine: Engine) -> Lookup:
+    """Looks names up in a database's checkpoint table."""
+    return lambda name, kind: find_checkpoint(engine, name, kind)
 
 
-def resolve_views(settings: Settings, name: str, registered: Registered) -> Weights:
+def resolve_views(settings: Settings, name: str, registered: Lookup) -> Weights:
     """The view model of a registered name, of a shipped one, or of a path."""
     row = registered(name, "views")
     if row is not None:
@@ -87,7 +89,7 @@ def resolve_views(settings: Settings, name: str, registered: Registered) -> Weig
     )
 
 
-def resolve_segmenter(settings: Settings, name: str, registered: Registered) -> Weights:
+def resolve_segmenter(settings: Settings, name: str, registered: Lookup) -> Weights:
     """The segmentation model of a name or path; rembg's models must already be on the machine."""
     row = registered(name, "segmenter")
     if row is not None:

@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +74,10 @@ class StageWorker:
         self._drop()
         context = multiprocessing.get_context("spawn")
         self._connection, child = context.Pipe()
-        arguments = (child, self._compute, os.getpid(), self._threads)
+        arguments = (child, self._compute, os.getpid())
         self._process = context.Process(target=_serve, args=arguments, name=self._name, daemon=True)
-        self._process.start()
+        with _environment(self._threads):
+            self._process.start()
         child.close()
 
     def call(
@@ -136,20 +138,36 @@ class StageWorker:
         self._process = self._connection = None
 
 
+@contextmanager
+def _environment(threads: int | None) -> Iterator[None]:
+    """What a child must find in its environment before numpy and torch are imported."""
+    wanted = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while they wait starve everybody else on a busy machine
+    if threads is not None:
+        wanted |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    with _SPAWNING:
+        added = {name: value for name, value in wanted.items() if name not in os.environ}
+        os.environ.update(added)
+        try:
+            yield
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
+
+
+_SPAWNING = threading.Lock()
+
+
 def _raise(class_name: str, sentence: str, trace: str) -> None:
     from tasks.failures import rebuild
 
     raise rebuild(class_name, sentence) from RemoteTraceback("\n" + trace)
 
 
-def _serve(connection: Connection, compute: Compute, parent: int, threads: int | None) -> None:
+def _serve(connection: Connection, compute: Compute, parent: int) -> None:
     """The child's life: compute what comes until the pipe closes."""
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    if threads is not None:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(name, str(threads))
     progress = _Sender(connection)
     while True:
         try:

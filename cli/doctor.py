@@ -1,0 +1,151 @@
+"""`meshmill doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from cli.common import Json, put_json
+
+app = typer.Typer(add_completion=False)
+
+PACKAGES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "pymeshlab", "prefect", "sqlalchemy", "minio")
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """What is installed and reachable, which device is used, and what to fix; exit 1 where something must be."""
+    checks = [_check(name, probe) for name, probe in _PROBES.items()]
+    if json:
+        put_json({"healthy": all(check["ok"] for check in checks), "checks": checks})
+    else:
+        for check in checks:
+            typer.echo(f"{'ok  ' if check['ok'] else 'FIX '} {check['name']:<10} {check['found']}")
+            if check["fix"]:
+                typer.echo(f"                {check['fix']}")
+    if not all(check["ok"] for check in checks):
+        raise typer.Exit(1)
+
+
+def _check(name: str, probe: Callable[[], tuple[str, str | None]]) -> dict[str, Any]:
+    try:
+        found, fix = probe()
+    except Exception as error:  # noqa: BLE001 - a doctor reports whatever is broken
+        found, fix = str(error) or type(error).__name__, _FIXES.get(name, "See docs/operations.md.")
+    return {"name": name, "ok": fix is None, "found": found, "fix": fix}
+
+
+def _packages() -> tuple[str, str | None]:
+    found, missing = [], []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    return ", ".join(found), f"Install {', '.join(missing)}: pip install meshmill." if missing else None
+
+
+def _device() -> tuple[str, str | None]:
+    import os
+
+    import torch
+
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        return f"cuda: {properties.name}, {properties.total_memory / 2**30:.0f} GiB", None
+    return f"cpu: {os.cpu_count()} cores (no GPU that torch can use)", None
+
+
+def _home() -> tuple[str, str | None]:
+    import shutil
+
+    from tasks.settings import Settings
+
+    home = Settings().home_path
+    home.mkdir(parents=True, exist_ok=True)
+    probe = home / ".writable"
+    probe.write_text("")
+    probe.unlink()
+    free = shutil.disk_usage(home).free
+    return f"{home}, {free / 2**30:.1f} GiB free", "Free some disk space." if free < 2**30 else None
+
+
+def _database() -> tuple[str, str | None]:
+    from db.engine import open_engine
+    from db.migrate import current_revision, head_revision
+    from tasks.settings import Settings
+
+    engine = open_engine(Settings().database)
+    current, head = current_revision(engine), head_revision(engine)
+    shown = engine.url.render_as_string(hide_password=True)
+    # An empty database is no fault: the first run brings it up to date by itself.
+    return f"{shown} at {current or 'empty'}", None if current in (None, head) else "Run `meshmill db upgrade`."
+
+
+def _store() -> tuple[str, str | None]:
+    import hashlib
+
+    from storage import read_bytes
+    from tasks.house import open_store_of
+    from tasks.settings import Settings
+
+    settings = Settings()
+    store = open_store_of(settings)
+    data = b"meshmill doctor"
+    sha256 = hashlib.sha256(data).hexdigest()
+    store.put(data, "doctor/probe", sha256, "text/plain")
+    read_bytes(store, "doctor/probe", sha256)
+    store.delete("doctor/probe")
+    return settings.store, None
+
+
+def _models() -> tuple[str, str | None]:
+    from core.recipes import load_recipe
+    from db.engine import open_engine
+    from db.migrate import current_revision
+    from tasks.models import registered_in, resolve_models
+    from tasks.settings import Settings
+
+    settings = Settings()
+    engine = open_engine(settings.database)
+    registered = registered_in(engine) if current_revision(engine) else _nothing_registered
+    models = resolve_models(settings, load_recipe(), registered)
+    return ", ".join(f"{w.role} {w.label} ({w.licence or 'licence not on record'})" for w in models.values()), None
+
+
+def _nothing_registered(_name: str, _kind: str) -> None:
+    return None
+
+
+def _prefect() -> tuple[str, str | None]:
+    import os
+    import urllib.request
+
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return "embedded: a server is started for each run", None
+    with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - the operator's own setting
+        return f"{url} answers {answer.status}", None
+
+
+_PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
+    "packages": _packages,
+    "device": _device,
+    "home": _home,
+    "database": _database,
+    "store": _store,
+    "models": _models,
+    "prefect": _prefect,
+}
+
+_FIXES = {
+    "device": "Reinstall torch for this machine.",
+    "home": "Set MESHMILL_HOME to a writable folder.",
+    "database": "Check MESHMILL_DATABASE_URL and that the server runs.",
+    "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; the bucket must exist.",
+    "models": "Get the shipped models folder, or register weights with `meshmill models add`.",
+    "prefect": "Start the Prefect server, or unset PREFECT_API_URL for the embedded mode.",
+}

@@ -1,0 +1,33 @@
+"""`meshmill gc`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.common import Json, open_house_for_people, put_json, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
+    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Hours since the object was stored.")] = 24,
+    json: Json = False,
+) -> None:
+    """Find, and with --delete remove, stored objects that nothing refers to."""
+    with sentences():
+        from tasks.collect import collect
+
+        house = open_house_for_people()
+        found = collect(house, delete=delete, older_than=older_than * 3600)
+        house.close()
+        total = sum(entry.bytes for entry in found.orphans)
+        if json:
+            keys = [entry.key for entry in found.orphans]
+            put_json({"orphans": keys, "bytes": total, "kept": found.kept, "deleted": found.deleted})
+            return
+        did = "removed" if delete else "found (nothing removed; --delete does)"
+        typer.echo(f"{len(found.orphans)} objects of {total:,} bytes {did}; {found.kept} kept")

@@ -1,0 +1,31 @@
+"""`meshmill reproduce`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.common import Json, find_asset, open_house_for_people, put_json, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def reproduce(asset: Annotated[str, typer.Argument(help="SKU or asset id.")], json: Json = False) -> None:
+    """Build an asset again from its stored photo and compare every hash; exit 1 where one differs."""
+    with sentences():
+        from tasks.reproduce import reproduce as rebuild
+
+        house = open_house_for_people()
+        try:
+            document = rebuild(house, find_asset(house, asset))
+        finally:
+            house.close()
+        if json:
+            put_json(document)
+        else:
+            for item in document["artifacts"]:
+                typer.echo(f"{'same  ' if item['same'] else 'DIFFERS'}  {item['stage']:<12} {item['kind']}")
+    if not document["same"]:
+        raise typer.Exit(1)

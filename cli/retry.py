@@ -1,0 +1,42 @@
+"""`meshmill retry`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.common import Json, open_house_for_people, put_json, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def retry(
+    skus: Annotated[list[str] | None, typer.Argument(help="Only these products.")] = None,
+    status: Annotated[str, typer.Option("--status", help="failed, quarantined or review.")] = "failed",
+    json: Json = False,
+) -> None:
+    """Build failed assets again; finished stages are reused."""
+    with sentences():
+        from cli.progress import watch
+        from core.errors import InputError
+        from db.assets import requeue
+        from flows.run import build_again
+
+        if status not in ("failed", "quarantined", "review", "queued", "running"):
+            raise InputError("Only failed, quarantined, review, queued and running assets can be retried.")
+        with watch(quiet=json) as listener:
+            house = open_house_for_people(listener)
+            try:
+                document = build_again(house, requeue(house.engine, [status], skus or []))
+            finally:
+                house.close()
+        if json:
+            put_json(document)
+        else:
+            from cli.tables import print_run
+
+            print_run(document, None)
+    if document["counts"]["failed"] or document["counts"]["quarantined"]:
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""`meshmill show`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import Json, find_asset, open_house_for_people, put_json, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def show(asset: Annotated[str, typer.Argument(help="SKU or asset id.")], json: Json = False) -> None:
+    """How an asset was made: its lineage tree."""
+    with sentences():
+        from db.assets import lineage
+
+        house = open_house_for_people()
+        record = lineage(house.engine, find_asset(house, asset))
+        house.close()
+        if json:
+            put_json(record)
+        else:
+            _print_tree(record)
+
+
+def _print_tree(record: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    head = f"[bold]{escape(record['sku'])}[/] {record['status']}  {record['asset_id']}"
+    tree = Tree(head + (f"  {escape(record['reason'])}" if record["reason"] else ""))
+    photo = record["photo"]
+    tree.add(f"photo {photo['sha256'][:12]}  {escape(photo['uri'])}  licence {photo['licence'] or 'not on record'}")
+    tree.add(f"recipe {escape(record['recipe'])} {record['recipe_hash'][:12]}  model {escape(record['model'])}")
+    for stage in record["stages"]:
+        took = f"{stage['seconds']:.1f} s" if stage["seconds"] is not None else ""
+        how = "reused" if stage["reused"] else f"attempt {stage['attempt']}"
+        branch = tree.add(f"[bold]{stage['stage']}[/] v{stage['version']}  {took}  {stage['device'] or ''}  {how}")
+        reads = ", ".join(f"{i['role']} {i['sha256'][:12]}" for i in stage["inputs"])
+        branch.add(f"from {reads}  key {stage['key'][:12]}")
+        for made in stage["artifacts"]:
+            branch.add(f"{escape(made['kind'])} {made['sha256'][:12]}  {made['bytes']:,} bytes  {escape(made['uri'])}")
+    Console().print(tree)

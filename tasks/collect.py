@@ -1,0 +1,54 @@
+"""Garbage: objects in the store that no row refers to, left by workers that died between storing and recording."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from db.housekeeping import referenced
+from storage import Entry
+from tasks.house import House
+
+PAGE = 1000
+YOUNG_SECONDS = 24 * 3600
+"""Younger objects are left alone: a worker stores first and records afterwards."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What was found, and whether it is gone."""
+
+    orphans: tuple[Entry, ...]
+    kept: int
+    """Objects that something refers to, or that are too young to tell."""
+    deleted: bool
+
+
+def collect(house: House, *, delete: bool = False, older_than: float = YOUNG_SECONDS) -> Garbage:
+    """Find orphans, and with ``delete`` remove them. Never touches what a row refers to: the rows are asked again for
+    each object right before it goes."""
+    orphans: list[Entry] = []
+    kept = 0
+    page: list[Entry] = []
+
+    def sift() -> None:
+        nonlocal kept
+        known = referenced(house.engine, [entry.key for entry in page])
+        limit = time.time() - older_than
+        for entry in page:
+            if entry.key in known or entry.modified > limit:
+                kept += 1
+            else:
+                orphans.append(entry)
+        page.clear()
+
+    for entry in house.store.list("objects/"):
+        page.append(entry)
+        if len(page) == PAGE:
+            sift()
+    sift()
+    if delete:
+        for entry in orphans:
+            if not referenced(house.engine, [entry.key]):
+                house.store.delete(entry.key)
+    return Garbage(tuple(orphans), kept, delete)
