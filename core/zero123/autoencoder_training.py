@@ -30,18 +30,20 @@ class AutoencoderTrainConfig(Parameters):
     object_weight: float = 3.0
     """Extra weight of the object's own pixels: most of a frame is white."""
     ema_decay: float = 0.99
+    only_decoder: bool = False
+    """Sharpen the decoder of a finished autoencoder: latents, and every U-Net trained on them, stay valid."""
     bf16: bool = False
     checkpoint_seconds: float = 180.0
 
 
 def autoencoder_loss(vae: Any, rgba: Any, config: AutoencoderTrainConfig, generator: Any) -> tuple[Any, float]:
-    """L1 on pixels and on their differences, and KL; ``rgba`` is ``(B, S, S, 4)`` uint8. Also the PSNR in dB."""
+    """L1 on pixels and on their differences, and KL, of ``(B, S, S, 4)`` uint8 tensors. Also the PSNR in dB."""
     import torch
     import torch.nn.functional as F
 
     device = next(vae.parameters()).device
     pixels = to_tensor(rgba).to(device)
-    alpha = torch.from_numpy(np.ascontiguousarray(rgba[..., 3])).to(device)[:, None].float() / 255
+    alpha = rgba[..., 3].to(device)[:, None].float() / 255
     near = F.max_pool2d(alpha, 5, 1, 2)
     weight = (1 + config.object_weight * near) / (1 + config.object_weight * near.mean())
     posterior = vae.encode(pixels, return_dict=False)[0]
@@ -72,9 +74,13 @@ def train_autoencoder(
     import torch
 
     out_dir.mkdir(parents=True, exist_ok=True)
-    path = out_dir / "vae.pt"
+    path = out_dir / ("decoder.pt" if config.only_decoder else "vae.pt")
     parts = {"vae": vae.train().requires_grad_(True)}
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=config.learning_rate, weight_decay=0.0, fused=True)
+    if config.only_decoder:
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+    learning = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=config.learning_rate, weight_decay=0.0, fused=True)
     state = TrainState(0, optimizer, {name: p.detach().clone() for name, p in named_parameters(parts)})
     if resume and path.exists():
         load_state(path, parts, state)
@@ -105,7 +111,8 @@ def train_autoencoder(
         for name, parameter in named_parameters(parts):
             parameter.copy_(state.ema[name])
     vae.eval().requires_grad_(False)
-    vae.register_to_config(scaling_factor=measure_scaling(vae, shards, config.seed))
+    if not config.only_decoder:
+        vae.register_to_config(scaling_factor=measure_scaling(vae, shards, config.seed))
     return state.step >= config.steps
 
 
@@ -121,6 +128,9 @@ def measure_scaling(vae: Any, shards: Sequence[Shard], seed: int, count: int = 1
 
 
 def _draw(shards: Sequence[Shard], count: int, rng: np.random.Generator) -> Any:
+    import torch
+
     which = rng.integers(0, len(shards), count)
     items = [shards[s].images for s in which]
-    return np.stack([images[rng.integers(len(images)), rng.integers(images.shape[1])] for images in items])
+    chosen = [images[rng.integers(len(images)), rng.integers(images.shape[1])] for images in items]
+    return torch.stack([torch.as_tensor(image) for image in chosen])

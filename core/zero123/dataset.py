@@ -67,14 +67,14 @@ class Shot:
 class Shard:
     """Memory-mapped views; ``latents`` stay None until :func:`cache_latents` wrote them."""
 
-    images: NDArray[np.uint8]
-    """``(N, V + 1, S, S, 4)`` straight RGBA; the last one is view 0 recentred (or a copy of it)."""
+    images: Any
+    """``(N, V + 1, S, S, 4)`` uint8, straight RGBA; the last one is view 0 recentred (or a copy of it)."""
     cameras: NDArray[np.float32]
     """``(N, V, 3)``: azimuth, elevation, radius."""
     framed: NDArray[np.bool_]
     """``(N,)``."""
-    latents: NDArray[np.float16] | None
-    """``(N, V + 1, 2 C, s, s)``: posterior mean and log variance, unscaled."""
+    latents: Any
+    """``(N, V + 1, 2 C, s, s)`` float16: posterior mean and log variance, unscaled."""
 
 
 @dataclass(frozen=True)
@@ -323,13 +323,13 @@ def cache_latents(
     return done
 
 
-def to_tensor(rgba: NDArray[np.uint8]) -> Tensor:
+def to_tensor(rgba: NDArray[np.uint8] | Tensor) -> Tensor:
     """``(B, H, W, 4)`` straight uint8 over white as ``(B, 3, H, W)`` float32 in [-1, 1], contiguous."""
     import torch
 
-    image = rgba.astype(np.float32) / 255
-    image = image[..., :3] * image[..., 3:] + (1 - image[..., 3:])
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(0, 3, 1, 2))) * 2 - 1
+    image = torch.as_tensor(rgba).permute(0, 3, 1, 2).contiguous().float() / 255
+    alpha = image[:, 3:]
+    return (image[:, :3] * alpha + (1 - alpha)) * 2 - 1
 
 
 def draw_pairs(shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.random.Generator) -> Pairs:
@@ -359,10 +359,25 @@ def pair_poses(shards: Sequence[Shard], pairs: Pairs) -> NDArray[np.float32]:
     return np.stack([tilt, np.sin(turn), np.cos(turn), second[:, 2] - first[:, 2]], -1).astype(np.float32)
 
 
-def pick(shards: Sequence[Shard], pairs: Pairs, views: NDArray[np.int64], what: str) -> NDArray[Any]:
-    """``images`` or ``latents`` of one view of every pair, ``(B, ...)``."""
+def pick(shards: Sequence[Shard], pairs: Pairs, views: NDArray[np.int64], what: str) -> Tensor:
+    """``images`` or ``latents`` of one view of every pair, ``(B, ...)``, where the shards are."""
+    import torch
+
     arrays = [getattr(shard, what) for shard in shards]
-    return np.stack([arrays[s][i, v] for s, i, v in zip(pairs.shard, pairs.item, views, strict=True)])
+    if isinstance(arrays[0], torch.Tensor):  # one shard that :func:`on_device` made
+        return arrays[0][torch.from_numpy(pairs.item), torch.from_numpy(views)]
+    return torch.from_numpy(np.stack([arrays[s][i, v] for s, i, v in zip(pairs.shard, pairs.item, views, strict=True)]))
+
+
+def on_device(shards: Sequence[Shard], device: str) -> list[Shard]:
+    """All shards as one whose images and latents are tensors on ``device``: a GPU then never waits for the disk."""
+    import torch
+
+    images = torch.cat([torch.from_numpy(np.array(shard.images)).to(device) for shard in shards])
+    latents = torch.cat([torch.from_numpy(np.array(shard.latents)).to(device) for shard in shards])
+    cameras = np.concatenate([shard.cameras for shard in shards])
+    framed = np.concatenate([shard.framed for shard in shards])
+    return [Shard(images, cameras, framed, latents)]
 
 
 def step_rng(seed: int, step: int, stream: int) -> tuple[np.random.Generator, torch.Generator]:

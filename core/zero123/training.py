@@ -21,6 +21,7 @@ from core.progress import Progress, silent
 from core.zero123.conditioning import embed_image, posed_clip
 from core.zero123.dataset import DataConfig, Shard, draw_pairs, pair_poses, pick, step_rng, to_tensor
 from core.zero123.model import Schedule, Zero123, denoise
+from core.zero123.sampling import add_noise
 
 if TYPE_CHECKING:
     import torch
@@ -100,25 +101,29 @@ class Batch:
     """``(B,)`` float, 0 where the condition latent is dropped."""
 
 
-def add_noise(schedule: Schedule, clean: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """``z_t = sqrt(abar) z + sqrt(1 - abar) eps`` and what the U-Net shall predict: eps, or v (Salimans and Ho)."""
-    abar = schedule.alphas_cumprod().to(clean.device)[t].float().view(-1, *[1] * (clean.dim() - 1))
-    signal, sigma = abar.sqrt(), (1 - abar).sqrt()
-    noisy = signal * clean + sigma * noise
-    return noisy, noise if schedule.prediction == "epsilon" else signal * noise - sigma * clean
+def denoising_loss(model: Zero123, clean: Tensor, noise: Tensor, t: Tensor, context: Tensor, concat: Tensor) -> Tensor:
+    """``E ||eps - eps_theta(z_t, t, c)||^2`` with ``z_t = sqrt(abar) z + sqrt(1 - abar) eps``; scalar, differentiable.
+
+    Where the schedule predicts v, the target is ``sqrt(abar) eps - sqrt(1 - abar) z`` (Salimans and Ho 2022).
+    """
+    noisy = add_noise(model.schedule, clean, noise, t)
+    target = noise
+    if model.schedule.prediction == "v_prediction":
+        abar = model.schedule.alphas_cumprod().to(clean.device)[t].float().view(-1, 1, 1, 1)
+        target = abar.sqrt() * noise - (1 - abar).sqrt() * clean
+    return (denoise(model, noisy, t, context, concat) - target).square().mean()
 
 
 def objective(model: Zero123, batch: Batch, clip: Tensor | None = None) -> Tensor:
-    """The paper's objective, section 3.2: ``E ||eps - eps_theta(z_t, t, c(x, R, T))||^2``, or the same with v.
+    """The paper's objective (section 3.2) on a batch of pairs, with its condition dropout; a differentiable scalar.
 
     The null of CLIP is taken before the projection, with the true pose kept; that of the image is a zero latent.
-    ``clip`` are embeddings ``(B, D)`` computed before, where CLIP is frozen. Returns a differentiable scalar.
+    ``clip`` are embeddings ``(B, D)`` computed before, where CLIP is frozen.
     """
-    noisy, target = add_noise(model.schedule, batch.clean, batch.noise, batch.t)
     clip = embed_image(model, batch.images) if clip is None else clip
     context = posed_clip(model, clip * batch.keep_clip[:, None], batch.pose)
     concat = batch.concat * batch.keep_image[:, None, None, None]
-    return (denoise(model, noisy, batch.t, context, concat) - target).square().mean()
+    return denoising_loss(model, batch.clean, batch.noise, batch.t, context, concat)
 
 
 def draw_timesteps(schedule: Schedule, count: int, noisy_share: float, generator: torch.Generator) -> Tensor:
@@ -152,11 +157,11 @@ def draw_batch(
     count = config.batch // config.accumulate
     rng, generator = step_rng(config.seed, step, part)
     pairs = draw_pairs(shards, count, data, rng)
-    condition = torch.from_numpy(pick(shards, pairs, pairs.condition, "latents")).float()
-    moments = torch.from_numpy(pick(shards, pairs, pairs.target, "latents")).float()
+    condition = pick(shards, pairs, pairs.condition, "latents").float()
+    moments = pick(shards, pairs, pairs.target, "latents").float()
     mean, log_variance = moments.chunk(2, 1)
     std = (0.5 * log_variance.clamp(-30, 20)).exp()
-    clean = (mean + std * torch.randn(mean.shape, generator=generator)) * model.scaling_factor
+    clean = (mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)) * model.scaling_factor
     keep_clip, keep_image = draw_keep(count, config.drop, generator)
     drawn = Batch(
         clean=clean,

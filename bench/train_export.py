@@ -1,0 +1,67 @@
+"""Export and measure a training run while it goes on (or after): averaged weights in fp16, metrics, sheet, loss curve.
+
+    python bench/train_export.py --run RUN --out models/starter [--eval-dev ../shared/eval-dev] [--cases 48]
+
+RUN is the ``out_dir`` of ``train_views``. Writes the checkpoint folder, ``metrics.json`` and ``model card`` facts;
+pictures go to ``docs/pictures/``. Never touches the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from core.zero123.attention import use_single_token_shortcut
+from core.zero123.checkpoints import load_model
+from core.zero123.dataset import DataConfig, open_shards
+from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
+from core.zero123.starter import TrainViewsConfig, export, resume_model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models/starter"))
+    parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--eval-dev", type=Path, default=Path("../shared/eval-dev"))
+    parser.add_argument("--objects", type=int, default=32)
+    parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.5])
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    config = TrainViewsConfig(data=DataConfig())
+    model, state = resume_model(options.run, config)
+    export(model, state, options.out, config)
+    model = load_model(options.out)
+    use_single_token_shortcut(model)
+    loss_curve(state.history, options.pictures / "starter-loss.png", "v objective")
+
+    held = open_shards(options.run / "data" / "held")[0]
+    sets = {"procedural": procedural_cases(held, options.objects, options.views)}
+    if options.eval_dev.is_dir():
+        sets["eval_dev"] = folder_cases(options.eval_dev, model.image_size)
+    metrics: dict[str, object] = {
+        "step": state.step,
+        "samples": state.step * config.unet.batch,
+        "measured": time.strftime("%Y-%m-%d %H:%M"),
+    }
+    for name, cases in sets.items():
+        for guidance in options.guidance:
+            label = name if len(options.guidance) == 1 else f"{name}, guidance {guidance}"
+            metrics[label] = evaluate(model, cases, steps=options.steps, guidance=guidance)
+            print(label, json.dumps(metrics[label]), flush=True)
+    cases = sets["procedural"]
+    images = predict(model, cases, steps=options.steps, guidance=options.guidance[0])
+    contact_sheet(cases, images, options.pictures / "starter-sheet.png", objects=12, columns=options.views)
+    (options.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
