@@ -21,7 +21,7 @@ def carton(rng: random.Random) -> list[Row]:
     rows.append(decal(box(front, (0, 0, half[2]), (half[0] * inset, half[1] * inset, 0.01))))
     if rng.random() < 0.8:
         back = pt.label(rng, half[0] * 0.95, half[1] * 0.9, rng.choice((ground, pt.color(rng))))
-        rows.append(decal(box(back, (0, 0, -half[2]), (half[0] * inset, half[1] * inset, 0.01))))
+        rows.append(decal(box(back, (0, 0, -half[2]), (half[0] * inset, half[1] * inset, 0.01), turn=turned(0, 180))))
     if rng.random() < 0.7:
         side = pt.label(rng, half[2] * 0.9, half[1] * 0.8, pt.color(rng))
         rows.append(decal(box(side, (half[0], 0, 0), (half[2], half[1] * 0.9, 0.01), turn=turned(0, 90))))

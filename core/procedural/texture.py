@@ -167,7 +167,7 @@ def _unwrap(p: Tensor, o: Tensor) -> tuple[Tensor, Tensor]:
     """Label coordinates in -1..1: flat (mapping 0) or around an axis ``o[2]`` behind the origin (mapping = radius)."""
     x, y, z = p.unbind(-1)
     around = torch.atan2(x, z + o[:, 2]) * o[:, 5]
-    flat_u = torch.where(z < 0, -x, x)
+    flat_u = torch.where(z < -0.03, -x, x)  # readable on the back as well
     return torch.where(o[:, 5] > 0, around, flat_u) / o[:, 6].clamp(min=1e-3), y / o[:, 7].clamp(min=1e-3)
 
 

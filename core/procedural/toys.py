@@ -232,7 +232,6 @@ def food(rng: random.Random) -> list[Row]:
             box(green, (0.0, -0.1, 0), (0.46, 0.03, 0.46), corner=0.44, edge=0.02),
             box(meat, (0, -0.02, 0), (0.43, 0.06, 0.43), corner=0.43, edge=0.05),
             box(cheese, (0, 0.06, 0), (0.36, 0.012, 0.36), turn=turned(0, rng.uniform(0, 90))),
-            cut(box(bun, (0, -1.0, 0), (0.001, 0.001, 0.001))),
             ellipsoid(bun, (0, 0.1, 0), (0.43, rng.uniform(0.2, 0.3), 0.43)),
         ]
         return rows

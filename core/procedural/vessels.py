@@ -35,13 +35,13 @@ def mug(rng: random.Random) -> list[Row]:
                 )
             )  # fmt: skip
     rows.append(lathe(coat, (0, 0, 0), radius, half, profile, edge=0.02, blend=0.02))
-    rows.append(cavity(inner, (0, 0, 0), radius, half, profile, wall, 2 * wall, edge=0.02))
     if rng.random() < 0.55:
         size = rng.uniform(0.12, 0.2)
         paint = pt.label(rng, size * 1.2, size, coat.colors[0], radius, radius)
         rows.append(decal(box(paint, (0, 0, radius), (size * 1.2, size, 0.2))))
     elif rng.random() < 0.4:
         rows.append(decal(cylinder(pt.plain(rng), (0, rng.choice((-1, 1)) * half * 0.85, 0), 0.6, half * 0.15)))
+    rows.append(cavity(inner, (0, 0, 0), radius, half, profile, wall, 2 * wall, edge=0.02))
     return rows
 
 
