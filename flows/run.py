@@ -89,6 +89,8 @@ def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights]
         _warm(house, models)
         settled = build_ahead(house, asset_ids, models, server.ready, force)
         left = [asset_id for asset_id in asset_ids if asset_id not in settled]
+        if not left:
+            return
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         from flows.build_assets import build_assets
@@ -117,6 +119,7 @@ def _warm(house: House, models: Mapping[str, Weights]) -> None:
             house.worker("segment").call(call, lambda *_, **__: None, house.settings.stage_timeout)
 
     threading.Thread(target=load, name="warm", daemon=True).start()
+    house.worker("mesh").start()
 
 
 def summary(

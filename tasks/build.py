@@ -130,7 +130,7 @@ def build_ahead(
     enough: Callable[[], bool],
     force: bool = False,
 ) -> set[str]:
-    """Run stages of the first assets until ``enough``; the ids of those that failed for good on the way.
+    """Run stages of the first assets until ``enough``; the ids of those that came to an end on the way.
 
     What it makes is found again by its keys; with ``force`` it would be made twice, so nothing is done.
     """
@@ -146,6 +146,8 @@ def build_ahead(
                 if enough():
                     return settled
                 advance(state, stage, run_stage(house, request(state, stage)))
+            end_asset(house, state)
+            settled.add(asset_id)
         except TRANSIENT:
             continue  # the flow's tasks retry with patience
         except MeshmillError as error:

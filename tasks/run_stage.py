@@ -168,7 +168,7 @@ def _attempt(
             _Renewal(house, key),
         )
         made = [store_file(house, name, data) for name, data in output.files.items()]
-        seconds = time.monotonic() - started
+        seconds = output.seconds
         rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour
         cost = seconds / 3600 * rate
         figures = dict(output.figures)

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.errors import MeshmillError, OutOfMemory, StageError, StageTimeout
@@ -46,7 +46,12 @@ class StageOutput:
     figures: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     peak_memory: int | None = None
+    seconds: float = 0.0
+    """Spent computing, filled in by the worker: neither its start nor the wait for it."""
 
+
+START_SECONDS = 300
+"""How long a worker process may take to import what it needs."""
 
 Compute = Callable[[StageCall, Progress], StageOutput]
 
@@ -66,6 +71,7 @@ class StageWorker:
         self._lock = threading.Lock()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._started = False
 
     def start(self) -> None:
         """Start the process if it does not run; returns at once."""
@@ -89,8 +95,9 @@ class StageWorker:
             self.start()
             if self._connection is None or self._process is None:
                 raise StageError("The stage's process could not be started.")
-            deadline = time.monotonic() + timeout
             try:
+                self._await_start(call.stage, alive)
+                deadline = time.monotonic() + timeout
                 self._connection.send(call)
                 while True:
                     if self._connection.poll(min(1.0, max(0.0, deadline - time.monotonic()))):
@@ -112,6 +119,18 @@ class StageWorker:
             except BaseException:
                 self._kill()  # interrupted or told to stop: a child that goes on computing would answer the next call
                 raise
+
+    def _await_start(self, stage: str, alive: Callable[[], None]) -> None:
+        """Imports take seconds, on a busy machine many: they are not the stage's time."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._started and self._connection is not None:
+            if self._connection.poll(1.0):
+                self._connection.recv()
+                self._started = True
+            alive()
+            if time.monotonic() > deadline:
+                self._kill()
+                raise StageTimeout(f"The process of the {stage} stage did not start within {START_SECONDS} s.")
 
     def close(self) -> None:
         self._kill()
@@ -136,6 +155,7 @@ class StageWorker:
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
+        self._started = False
 
 
 @contextmanager
@@ -169,13 +189,15 @@ def _serve(connection: Connection, compute: Compute, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     progress = _Sender(connection)
+    connection.send(("started", None))
     while True:
         try:
             call = connection.recv()
         except EOFError:
             return
+        started = time.monotonic()
         try:
-            output = compute(call, progress)
+            output = replace(compute(call, progress), seconds=time.monotonic() - started)
         except Exception as error:  # noqa: BLE001 - every failure crosses the border as data
             from tasks.failures import as_meshmill_error
 
