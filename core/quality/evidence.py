@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera, project
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
-from core.quality.shape import Points
+from core.quality.voxels import Points
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""

@@ -60,6 +60,9 @@ class Reason:
     quality: float
     """The check's own 0..1."""
 
+    def __str__(self) -> str:
+        return self.sentence
+
 
 @dataclass(frozen=True)
 class Assessment:

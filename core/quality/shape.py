@@ -15,19 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
-
-Points = NDArray[np.float64]
-Faces = NDArray[np.int64]
-Surface = tuple[Points, Faces]
+from core.quality.voxels import Points, Surface, occupancy, voxel_iou
 
 SAMPLES = 100_000
 """Seeded surface points of every distance."""
 
 RESOLUTION = 128
 """Voxels along the unit side of the volumetric IoU."""
-
-COARSE = 32
-"""Blocks along the unit side that are asked first; a divisor of every resolution."""
 
 
 @dataclass(frozen=True)
@@ -76,56 +70,13 @@ def sample_surface(surface: Surface, count: int = SAMPLES, seed: int = 0) -> Poi
     return np.asarray((1 - root) * a[chosen] + root * (1 - v) * b[chosen] + root * v * c[chosen], np.float64)
 
 
-def inside(surface: Surface, points: Points) -> NDArray[np.bool_]:
-    """Which of ``(N, 3)`` points have a winding number of at least one half, either orientation."""
-    import igl
-
-    vertices, faces = surface
-    winding = igl.fast_winding_number(
-        np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64), np.ascontiguousarray(points)
-    )
-    return np.asarray(np.abs(winding) >= 0.5, np.bool_)
-
-
-def occupancy(surface: Surface, resolution: int = RESOLUTION) -> NDArray[np.bool_]:
-    """Which voxels of the cube [-3/4, 3/4]^3 are inside, ``(n, n, n)`` along x, y, z with ``n = 1.5 * resolution``.
-
-    Blocks of 1/32 whose eight corners agree and that hold no surface take the corners' answer; all other voxels are
-    asked at their centres. Away from the surface the winding number is harmonic, so only a hole's film can differ.
-    """
-    from scipy import ndimage
-
-    block = resolution // COARSE
-    low = np.floor(surface[0].min(0) * COARSE).astype(int)
-    high = np.ceil(surface[0].max(0) * COARSE).astype(int)
-    low, high = np.maximum(low, -3 * COARSE // 4), np.minimum(np.maximum(high, low + 1), 3 * COARSE // 4)
-    corners = np.stack(np.meshgrid(*(np.arange(low[i], high[i] + 1) for i in range(3)), indexing="ij"), -1) / COARSE
-    known = inside(surface, corners.reshape(-1, 3)).reshape(corners.shape[:3])
-    count = ndimage.convolve(known.astype(np.int8), np.ones((2, 2, 2), np.int8), origin=-1)[:-1, :-1, :-1]
-    mixed = (count > 0) & (count < 8)
-    cells = np.floor(sample_surface(surface, SAMPLES) * COARSE).astype(int) - low
-    mixed[tuple(np.clip(cells, 0, np.array(mixed.shape) - 1).T)] = True
-
-    fine = np.repeat(np.repeat(np.repeat(count == 8, block, 0), block, 1), block, 2)
-    chosen = np.argwhere(np.repeat(np.repeat(np.repeat(mixed, block, 0), block, 1), block, 2))
-    fine[tuple(chosen.T)] = inside(surface, (chosen + low * block + 0.5) / resolution)
-    result = np.zeros((3 * resolution // 2,) * 3, np.bool_)
-    start = low * block + 3 * resolution // 4
-    result[tuple(slice(s, s + n) for s, n in zip(start, fine.shape, strict=True))] = fine
-    return result
-
-
-def voxel_iou(ours: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Intersection over union of two occupancies; 1 where both are empty."""
-    union = np.count_nonzero(ours | truth)
-    return 1.0 if union == 0 else float(np.count_nonzero(ours & truth) / union)
-
-
 def distances(points: Points, others: Points) -> NDArray[np.float64]:
     """For every one of ``(N, 3)`` points the distance to the nearest of ``(M, 3)`` others, ``(N,)``."""
     from scipy.spatial import cKDTree
 
-    return np.asarray(cKDTree(others).query(points)[0], np.float64)
+    # a sliding-midpoint tree answers far queries four times faster than a balanced one, with the same distances
+    tree: Any = cKDTree(others, balanced_tree=False, compact_nodes=False)
+    return np.asarray(tree.query(points)[0], np.float64)
 
 
 def chamfer(ours: Points, truth: Points) -> float:
@@ -151,7 +102,9 @@ class Solid:
 
 def prepared(surface: Surface, seed: int = 0) -> Solid:
     """Samples (100k) and occupancies (128, 64 a side) of a surface inside [-3/4, 3/4]^3."""
-    return Solid(surface, sample_surface(surface, SAMPLES, seed), occupancy(surface), occupancy(surface, 64))
+    return Solid(
+        surface, sample_surface(surface, SAMPLES, seed), occupancy(surface, RESOLUTION), occupancy(surface, 64)
+    )
 
 
 def compare(ours: Solid, truth: Solid) -> ShapeMetrics:
@@ -208,7 +161,7 @@ def icp(moving: Points, fixed: Points, iterations: int = 80) -> tuple[NDArray[np
     """Rotation ``(3, 3)`` and shift ``(3,)`` from ``moving`` to ``fixed``: point-to-point ICP (Besl & McKay 1992)."""
     from scipy.spatial import cKDTree
 
-    tree: Any = cKDTree(fixed)
+    tree: Any = cKDTree(fixed, balanced_tree=False, compact_nodes=False)
     rotation, shift, previous = np.eye(3), np.zeros(3), np.inf
     for _ in range(iterations):
         here = moving @ rotation.T + shift

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import pi
 
 import numpy as np
 import pytest
@@ -52,32 +51,6 @@ def test_samples_are_uniform_by_area_and_seeded():
 def test_a_surface_without_area_is_refused():
     with pytest.raises(ValueError, match="area"):
         shape.sample_surface((np.zeros((3, 3)), np.array([[0, 1, 2]])))
-
-
-def test_occupied_volume_is_the_solid_s():
-    ball = shape.occupancy(sphere(0.4))
-    assert ball.sum() / 128**3 == pytest.approx(4 / 3 * pi * 0.4**3, rel=0.01)
-    assert shape.occupancy(box(1, 0.5, 0.25), 64).sum() == 64 * 32 * 16
-
-
-def test_volume_does_not_depend_on_the_orientation_of_faces():
-    vertices, faces = sphere(0.4)
-    outward, inward = shape.occupancy((vertices, faces), 64), shape.occupancy((vertices, faces[:, ::-1]), 64)
-    assert shape.voxel_iou(inward, outward) > 0.995  # the samples that mark blocks fall elsewhere
-
-
-def test_volume_survives_a_hole_in_a_scan():
-    vertices, faces = sphere(0.4)
-    open_faces = faces[vertices[faces].mean(1)[:, 1] > -0.395]  # a scan has no bottom
-    assert len(open_faces) < len(faces)
-    whole, holed = shape.occupancy((vertices, faces), 64), shape.occupancy((vertices, open_faces), 64)
-    assert shape.voxel_iou(holed, whole) > 0.99
-
-
-def test_iou_of_concentric_boxes_is_the_ratio_of_volumes():
-    small, large = shape.occupancy(box(0.5, 0.5, 0.5), 64), shape.occupancy(box(), 64)
-    assert shape.voxel_iou(small, large) == pytest.approx(1 / 8)
-    assert shape.voxel_iou(small & False, small & False) == 1.0
 
 
 def test_chamfer_of_concentric_spheres_is_the_gap():

@@ -1,0 +1,148 @@
+"""An evaluation folder: objects with photos, held-out views, cameras and a scanned mesh.
+
+DIR/manifest.json                 {"objects": [{"id", "sha256" of model.glb, ...}]}; without one, every sub-folder
+DIR/<id>/model.glb                the truth: Y up, longest side 1, centred
+DIR/<id>/cameras.json             {"photo": {azimuth_deg, elevation_deg, radius}, "fov_deg", "views": [{"file", ...}]}
+DIR/<id>/photo_rgba.png           the photo with its exact mask; photo_white.png, photo_textured.png where present
+DIR/<id>/views/NN.png             RGBA
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cameras import FIELD_OF_VIEW, Camera
+from core.errors import InputError
+from core.quality.shape import normalised
+from core.quality.voxels import Surface
+
+SAME_VIEW = 1e-3
+"""A view closer than this to the photo's camera (degrees, lengths) repeats the photo and is left out."""
+
+
+@dataclass(frozen=True)
+class TruthView:
+    """A held-out picture and where it was taken from, in the truth's frame."""
+
+    name: str
+    camera: Camera
+    rgba: NDArray[np.uint8]
+    """``(S, S, 4)``, straight alpha."""
+
+
+@dataclass(frozen=True)
+class EvaluationObject:
+    """One object with everything that is known of it."""
+
+    id: str
+    camera: Camera
+    """The photo's, in the truth's frame."""
+    photo: bytes
+    """``photo_rgba.png``."""
+    backgrounds: dict[str, bytes]
+    """The same photo over real backgrounds: ``white``, ``textured``."""
+    views: tuple[TruthView, ...]
+    truth: Surface
+    """Longest side 1, centred."""
+    sha256: str
+    """Over the names and hashes of all its files."""
+
+
+def list_objects(folder: Path) -> list[str]:
+    """The frozen list of object ids, in the manifest's order, else the sub-folders by name.
+
+    Raises :class:`InputError` where there is none, or where a model is not the manifest's.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        found = sorted(path.parent.name for path in folder.glob("*/cameras.json"))
+        if not found:
+            raise InputError(
+                f"{folder.name} is not an evaluation folder: no manifest.json and no <object>/cameras.json."
+            )
+        return found
+    entries = _json(manifest).get("objects", [])
+    for entry in entries:
+        model = folder / str(entry["id"]) / "model.glb"
+        if not model.is_file():
+            raise InputError(f"The manifest names {entry['id']}, but {entry['id']}/model.glb is not there.")
+        if "sha256" in entry and hashlib.sha256(model.read_bytes()).hexdigest() != entry["sha256"]:
+            raise InputError(f"{entry['id']}/model.glb is not the one that the manifest names: the set was changed.")
+    return [str(entry["id"]) for entry in entries]
+
+
+def read_object(folder: Path, name: str) -> EvaluationObject:
+    """Read one object. Raises :class:`InputError` naming the file that is missing or malformed."""
+    root = folder / name
+    cameras = _json(root / "cameras.json")
+    fov = float(cameras.get("fov_deg", FIELD_OF_VIEW))
+    photo = _camera(cameras["photo"], fov)
+    files: dict[str, bytes] = {}
+
+    def take(relative: str) -> bytes:
+        try:
+            files[relative] = (root / relative).read_bytes()
+        except OSError as error:
+            raise InputError(f"The evaluation object {name} lacks {relative}.") from error
+        return files[relative]
+
+    views = tuple(
+        TruthView(str(view["file"]), camera, _rgba(take(str(view["file"]))))
+        for view in cameras["views"]
+        if not _same(camera := _camera(view, fov), photo)
+    )
+    backgrounds = {
+        kind: take(f"photo_{kind}.png") for kind in ("white", "textured") if (root / f"photo_{kind}.png").is_file()
+    }
+    surface = read_surface(take("model.glb"))
+    pixels = take("photo_rgba.png")
+    digest = "\n".join(f"{file} {hashlib.sha256(data).hexdigest()}" for file, data in sorted(files.items()))
+    return EvaluationObject(
+        name, photo, pixels, backgrounds, views, surface, hashlib.sha256(digest.encode()).hexdigest()
+    )
+
+
+def read_surface(glb: bytes) -> Surface:
+    """All triangles of a GLB in its own frame, normalised. Raises ValueError without a surface."""
+    import io
+
+    import trimesh
+
+    scene: Any = trimesh.load(io.BytesIO(glb), file_type="glb", force="mesh", process=False)
+    vertices, faces = np.asarray(scene.vertices, np.float64), np.asarray(scene.faces, np.int64)
+    if not len(faces):
+        raise ValueError("The GLB holds no triangles.")
+    return normalised(vertices), faces
+
+
+def _camera(record: dict[str, Any], fov: float) -> Camera:
+    return Camera(float(record["azimuth_deg"]), float(record["elevation_deg"]), float(record["radius"]), fov)
+
+
+def _same(a: Camera, b: Camera) -> bool:
+    turn = (a.azimuth - b.azimuth + 180) % 360 - 180
+    return max(abs(turn), abs(a.elevation - b.elevation), abs(a.radius - b.radius)) < SAME_VIEW
+
+
+def _rgba(data: bytes) -> NDArray[np.uint8]:
+    import io
+
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    loads: Callable[[str], Any] = json.loads
+    try:
+        return dict(loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path.parent.name}/{path.name} is missing or is not a JSON object.") from error

@@ -1,0 +1,136 @@
+"""The real stages behind an evaluation: a recipe's weights, loaded once, as the functions that the protocol calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from core.artifacts import Cutout, Photo
+from core.errors import MeshmillError
+from core.progress import Progress, silent
+from core.recipes import Recipe
+from flows.evaluate import Models
+
+
+def load_models(recipe: Recipe, stages: tuple[str, ...], *, device: str = "auto") -> Models:
+    """Load what the stages need. Raises :class:`core.errors.CheckpointError` where the view model is not there.
+
+    A missing segmentation model is no error: its figures are then null.
+    """
+    from core.segment import segment
+    from tasks.models import resolve_segmenter, resolve_views
+    from tasks.settings import Settings
+
+    settings = Settings()
+    registered = _registered(settings)
+    views: Any = None
+    about: dict[str, Any] = {}
+    if "views" in stages or "shape" in stages:
+        from core.zero123 import load_model
+
+        weights = resolve_views(settings, recipe.views.checkpoint, registered)
+        views = load_model(Path(weights.path), _device(device))
+        about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
+    segmenter: Any = None
+    segmenter_about = None
+    if "segmentation" in stages:
+        from core.segment import load_segmenter
+
+        try:
+            weights = resolve_segmenter(settings, recipe.segment.model, registered)
+            segmenter = load_segmenter(weights.path)
+            segmenter_about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
+        except MeshmillError as error:
+            segmenter_about = {"missing": str(error)}
+
+    def cut_by_alpha(photo: Photo) -> Cutout:
+        return segment(photo, recipe.segment.model_copy(update={"use_alpha": True}), segmenter=segmenter)
+
+    def cut(photo: Photo) -> Cutout:
+        return segment(photo, recipe.segment.model_copy(update={"use_alpha": False}), segmenter=segmenter)
+
+    def novel(cutout: Cutout, elevation: float, targets: Any, seed: int) -> Any:
+        from core.zero123 import novel_views
+
+        return novel_views(views, cutout, elevation, targets, params=recipe.views, seed=seed)
+
+    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress) -> Any:
+        return build_asset(views, cutout, elevation, recipe, progress)
+
+    return Models(
+        novel_views=novel if views is not None else None,
+        build=build if views is not None else None,
+        segment=cut if segmenter is not None else None,
+        cut_by_alpha=cut_by_alpha,
+        checkpoint=about,
+        segmenter=segmenter_about,
+    )
+
+
+def build_asset(
+    model: Any, cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress = silent
+) -> tuple[bytes, dict[str, Any]]:
+    """Cutout to GLB through the factory's own stages, and the facts of the report: gate, elevation, renders."""
+    from core.mesh import AssetAbout, extract_mesh, finish_asset
+    from core.quality import assess
+    from core.sjc import reconstruct
+    from core.zero123 import make_view_set
+
+    params = recipe.views if elevation is None else recipe.views.model_copy(update={"elevation": elevation})
+    view_set = make_view_set(model, cutout, params, recipe.seed, progress)
+    field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress)
+    mesh = extract_mesh(field, cutout, view_set, recipe.mesh)
+    # The GLB itself is the factory's; only the files beside it, which nothing here looks at, are left out.
+    only_glb = recipe.finish.model_copy(update={"lods": (), "small": False, "usdz": False, "turntable": 0})
+    about = AssetAbout("evaluation", "evaluation", "", "", "")
+    finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress)
+    glb = finished.files["model.glb"]
+    judged = assess(cutout, view_set, glb, finished.report, recipe.quality)
+    facts = {
+        "valid": judged.metrics.get("closed", 0.0),
+        "score": judged.score,
+        "verdict": judged.verdict,
+        "reasons": [str(reason) for reason in judged.reasons],
+        "elevation": view_set.condition.elevation,
+        "gate": judged.metrics,
+        "renders": renders(glb),
+    }
+    return glb, facts
+
+
+def renders(glb: bytes, size: int = 192) -> list[Any]:
+    """The asset from four sides, ``(size, size, 3)`` each, the photo's side first."""
+    import numpy as np
+
+    from core.cameras import Camera
+    from core.mesh import read_glb
+    from core.quality.evidence import picture_of
+    from core.quality.shape import normalised
+
+    model = read_glb(glb)
+    texels = model.texels()
+    paint: dict[str, Any] = {"colors": model.colors}
+    if model.uv is not None and texels is not None:
+        paint = {"uv": model.uv, "texture": texels}
+    vertices = normalised(np.asarray(model.vertices, np.float64))
+    return [picture_of(vertices, model.faces, Camera(azimuth, 20), size, paint)[0] for azimuth in (0, 90, 180, 270)]
+
+
+def _registered(settings: Any) -> Any:
+    """The checkpoint table where a database exists; nobody is asked to create one for an evaluation."""
+    from tasks.models import registered_in
+
+    url = settings.database
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return lambda name, kind: None
+    from db.engine import open_engine
+
+    return registered_in(open_engine(url))
+
+
+def _device(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,209 @@
+"""The protocol: the truth scores perfectly, knowing nothing does not, and the folder is read strictly."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.artifacts import Cutout, Photo
+from core.cameras import Camera
+from core.errors import InputError, MeshFailed
+from core.progress import Progress
+from core.quality import controls, images, protocol, shape
+from core.quality.folder import list_objects, read_object
+from core.recipes import Recipe, load_recipe
+from core.render import render_mesh
+from flows.evaluate import Models, Options, evaluate_folder
+
+PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
+VIEWS = [(40, 15), (130, 15), (220, 40)]
+
+
+def truth_mesh(variant: int):
+    import trimesh
+
+    body = trimesh.creation.box((0.6, 0.8 - 0.3 * variant, 0.4))
+    knob = trimesh.creation.icosphere(subdivisions=2, radius=0.2).apply_translation([0.3, 0.2, 0.1])
+    mesh = trimesh.util.concatenate([body, knob])
+    mesh.vertices = shape.normalised(np.asarray(mesh.vertices))
+    mesh.visual = trimesh.visual.ColorVisuals(mesh)
+    return mesh
+
+
+def render(mesh, camera: Camera, size: int) -> np.ndarray:
+    colors = np.clip(128 + 200 * np.asarray(mesh.vertices), 0, 255).astype(np.uint8)
+    seen = render_mesh(mesh.vertices, mesh.faces, camera, size, colors=colors, supersample=2)
+    return np.dstack([seen.rgb, seen.alpha])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_samples():
+    """A fifth of the protocol's surface points: the figures are checked loosely, the time is not spent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shape, "SAMPLES", 20_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small objects in the evaluation format, without a manifest."""
+    root = tmp_path_factory.mktemp("evaluation")
+    for variant, name in enumerate(("one", "two")):
+        mesh = truth_mesh(variant)
+        (root / name / "views").mkdir(parents=True)
+        (root / name / "model.glb").write_bytes(mesh.export(file_type="glb"))
+        photo = render(mesh, Camera(40, 15), 128)
+        Image.fromarray(photo).save(root / name / "photo_rgba.png")
+        Image.fromarray(images.over_white(photo)).save(root / name / "photo_white.png")
+        records = []
+        for index, (azimuth, elevation) in enumerate(VIEWS):
+            file = f"views/{index:02d}.png"
+            Image.fromarray(render(mesh, Camera(azimuth, elevation), 96)).save(root / name / file)
+            records.append({"file": file, "azimuth_deg": azimuth, "elevation_deg": elevation, "radius": 2.0})
+        (root / name / "cameras.json").write_text(json.dumps({"photo": PHOTO, "views": records}))
+    return root
+
+
+def oracle(folder: Path, broken: bool = False) -> Models:
+    """Models that answer with the truth; the object is known by its photo."""
+    known = {name: read_object(folder, name) for name in list_objects(folder)}
+
+    def name_of(cutout: Cutout) -> str:
+        return next(
+            n for n, o in known.items() if np.array_equal(np.array(Image.open(io.BytesIO(o.photo))), cutout.rgba)
+        )
+
+    def views(cutout: Cutout, elevation: float, targets: list[Camera], seed: int) -> np.ndarray:
+        return np.stack([images.over_white(view.rgba) for view in known[name_of(cutout)].views])
+
+    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress):
+        import trimesh
+
+        if broken:
+            raise MeshFailed("No closed surface.")
+        item = known[name_of(cutout)]
+        vertices = shape.turned(item.truth[0], -item.camera.azimuth) * 0.3 + [1, 2, 3]
+        return trimesh.Trimesh(vertices, item.truth[1], process=False).export(file_type="glb"), {"score": 1.0}
+
+    def cut(photo: Photo) -> Cutout:
+        return Cutout(photo.rgba, (0, 0, 128, 128), "alpha")
+
+    def find(photo: Photo) -> Cutout:
+        rgba = photo.rgba.copy()
+        rgba[..., 3] = 255 * images.mask_from_white(rgba[..., :3])
+        return Cutout(rgba, (0, 0, 128, 128), "test")
+
+    return Models(views, build, find, cut, {"name": "truth"})
+
+
+@pytest.fixture(scope="module")
+def perfect(folder: Path) -> dict:
+    return evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document
+
+
+def test_the_truth_as_prediction_is_perfect(perfect: dict):
+    views, solid = perfect["mean"]["novel_view"], perfect["mean"]["shape"]
+    assert views["psnr"] == images.PERFECT_PSNR
+    assert views["ssim"] == pytest.approx(1)
+    assert views["mask_iou"] > 0.97  # the prediction's mask is guessed from white, so not even the truth has 1
+    assert solid["iou"] > 0.995
+    assert solid["fscore_2"] > 0.99
+    assert solid["chamfer"] < 0.01
+    assert perfect["mean"]["shape_aligned"]["iou"] > 0.95
+    assert perfect["mean"]["shape_visible"]["fscore_2"] > 0.99
+    assert perfect["mean"]["segmentation"]["white"] > 0.95
+    assert perfect["mean"]["segmentation"]["textured"] is None
+    assert perfect["failed"] == 0
+
+
+def test_the_document_has_the_published_form(perfect: dict):
+    assert {"objects", "mean", "controls", "protocol", "recipe", "checkpoint"} <= set(perfect)
+    assert {"psnr", "ssim", "mask_iou", "lpips"} <= set(perfect["mean"]["novel_view"])
+    assert {"iou", "chamfer", "fscore_1", "fscore_2"} <= set(perfect["mean"]["shape"])
+    assert set(perfect["mean"]["segmentation"]) == {"white", "textured"}
+    assert {"copy_input", "shuffled_pose", "extruded_hull", "mean_ellipsoid", "white", "mean_image"} <= set(
+        perfect["controls"]
+    )
+    json.dumps(perfect, allow_nan=False)
+
+
+def test_controls_that_know_nothing_are_worse(perfect: dict):
+    for name in ("copy_input", "shuffled_pose", "white", "mean_image"):
+        assert perfect["controls"][name]["psnr"] < 30
+    for name in ("extruded_hull", "mean_ellipsoid"):
+        assert 0.1 < perfect["controls"][name]["iou"] < 0.9
+
+
+def test_the_photo_s_own_view_is_not_scored(folder: Path):
+    assert [view.name for view in read_object(folder, "one").views] == ["views/01.png", "views/02.png"]
+
+
+def test_equal_runs_give_equal_figures(folder: Path, perfect: dict):
+    again = evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document
+    for key in ("mean", "controls", "objects", "protocol"):
+        assert _without_seconds(again[key]) == _without_seconds(perfect[key])
+
+
+def _without_seconds(tree):
+    if isinstance(tree, dict):
+        return {name: _without_seconds(item) for name, item in tree.items() if name != "seconds"}
+    return [_without_seconds(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def test_a_failure_is_listed_and_counts(folder: Path):
+    document = evaluate_folder(folder, load_recipe(), oracle(folder, broken=True), Options(stages=("shape",))).document
+    assert document["failed"] == 2
+    assert document["objects"][0]["errors"] == {"shape": "No closed surface."}
+    assert document["mean"]["shape"] == protocol.NO_SHAPE
+    assert document["mean"]["novel_view"] is None
+
+
+def test_limit_and_stages_do_less(folder: Path):
+    document = evaluate_folder(folder, load_recipe(), oracle(folder), Options(stages=("views",), limit=1)).document
+    assert [item["id"] for item in document["objects"]] == ["one"]
+    assert document["mean"]["shape"] is None
+
+
+def test_a_changed_model_is_refused(folder: Path, tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "model.glb").write_bytes(b"other")
+    (tmp_path / "manifest.json").write_text(json.dumps({"objects": [{"id": "one", "sha256": "0" * 64}]}))
+    with pytest.raises(InputError, match="set was changed"):
+        list_objects(tmp_path)
+    with pytest.raises(InputError, match="not an evaluation folder"):
+        list_objects(tmp_path / "one")
+
+
+def test_a_missing_file_is_named(folder: Path, tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "cameras.json").write_text((folder / "one" / "cameras.json").read_text())
+    with pytest.raises(InputError, match=r"lacks views/01\.png"):
+        read_object(tmp_path, "one")
+
+
+def test_shuffled_poses_fit_nowhere():
+    for count in (2, 3, 11):
+        assert all(a != b for a, b in zip(controls.shuffled(range(count)), range(count), strict=True))
+
+
+def test_the_hull_of_a_square_is_a_cube():
+    alpha = np.zeros((128, 128), np.uint8)
+    alpha[30:94, 30:94] = 255
+    vertices, _ = controls.extruded_hull(alpha, Camera(0, 0))
+    assert np.ptp(vertices, axis=0) == pytest.approx([1, 1, 1], abs=0.03)
+    with pytest.raises(ValueError, match="empty"):
+        controls.extruded_hull(np.zeros((8, 8), np.uint8), Camera(0, 0))
+
+
+@pytest.mark.shared
+def test_the_frozen_set_is_the_one_of_the_manifest(shared_dir: Path):
+    names = list_objects(shared_dir / "eval-dev")
+    assert len(names) == 12
+    item = read_object(shared_dir / "eval-dev", "ycb_mug")
+    assert len(item.views) == 11
+    assert set(item.backgrounds) == {"white", "textured"}
