@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,18 +27,33 @@ def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cut
         _check_extent(alpha >= 0.5, params)
         square = frame_square(bounding_box(alpha >= 0.5))
         return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, photo.warnings)
+    found = product_mask(photo, params, segmenter=segmenter)
+    square = frame_square(bounding_box(found.alpha >= 0.5))
+    rgba = frame_from_background(photo.rgba[..., :3], found.alpha, square)
+    return Cutout(rgba, square, segmenter.name, found.confidence, photo.warnings + found.warnings)
+
+
+@dataclass(frozen=True)
+class ProductMask:
+    """Where a segmentation model sees the product."""
+
+    alpha: NDArray[np.float32]
+    """``(H, W)`` in 0..1, 0 on everything that is not the product."""
+    confidence: float
+    warnings: tuple[str, ...]
+
+
+def product_mask(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> ProductMask:
+    """The product in a photo with its background, at the photo's size; the file's alpha plays no part."""
     rgb = np.ascontiguousarray(photo.rgba[..., :3])
     raw = segmenter.raw_mask(rgb)
-    sure = confidence(raw)
+    sure = round(confidence(raw), 4)
     if raw.max() < params.found or sure < params.lowest_confidence:
         raise NoObject("No object was found in the photo: nothing stands out clearly from its background.")
     mask = enlarge(raw, rgb.shape[:2])
     choice = choose_object(mask >= 0.5)
     _check_extent(choice.mask, params)
-    warnings = photo.warnings + _doubts(choice.mask, choice.rivals, sure, params)
-    square = frame_square(bounding_box(choice.mask))
-    product = mask * _grown(choice.mask)
-    return Cutout(frame_from_background(rgb, product, square), square, segmenter.name, round(sure, 4), warnings)
+    return ProductMask(mask * _grown(choice.mask), sure, _doubts(choice.mask, choice.rivals, sure, params))
 
 
 def enlarge(raw: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

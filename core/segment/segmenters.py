@@ -95,8 +95,8 @@ def _downloaded(name: str) -> Path:
 
 def _load(name: str, path: Path, session_name: str | None, licence: str | None) -> Segmenter:
     import onnxruntime as ort
-    from rembg import new_session
 
+    new_session = _import_rembg()
     options = ort.SessionOptions()
     options.enable_cpu_mem_arena = False  # the arena keeps 2.3 GB for an ISNet that needs 0.7
     options.log_severity_level = 3
@@ -114,8 +114,31 @@ def _load(name: str, path: Path, session_name: str | None, licence: str | None) 
         except Exception as error:  # onnxruntime's exceptions share no documented base
             raise CheckpointError(f"The segmentation model {path.name} cannot be loaded: {error}.") from error
         finally:
-            os.environ.pop("U2NET_HOME") if before is None else os.environ.update(U2NET_HOME=before)
+            _restore("U2NET_HOME", before)
     return Segmenter(name, _sha256(path), licence, _raw_predictor(session))
+
+
+def _import_rembg() -> Callable[..., Any]:
+    """rembg's ``new_session``, without compiling what rembg imports and we never call.
+
+    rembg imports PyMatting, whose numba functions compile on the first import of a fresh installation: 80 CPU
+    seconds. The switch is read when numba is first imported, so code that imported numba earlier is not affected.
+    """
+    with _ENVIRONMENT:
+        before = os.environ.get("NUMBA_DISABLE_JIT")
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+        try:
+            from rembg import new_session
+        finally:
+            _restore("NUMBA_DISABLE_JIT", before)
+    return new_session  # type: ignore[no-any-return]
+
+
+def _restore(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
 
 
 def _custom_session(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ def train_segmenter(
         side = next(side for end, side in SIDES if done <= end)
         photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(BATCH)])
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2)
+            group["lr"] = learning_rate(step, done)
         network.train()
         loss = mask_loss(network(photos), masks)
         optimizer.zero_grad()
@@ -87,6 +88,11 @@ def train_segmenter(
     metrics = {"steps": state["step"], "seconds": round(state["seconds"]), "held_out": validate(average, INNER_SIDE)}
     (out_dir / "metrics.json").write_text(json.dumps(metrics, indent=1))
     return result
+
+
+def learning_rate(step: int, done: float) -> float:
+    """Fifty steps of warm-up, then half a cosine over the share ``done`` of the budget, down to a fiftieth."""
+    return LEARNING_RATE * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
 def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
