@@ -24,9 +24,7 @@ class SingleTokenAttention:
 
     def __init__(self, usual: Any) -> None:
         self.usual = usual
-        self._context: weakref.ref[Tensor] | None = None
-        self._stamp: tuple[int, ...] = ()
-        self._value: Tensor | None = None
+        self._kept: tuple[weakref.ref[Tensor], tuple[int, ...], Tensor] | None = None
 
     def __call__(
         self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, **more: Any
@@ -35,19 +33,27 @@ class SingleTokenAttention:
             return self.usual(attn, hidden_states, encoder_hidden_states=encoder_hidden_states, **more)
         return self._value_of(attn, encoder_hidden_states)
 
+    def __reduce__(self) -> Any:
+        return SingleTokenAttention, (self.usual,)  # copies start with nothing kept
+
     def _value_of(self, attn: Any, context: Tensor) -> Tensor:
         import torch
 
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             value: Tensor = attn.to_out[0](attn.to_v(context))
             return value
-        # The versions change when an optimiser or an in-place edit touches the weights or the context.
-        weights = (context, attn.to_v.weight, attn.to_out[0].weight, attn.to_out[0].bias)
-        stamp = tuple(item._version for item in weights if not item.is_inference())
-        if self._value is None or self._context is None or self._context() is not context or stamp != self._stamp:
-            self._value = attn.to_out[0](attn.to_v(context))
-            self._context, self._stamp = weakref.ref(context), stamp
-        return self._value
+        # Addresses change with `to`, versions when an optimiser or an in-place edit touches weights or context.
+        inputs = (context, attn.to_v.weight, attn.to_out[0].weight, attn.to_out[0].bias)
+        stamp = tuple(number for item in inputs for number in (item.data_ptr(), _version(item)))
+        kept = self._kept  # read once: another thread may sample with the same model
+        if kept is None or kept[0]() is not context or kept[1] != stamp:
+            kept = (weakref.ref(context), stamp, attn.to_out[0](attn.to_v(context)))
+            self._kept = kept
+        return kept[2]
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def use_single_token_shortcut(model: Zero123, on: bool = True) -> None:

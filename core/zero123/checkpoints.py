@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from core.errors import CheckpointError
+from core.zero123.attention import use_single_token_shortcut
 from core.zero123.model import (
     POSE_SIZE,
     PoseEntry,
@@ -83,8 +84,8 @@ def load_model(
     """The model in a folder or an original file (``.ckpt``, ``.safetensors``), ready to sample.
 
     ``dtype`` is the U-Net's precision (default float32; files in half precision are widened), the other parts stay
-    float32. ``pose_entry`` overrides what the fourth pose entry means, for public Stable-Zero123 folders, which do not
-    say. Raises :class:`CheckpointError`.
+    float32. The exact short cut of cross-attention is on. ``pose_entry`` overrides what the fourth pose entry means,
+    for public Stable-Zero123 folders, which do not say. Raises :class:`CheckpointError`.
     """
     path = Path(path)
     if path.is_dir():
@@ -95,6 +96,7 @@ def load_model(
         model = load_original(path, pose_entry=pose_entry)
     else:
         raise CheckpointError(f"There is no checkpoint at {path.name}: expected a folder or a weight file.")
+    use_single_token_shortcut(model)
     return model.to(device, dtype)
 
 

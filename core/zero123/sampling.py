@@ -67,10 +67,14 @@ def guided_prediction(
 
     if guidance == 1:
         return denoise(model, z_t, t, context, concat)
-    contexts, concats = with_null(context, concat)
     if isinstance(t, torch.Tensor) and t.ndim:
         t = torch.cat([t, t])
-    unconditional, conditional = denoise(model, torch.cat([z_t, z_t]), t, contexts, concats).chunk(2)
+    return _guided(model, z_t, t, *with_null(context, concat), guidance)
+
+
+def _guided(model: Zero123, z_t: Tensor, t: Tensor | int, contexts: Tensor, concats: Tensor, guidance: float) -> Tensor:
+    """Guidance from conditions that :func:`with_null` has doubled."""
+    unconditional, conditional = denoise(model, z_t.repeat(2, 1, 1, 1), t, contexts, concats).chunk(2)
     return unconditional + guidance * (conditional - unconditional)
 
 
@@ -126,12 +130,18 @@ def ddim(
         raise ValueError("eta above 0 needs a source of noise")
     alphas = model.schedule.alphas_cumprod()
     context, concat = context.to(model.dtype), concat.to(model.dtype)
+    # Doubled once: the short cut of cross-attention recognises the tensor that comes back at every step.
+    contexts, concats = (context, concat) if guidance == 1 else with_null(context, concat)
     z = start
     with torch.no_grad():
         for i, t in enumerate(visited):
             alpha = float(alphas[t])
             before = float(alphas[visited[i + 1]] if i + 1 < len(visited) else alphas[0])
-            prediction = guided_prediction(model, z, t, context, concat, guidance)
+            prediction = (
+                denoise(model, z, t, contexts, concats)
+                if guidance == 1
+                else _guided(model, z, t, contexts, concats, guidance)
+            )
             eps = to_epsilon(model.schedule, prediction, z, alpha)
             z, clean = ddim_step(z, eps, alpha, before, eta, noise(i) if noise and eta > 0 else None)
             if watch:

@@ -146,6 +146,7 @@ def test_the_short_cut_changes_nothing_but_time(tiny: Any) -> None:
 
     model = scramble(build_model(tiny_config(), seed=1), seed=2)
     use_single_token_shortcut(model)
+    use_single_token_shortcut(tiny, on=False)
     generator = torch.Generator().manual_seed(3)
     z, concat = (torch.randn(3, 4, 8, 8, generator=generator) for _ in range(2))
     context = torch.randn(3, 1, 48, generator=generator)
@@ -180,6 +181,26 @@ def test_the_short_cut_forgets_when_weights_or_poses_change(tiny: Any) -> None:
     assert torch.equal(third, fresh)
 
 
+def test_a_sampling_run_computes_every_value_once() -> None:
+    import copy
+
+    import torch
+
+    from core.zero123.attention import use_single_token_shortcut
+    from core.zero123.model import build_model
+
+    model = scramble(build_model(tiny_config(), seed=1), seed=2)
+    use_single_token_shortcut(model)
+    layers = [module for name, module in model.unet.named_modules() if name.endswith("attn2.to_v")]
+    calls: list[int] = []
+    for layer in layers:
+        layer.register_forward_hook(lambda *_: calls.append(1))
+    z = torch.ones(2, 4, 8, 8)
+    ddim(model, z, torch.ones(2, 1, 48), z, visited=[900, 600, 300], guidance=3.0)
+    assert len(calls) == len(layers)
+    assert copy.deepcopy(model.unet).conv_in.weight.shape == model.unet.conv_in.weight.shape
+
+
 def test_the_short_cut_has_the_same_gradients(tiny: Any) -> None:
     import torch
 
@@ -188,6 +209,7 @@ def test_the_short_cut_has_the_same_gradients(tiny: Any) -> None:
 
     model = scramble(build_model(tiny_config(), seed=1), seed=2)
     use_single_token_shortcut(model)
+    use_single_token_shortcut(tiny, on=False)
     grads = []
     for each in (tiny, model):
         z = torch.full((1, 4, 8, 8), 0.3, requires_grad=True)
