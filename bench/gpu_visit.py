@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
 from core.zero123.dataset import HELD_OUT_SEED, DataConfig, build_cache, cache_latents, on_device, open_shards
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
@@ -79,6 +80,7 @@ def visit(options: argparse.Namespace) -> None:
         model.vae.register_to_config(scaling_factor=old[0]["scaling_factor"])
         model.vae.eval().requires_grad_(False)
     else:
+        carry_colour(model.vae)
         settings = AutoencoderTrainConfig(
             batch=128 if gpu else 4,
             steps=6000 if gpu else 6,
@@ -180,8 +182,8 @@ def every(count: int) -> Any:
     return progress
 
 
-def report(step: str, **figures: Any) -> None:
-    print(time.strftime("%H:%M:%S"), step, json.dumps(figures, default=str), flush=True)
+def report(stage: str, /, **figures: Any) -> None:
+    print(time.strftime("%H:%M:%S"), stage, json.dumps(figures, default=str), flush=True)
 
 
 if __name__ == "__main__":

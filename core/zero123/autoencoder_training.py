@@ -133,4 +133,4 @@ def _draw(shards: Sequence[Shard], count: int, rng: np.random.Generator) -> Any:
     which = rng.integers(0, len(shards), count)
     items = [shards[s].images for s in which]
     chosen = [images[rng.integers(len(images)), rng.integers(images.shape[1])] for images in items]
-    return torch.stack([torch.as_tensor(image) for image in chosen])
+    return torch.stack([torch.from_numpy(np.array(image)) for image in chosen])

@@ -327,7 +327,13 @@ def to_tensor(rgba: NDArray[np.uint8] | Tensor) -> Tensor:
     """``(B, H, W, 4)`` straight uint8 over white as ``(B, 3, H, W)`` float32 in [-1, 1], contiguous."""
     import torch
 
-    image = torch.as_tensor(rgba).permute(0, 3, 1, 2).contiguous().float() / 255
+    image = (
+        torch.as_tensor(rgba if isinstance(rgba, torch.Tensor) else np.array(rgba))
+        .permute(0, 3, 1, 2)
+        .contiguous()
+        .float()
+        / 255
+    )
     alpha = image[:, 3:]
     return (image[:, :3] * alpha + (1 - alpha)) * 2 - 1
 

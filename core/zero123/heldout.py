@@ -213,6 +213,8 @@ def loss_curve(history: Sequence[tuple[int, float]], path: Path, title: str = "l
     steps = np.array([step for step, _ in history], float)
     logs = np.log10(np.maximum([loss for _, loss in history], 1e-9))
     span = max(1, len(logs) // 50)
+    if not len(logs):
+        return
     smooth = np.convolve(logs, np.ones(span) / span, "valid")
     low, high = np.floor(logs.min() * 10) / 10, np.ceil(logs.max() * 10) / 10 + 1e-6
 

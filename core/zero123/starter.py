@@ -20,6 +20,7 @@ from typing import Any
 from core.errors import CheckpointError
 from core.parameters import Parameters
 from core.progress import Progress, silent
+from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
 from core.zero123.dataset import DataConfig, build_cache, cache_latents, open_shards, sources_of
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
@@ -56,7 +57,7 @@ def starter_config() -> Zero123Config:
             layers=1,
             groups=16,
         ),
-        vae=vae_config(image_size=64, latent_channels=8, widths=(16, 32, 64), layers=1, scaling_factor=1.0, groups=8),
+        vae=vae_config(image_size=64, latent_channels=8, widths=(16, 32, 64), layers=1, scaling_factor=1.0, groups=4),
         image_encoder=clip_config(size=64, patch=16, width=192, layers=3, heads=6, projection=192),
         schedule=Schedule(beta_end=0.016, prediction="v_prediction"),
         name="starter",
@@ -76,7 +77,7 @@ def large_starter_config() -> Zero123Config:
             layers=1,
         ),
         vae=vae_config(
-            image_size=128, latent_channels=16, widths=(32, 48, 96, 128), layers=1, scaling_factor=1.0, groups=16
+            image_size=128, latent_channels=16, widths=(32, 48, 96, 128), layers=1, scaling_factor=1.0, groups=4
         ),
         image_encoder=clip_config(size=128, patch=16, width=256, layers=4, heads=8, projection=256),
         schedule=Schedule(beta_end=0.016, prediction="v_prediction"),
@@ -151,6 +152,7 @@ def start_model(
     model = build_model(starter_config(), config.unet.seed, config.device)
     folder = out_dir / "vae"
     if not (folder / "config.json").exists():
+        carry_colour(model.vae)
         views = open_shards(out_dir / "data" / "train", shards)
         train_autoencoder(
             model.vae, views, out_dir, config.autoencoder, resume=resume, minutes=max(0.2, minutes), progress=progress

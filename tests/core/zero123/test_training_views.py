@@ -279,3 +279,26 @@ def test_image_variations_base_predicts_the_same_before_training(tmp_path: Path)
         assert torch.equal(denoise(tuned, z, t, context, concat), base(z, t, context, return_dict=False)[0])
     assert torch.equal(tuned.projection.weight[:, :16], torch.eye(16))
     assert tuned.unet.config.in_channels == 8
+
+
+def test_autoencoder_starts_as_the_mean_colour_of_every_latent_pixel() -> None:
+    import torch
+    import torch.nn.functional as F
+    from diffusers import AutoencoderKL
+
+    from core.zero123.autoencoder_start import carry_colour
+    from core.zero123.model import vae_config
+
+    config = vae_config(image_size=32, latent_channels=6, widths=(16, 16, 32), layers=1, scaling_factor=1.0, groups=4)
+    torch.manual_seed(0)
+    vae = AutoencoderKL(**config).eval().requires_grad_(False)
+    carry_colour(vae)
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    pooled = F.avg_pool2d(images, 4)
+    latents = vae.encode(images)[0].mean
+    decoded = vae.decode(latents)[0]
+    coarse = F.interpolate(pooled, scale_factor=4)
+    for colour in range(3):
+        for found, expected in ((latents[:, colour], pooled[:, colour]), (decoded[:, colour], coarse[:, colour])):
+            assert float(torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1]) > 0.97
+            assert 0.6 < float((found * expected).sum() / expected.square().sum()) < 1.5
