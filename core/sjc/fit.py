@@ -12,7 +12,7 @@ from core.sjc.evidence import View, rays_of
 from core.sjc.field import DENSITY_SHIFT, resized
 from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
 from core.sjc.params import ReconstructParams
-from core.sjc.prior import Prior, wished_change
+from core.sjc.prior import Critic
 
 if TYPE_CHECKING:
     import torch
@@ -254,24 +254,27 @@ def look(run: Run, space: Space, camera: Camera, size: int, jitter: torch.Tensor
 
 
 def score_terms(
-    run: Run, space: Space, prior: Prior, params: ReconstructParams, share: float
+    run: Run, space: Space, critic: Critic, params: ReconstructParams, share: float
 ) -> dict[str, torch.Tensor]:
-    """The model's wish for random cameras, and consistency with cameras nearby. ``share`` is the run's progress."""
+    """The model's wish for random cameras, and consistency with a camera nearby. ``share`` is the run's progress.
+
+    The noise falls from ``noise_start`` to ``noise_end`` over the run. Only colour over white carries the wish:
+    opacity asked of a denoised picture would feed its own fog.
+    """
     import torch
 
-    count, size = params.score_cameras, prior.model.image_size
+    count, size = params.score_cameras, critic.size
     device = run.table.device
     draws = torch.rand((count, 4), generator=run.generator).tolist()
-    latent = (count, prior.model.latent_channels, prior.model.latent_size, prior.model.latent_size)
-    noise = torch.randn(latent, generator=run.generator).to(device)
     jitter = torch.rand((count, size * size), generator=run.generator).to(device)
     cameras = [Camera(360 * a, -15 + 60 * e, INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws]
     seen = [look(run, space, camera, size, own) for camera, own in zip(cameras, jitter, strict=True)]
     images = torch.stack([s.color.T.reshape(3, size, size) for s in seen])
-    high = params.noise_start + (params.noise_end - params.noise_start) * share
-    t = int((len(prior.alphas_cumprod) - 1) * high * (0.7 + 0.3 * draws[0][2]))
-    change = wished_change(prior, images.detach().clamp(0, 1), cameras, t, noise, params.guidance)
-    wanted = (images + change).detach()
+    level = params.noise_start + (params.noise_end - params.noise_start) * share
+    level *= 0.7 + 0.3 * draws[0][2]
+    with torch.no_grad():
+        shown = images.detach().clamp(0, 1)
+        wanted = images.detach() + critic.change(shown, cameras, level, run.generator)
     terms = {"score": params.score_weight * (images - wanted).square().mean()}
     if params.near_weight:
         first = cameras[0]
@@ -283,7 +286,7 @@ def score_terms(
 
 
 def take_step(
-    run: Run, stage: Stage, pixels: Pixels, prior: Prior | None, params: ReconstructParams
+    run: Run, stage: Stage, pixels: Pixels, critic: Critic | None, params: ReconstructParams
 ) -> dict[str, float]:
     """One update: one fused backward pass of every term that is on. Returns the terms."""
     import torch
@@ -293,8 +296,11 @@ def take_step(
     if stage.batches and (params.fit_weight or params.input_weight):
         terms |= fit_terms(run, stage, pixels, params, run.step % len(stage.batches))
     due = share >= params.score_from and run.step % params.score_every == 0
-    if prior is not None and params.score_weight and due:
-        terms |= score_terms(run, stage.space, prior, params, share)
+    if critic is not None and params.score_weight and due:
+        terms |= score_terms(run, stage.space, critic, params, share)
+    if not terms:
+        run.step += 1
+        return {}
     total: torch.Tensor = torch.stack(list(terms.values())).sum()
     (gradient,) = torch.autograd.grad(total, run.table)
     # one parameter, two rates: Adam's step is proportional to the rate, so the density column is scaled after it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,33 @@ def prior_of(model: Zero123, cutout: Cutout, condition: Camera) -> Prior:
         photo = to_pixels(cutout.rgba, model.image_size).to(model.device)
         embedding, concat = embed_image(model, photo), encode_condition(model, photo)
     return Prior(model, embedding, concat, condition, model.schedule.alphas_cumprod())
+
+
+@dataclass(frozen=True)
+class Critic:
+    """Anything that says what it would change in rendered pictures."""
+
+    size: int
+    """Pixels along one side at which it wants to be asked."""
+    change: Callable[[torch.Tensor, Sequence[Camera], float, torch.Generator], torch.Tensor]
+    """``(images (B, 3, S, S) in 0..1, cameras, noise level in 0..1, generator) -> (B, 3, S, S)``."""
+
+
+def critic_of(prior: Prior, guidance: float) -> Critic:
+    """The model's score as a critic; the noise level is a share of its timesteps."""
+
+    def change(
+        images: torch.Tensor, cameras: Sequence[Camera], level: float, generator: torch.Generator
+    ) -> torch.Tensor:
+        import torch
+
+        model = prior.model
+        shape = (len(images), model.latent_channels, model.latent_size, model.latent_size)
+        noise = torch.randn(shape, generator=generator).to(images.device)
+        timestep = int((len(prior.alphas_cumprod) - 1) * level)
+        return wished_change(prior, images, cameras, timestep, noise, guidance)
+
+    return Critic(prior.model.image_size, change)
 
 
 def predicted_eps(prior: Prior, z_t: torch.Tensor, t: int, cameras: Sequence[Camera], guidance: float) -> torch.Tensor:

@@ -49,7 +49,8 @@ def reconstruct(
     attempt = params
     while True:
         try:
-            return _fit(model, cutout, view_set, attempt, seed, checkpoint_path, progress)
+            run = _released if params.preset == "released" else _fit
+            return run(model, cutout, view_set, attempt, seed, checkpoint_path, progress)
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -99,11 +100,13 @@ def _fit(
     from core.sjc import fit
     from core.sjc.checkpoint import load_checkpoint, save_checkpoint
     from core.sjc.evidence import photo_view, synthesized_views, to_device
-    from core.sjc.prior import prior_of
+    from core.sjc.prior import critic_of, prior_of
 
     device = torch.device("cpu") if model is None else model.device
     views = [to_device(v, device) for v in (photo_view(cutout, view_set.condition), *synthesized_views(view_set))]
-    prior = prior_of(model, cutout, view_set.condition) if model is not None and params.score_weight else None
+    critic = None
+    if model is not None and params.score_weight:
+        critic = critic_of(prior_of(model, cutout, view_set.condition), params.guidance)
     mark = _fingerprint(model, cutout, view_set, params, seed)
     saved = load_checkpoint(checkpoint_path, mark) if checkpoint_path else None
     run = fit.start(views, params, seed) if saved is None else _restored(saved, device)
@@ -118,7 +121,7 @@ def _fit(
             stage = fit.open_stage(run, views, pixels, params, seed)
         if not len(run.table):
             raise ReconstructionFailed("The reconstruction is empty: the views leave no room for the object.")
-        terms = fit.take_step(run, stage, pixels, prior, params)
+        terms = fit.take_step(run, stage, pixels, critic, params)
         _check_finite(terms, run.step)
         run.history.append(terms)
         settled = params.early_stop and _settled(run, params)
@@ -130,6 +133,53 @@ def _fit(
     if checkpoint_path:
         checkpoint_path.unlink(missing_ok=True)
     return result
+
+
+def _released(
+    model: Zero123 | None,
+    cutout: Cutout,
+    view_set: ViewSet,
+    params: ReconstructParams,
+    seed: int,
+    checkpoint_path: Path | None,
+    progress: Progress,
+) -> Field:
+    from core.sjc.checkpoint import load_checkpoint, save_checkpoint
+    from core.sjc.cutoff import choose_cutoff
+    from core.sjc.prior import prior_of
+    from core.sjc.released_run import ReleasedLoop
+
+    if model is None:
+        raise ReconstructionFailed("The released preset reconstructs from the model alone, and no model was given.")
+    loop = ReleasedLoop(prior_of(model, cutout, view_set.condition), cutout, params, seed)
+    mark = _fingerprint(model, cutout, view_set, params, seed)
+    saved = load_checkpoint(checkpoint_path, mark) if checkpoint_path else None
+    if saved is not None:
+        loop.restore(saved)
+    last_saved = time.monotonic()
+    while loop.step < params.steps:
+        terms = loop.take_step()
+        _check_finite(terms, loop.step)
+        progress("reconstruct", loop.step, params.steps, **terms)
+        if checkpoint_path and time.monotonic() - last_saved > CHECKPOINT_SECONDS:
+            save_checkpoint(checkpoint_path, mark, loop.state())
+            last_saved = time.monotonic()
+    result = loop.field(_info(params, loop.step, seed, loop.history))
+    result.info["isovalue"] = choose_cutoff(result, cutout)
+    if checkpoint_path:
+        checkpoint_path.unlink(missing_ok=True)
+    return result
+
+
+def _info(params: ReconstructParams, steps: int, seed: int, history: list[dict[str, float]]) -> dict[str, Any]:
+    """The record that stays with the asset."""
+    return {
+        "preset": params.preset,
+        "steps": steps,
+        "seed": seed,
+        "parameters": params.model_dump(mode="json"),
+        "losses": _thinned(history),
+    }
 
 
 def _state(run: Run) -> dict[str, Any]:
@@ -205,15 +255,7 @@ def _finished(
         if int(solid.sum()) < 8:
             raise ReconstructionFailed("The reconstruction is empty: hardly a voxel became solid.")
         color = dense(run)[1:].permute(1, 2, 3, 0).clamp(0, 1)
-    info = {
-        "isovalue": isovalue,
-        "silhouette_iou": round(match, 5),
-        "preset": params.preset,
-        "steps": run.step,
-        "seed": seed,
-        "parameters": params.model_dump(mode="json"),
-        "losses": _thinned(run.history),
-    }
+    info = _info(params, run.step, seed, run.history) | {"isovalue": isovalue, "silhouette_iou": round(match, 5)}
     return Field(
         np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
         np.ascontiguousarray(color.cpu().numpy(), np.float32),
