@@ -48,10 +48,13 @@ FAMILIES: dict[str, tuple[Callable[[random.Random], list[Row]], float]] = {
 """Every family with its weight; the wild fifth stands last."""
 
 
-def generate_objects(seeds: Sequence[int], family: str | None = None) -> ObjectTable:
-    """One object a seed, as a table on the CPU, normalised: box centred, longest side 1, Y up, front +Z.
+def generate_objects(
+    seeds: Sequence[int], family: str | None = None, device: torch.device | str = "cpu"
+) -> ObjectTable:
+    """One object a seed, as a table, normalised on ``device``: box centred, longest side 1, Y up, front +Z.
 
-    ``family`` forces one of :data:`FAMILIES`. The same seed gives the same object in any batch and process.
+    ``family`` forces one of :data:`FAMILIES`. The same seed gives the same object in any batch and process. Writing the
+    rows takes about 0.4 ms an object on a CPU core, measuring its box about 20 ms there and next to nothing on a GPU.
     """
     names, objects = [], []
     for seed in seeds:
@@ -60,7 +63,7 @@ def generate_objects(seeds: Sequence[int], family: str | None = None) -> ObjectT
         name = family if family is not None else picked
         names.append(name)
         objects.append(FAMILIES[name][0](rng))
-    return normalize(build_table(seeds, names, objects))
+    return normalize(build_table(seeds, names, objects).to(device))
 
 
 def normalize(table: ObjectTable) -> ObjectTable:
@@ -69,7 +72,7 @@ def normalize(table: ObjectTable) -> ObjectTable:
     return replace(table, center=(low + high) / 2, scale=(high - low).amax(-1).clamp(min=1e-3))
 
 
-def measure(table: ObjectTable, half: float = 1.4, resolution: int = 32) -> tuple[Tensor, Tensor]:
+def measure(table: ObjectTable, half: float = 1.4, resolution: int = 28) -> tuple[Tensor, Tensor]:
     """Bounding boxes ``(B, 3)`` low and high in the object's frame.
 
     A coarse lattice finds where the object is, a finer one its outermost parts, Newton steps their exact reach.
@@ -95,7 +98,7 @@ def measure(table: ObjectTable, half: float = 1.4, resolution: int = 32) -> tupl
         best = torch.topk(score, 48, dim=1).indices
         outer.append(torch.gather(lattice, 1, best[..., None].expand(-1, -1, 3)))
     points = torch.cat(outer, 1)
-    for _ in range(6):
+    for _ in range(4):
         points = points - _newton(raw, points)
     settled = (evaluate(raw, points)[0].abs() < 0.003).view(objects, 6, 48)
     points = points.view(objects, 6, 48, 3)

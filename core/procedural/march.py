@@ -32,8 +32,10 @@ class Hits:
     """World x, y, z, each ``(M,)``."""
     direction: Triple
     """Unit directions."""
-    depth: Tensor
-    """``(M,)`` distance along the camera's axis."""
+    t: Tensor
+    """``(M,)`` distance along the ray."""
+    slant: Tensor
+    """``(M,)`` cosine between the ray and the camera's axis."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def march(grid: Grid, pose: Tensor, n: int, fov: float) -> Hits:
         rays, place = _advance(grid, flat, views, rays, step, n, focal, spread)
         if step > 1:
             rays = _split(rays, step // levels[level + 1])
-    origin, direction, forward = place
+    origin, direction, slant = place
     points = [o + d * rays.t for o, d in zip(origin, direction, strict=True)]
     ray = (rays.view * n + rays.row) * n + rays.column
     order = torch.argsort(ray)
@@ -71,7 +73,8 @@ def march(grid: Grid, pose: Tensor, n: int, fov: float) -> Hits:
         (rays.view // views)[order],
         (points[0][order], points[1][order], points[2][order]),
         (direction[0][order], direction[1][order], direction[2][order]),
-        (rays.t * forward)[order],
+        rays.t[order],
+        slant[order],
     )
 
 

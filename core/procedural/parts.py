@@ -56,7 +56,10 @@ def lathe(finish: Finish, at: Vector, radius: float, half: float, profile: Profi
 def outline(finish: Finish, at: Vector, radius: float, half: float, shape: Callable[[float], float], *,
             ratio: float = 1.0, edge: float = 0.0, wall: float = 0.0, taper: float = 0.0,
             **row: object) -> Row:  # fmt: skip
-    """Star-shaped outline, a function of the angle from +X towards +Z (radians), extruded along Y."""
+    """Star-shaped outline, a function of the angle from +X towards +Z (radians), extruded along Y.
+
+    Keep it smooth: where the radius jumps, distances beside the jump come out too large and views lose the part.
+    """
     knots = [max(0.02, shape((i / (KNOTS - 1) - 0.5) * 2 * math.pi)) for i in range(KNOTS)]
     knots[-1] = knots[0]
     return _row(tb.POLAR, finish, at, (radius, half, ratio, 0.0, edge, wall, taper), {**row, "knots": knots})

@@ -247,16 +247,13 @@ def food(rng: random.Random) -> list[Row]:
         return rows
     if kind < 0.75:  # cake slice
         sponge, cream = pt.plain(rng), pt.plain(rng)
-        wedge = rng.uniform(25, 75)
-
-        def plan(angle: float) -> float:
-            near = abs(math.degrees(angle) - 90)
-            return 1.0 if near < wedge / 2 + 8 else max(0.05, 0.25 - 0.01 * (near - wedge / 2))
-
-        rows = [outline(sponge, (0, 0, -0.3), 0.75, 0.2, plan, edge=0.01)]
+        wedge = rng.uniform(12, 35)
+        right = (math.cos(math.radians(wedge)), -math.sin(math.radians(wedge)))
+        beside = box(sponge, (right[0], 0, right[1] - 0.3), (1, 1, 1), turn=turned(0, wedge), mirror=(True, False))
+        rows = [cylinder(sponge, (0, 0, -0.3), 0.75, 0.2, edge=0.02), cut(beside)]
         for y in (-0.05, 0.17):
             rows.append(decal(box(cream, (0, y, 0), (2, 0.035, 2))))
-        rows.append(ellipsoid(pt.plain(rng, pt.vivid(rng)), (0, 0.24, 0.18), (0.09, 0.09, 0.09)))
+        rows.append(ellipsoid(pt.plain(rng, pt.vivid(rng)), (0, 0.24, 0.22), (0.08, 0.08, 0.08)))
         return rows
     cone, scoop = pt.Finish(((0.8, 0.58, 0.3), (0.6, 0.4, 0.18)), 9, (6.0, 0.785, 1.0)), pt.plain(rng)
     return [

@@ -130,7 +130,8 @@ def _render_block(
     normals = gradient(grid, base, *hits.points)
     albedo, gloss = paint(table, hits.owner, rows, hits.points)
     color = shade(grid, base, light, hits, normals, albedo, gloss, shadows)
-    layers = torch.stack([*color, torch.ones_like(hits.depth), hits.depth, *normals], -1)
+    depth = hits.t * hits.slant
+    layers = torch.stack([*color, torch.ones_like(depth), depth, *normals], -1)
     full = layers.new_zeros(objects * views * n * n, 8)
     full[hits.ray] = layers
     full = full.view(objects, views, size, supersample, size, supersample, 8).mean((3, 5)).permute(0, 1, 4, 2, 3)
@@ -150,10 +151,10 @@ def _settle(table: ObjectTable, hits: Hits) -> tuple[Tensor, Hits]:
     counts = torch.bincount(owner, minlength=len(table))
     first = torch.cumsum(counts, 0) - counts
     slot = torch.arange(len(owner), device=owner.device) - first[owner]
-    padded = hits.depth.new_zeros(len(table), int(counts.max()), 3)
+    padded = hits.t.new_zeros(len(table), int(counts.max()), 3)
     padded[owner, slot] = torch.stack(hits.points, -1)
     distance, rows = evaluate(table, padded, materials=True)
     assert rows is not None
     move = distance[owner, slot].clamp(-0.01, 0.01)
     points = [p + d * move for p, d in zip(hits.points, hits.direction, strict=True)]
-    return rows[owner, slot], replace(hits, points=(points[0], points[1], points[2]))
+    return rows[owner, slot], replace(hits, points=(points[0], points[1], points[2]), t=hits.t + move)

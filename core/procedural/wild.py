@@ -44,8 +44,10 @@ def primitive(rng: random.Random, at: tuple[float, float, float], size: float) -
     if pick < 0.48:
         return lathe(paint, at, a, b, [rng.uniform(0.3, 1) for _ in range(5)], corner=rng.choice((1, 0.2)), turn=turn)
     if pick < 0.60:
-        waves, depth, phase = rng.randint(2, 6), rng.uniform(0.1, 0.3), rng.uniform(0, 6)
-        return outline(paint, at, a, b * 0.7, lambda t: 0.8 + depth * math.sin(waves * t + phase), edge=0.02, turn=turn)
+        waves, depth, phase = rng.randint(2, 6), rng.uniform(0.3, 0.9), rng.uniform(0, 6)
+        return outline(
+            paint, at, a, b * 0.7, lambda t: 0.8 + depth / waves * math.sin(waves * t + phase), edge=0.02, turn=turn
+        )
     if pick < 0.72:
         return arc(paint, at, size, size * rng.uniform(0.12, 0.4), rng.uniform(60, 179), rng.uniform(0.6, 1), turn=turn)
     if pick < 0.80:
