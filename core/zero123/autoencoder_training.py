@@ -20,10 +20,10 @@ class AutoencoderTrainConfig(Parameters):
 
     seed: int = 1
     batch: int = 12
-    steps: int = 1200
+    steps: int = 1000
     learning_rate: float = 1.5e-3
     warmup: int = 50
-    decay_from: float = 0.6
+    decay_from: float = 0.5
     """Share of the steps after which the learning rate falls linearly to zero."""
     kl: float = 3e-4
     """Weight of the mean KL divergence of a latent element."""

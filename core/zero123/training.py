@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CheckpointError
 from core.parameters import Parameters
 from core.progress import Progress, silent
+from core.zero123.attention import use_single_token_shortcut
 from core.zero123.conditioning import embed_image, posed_clip
 from core.zero123.dataset import DataConfig, Shard, draw_pairs, pair_poses, pick, step_rng, to_tensor
 from core.zero123.model import Schedule, Zero123, denoise
@@ -35,7 +36,7 @@ class TrainConfig(Parameters):
     batch: int = 24
     accumulate: int = 1
     """Micro-batches a step; the batch is split among them."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     projection_factor: float = 10.0
     """The projection's learning rate over the others' (the paper)."""
     warmup: int = 100
@@ -306,6 +307,7 @@ def train_unet(
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / "unet.pt"
+    use_single_token_shortcut(model)
     parts = trained_parts(model, config)
     state = begin(model, config)
     if resume and path.exists():
