@@ -2,6 +2,7 @@
 
     extract_mesh(field, cutout, view_set, params) -> Mesh
     finish_asset(mesh, field, cutout, view_set, params, about, progress) -> Finished
+    verify_glb(data or path, profile) -> Verification
     read_glb(data or path) -> Model
 
 The public functions import what they need when they are called: ``import core.mesh`` stays light.
@@ -10,11 +11,15 @@ The public functions import what they need when they are called: ``import core.m
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
 from core.mesh.values import AssetAbout, Finished, Model
 from core.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from core.mesh.verify import Verification
 
 __all__ = [
     "AssetAbout",
@@ -25,6 +30,7 @@ __all__ = [
     "extract_mesh",
     "finish_asset",
     "read_glb",
+    "verify_glb",
 ]
 
 
@@ -55,3 +61,10 @@ def read_glb(source: bytes | str | Path) -> Model:
     from core.mesh import gltf
 
     return gltf.read_glb(source)
+
+
+def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verification:
+    """See :func:`core.mesh.verify.verify_glb`."""
+    from core.mesh import verify
+
+    return verify.verify_glb(source, profile)

@@ -1,18 +1,30 @@
-"""The finish stage: budgets, texture, files, checks and pictures of one asset."""
+"""The finish stage: levels of detail, texture, files, budgets and pictures of one asset."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
-from core.errors import MeshFailed
-from core.mesh.gltf import write_glb
+from core.errors import BudgetExceeded, MeshFailed
+from core.mesh import previews
+from core.mesh.atlas import unwrap
+from core.mesh.bake import Pictures, bake, prepare
+from core.mesh.budgets import Profile, find_profile
+from core.mesh.decimate import Level, levels_of_detail
+from core.mesh.gltf import read_glb, write_glb
 from core.mesh.params import FinishParams
-from core.mesh.topology import inspect, vertex_normals
+from core.mesh.small import write_small_glb
+from core.mesh.topology import inspect, vertex_normals, weld
+from core.mesh.usdz import validate_usdz, write_usdz
 from core.mesh.values import AssetAbout, Finished, Model
+from core.mesh.verify import verify_glb
 from core.progress import Progress, silent
+from core.render import render_mesh
 
 
 def finish_asset(
@@ -24,46 +36,177 @@ def finish_asset(
     about: AssetAbout,
     progress: Progress = silent,
 ) -> Finished:
-    """Everything a shop publishes of one asset. Raises :class:`MeshFailed` and :class:`BudgetExceeded`."""
-    import igl
+    """Everything a shop publishes of one asset.
 
-    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
-    if len(faces) > params.faces:
-        vertices, faces, _, birth = igl.qslim(
-            np.asfortranarray(vertices), np.asfortranarray(faces.astype(np.int32)), params.faces
-        )
-        colors = None if mesh.colors is None else mesh.colors[birth]
-    else:
-        colors = mesh.colors
-    state = inspect(vertices, faces)
-    if not state.sound:
-        raise MeshFailed("Decimation left no closed surface.")
-    scale, offset = placement(vertices, about.height_cm)
+    Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
+    ``turntable.webp``. ``mesh.info["engine"]`` says which tools may decimate. Equal inputs give equal bytes. Raises
+    :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
+    met, :class:`core.errors.InvalidRecipe` for an unknown profile.
+    """
+    profile = find_profile(params.profile)
+    faces, texture = _aims(params, profile)
+    steps = iter(range(1, 100))
+    total = 4 + len(params.lods) + params.small + params.usdz
+
+    def step(name: str, **figures: Any) -> None:
+        progress(name, next(steps), total, **figures)
+
+    budgets = [faces, *(lod for lod in params.lods if lod < faces)]
+    levels = levels_of_detail(mesh.vertices, mesh.faces, budgets, mesh.info.get("engine", "pymeshlab"))
+    step("decimate", faces=len(levels[0].faces))
+    placed = placement(levels[0].vertices, about.height_cm)
+    pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces)
+    files: dict[str, bytes] = {}
+    report: dict[str, Any] = {"levels": {}, "profile": params.profile}
+    for i, level in enumerate(levels):
+        name = "model.glb" if i == 0 else f"lod{i}.glb"
+        size = max(64, texture >> i)
+        model, baked = texture_level(level, pictures, field, size, params, placed)
+        files[name] = _fitted(model, size, params, profile, about) if i == 0 else _glb(model, about)
+        report["levels"][name] = _describe(level, files[name]) | {"bake": baked}
+        step(name, bytes=len(files[name]))
+
+    final = read_glb(files["model.glb"])
+    if params.small:
+        files["small.glb"] = write_small_glb(final, about.sku, about.copyright, _extras(about))
+        step("small.glb", bytes=len(files["small.glb"]))
+    if params.usdz:
+        files["model.usdz"] = write_usdz(final, about.sku, about.copyright)
+        if faults := validate_usdz(files["model.usdz"]):
+            raise MeshFailed(f"USD's validators refuse the USDZ: {'; '.join(faults)[:300]}.")
+        step("model.usdz", bytes=len(files["model.usdz"]))
+    files["hero.png"] = previews.hero(final)
+    files["contact.png"] = previews.contact_sheet(final, cutout, view_set)
+    step("pictures")
+    if params.turntable:
+        files["turntable.webp"] = previews.turntable(final, params.turntable)
+    step("turntable")
+    report["front"] = _front(final, placed, field, cutout)
+    report["verification"] = verify_glb(files["model.glb"], params.profile).report()
+    report["bytes"] = {name: len(data) for name, data in files.items()}
+    report["size_m"] = [round(float(x), 4) for x in np.ptp(final.vertices, axis=0)]
+    report["size_known"] = about.height_cm is not None
+    return Finished(files, report)
+
+
+def texture_level(
+    level: Level,
+    pictures: Pictures,
+    field: Field,
+    size: int,
+    params: FinishParams,
+    placed: tuple[float, NDArray[np.float64]],
+) -> tuple[Model, dict[str, Any]]:
+    """One level unwrapped, baked and moved to its place in the shop."""
+    atlas = unwrap(level.vertices, level.faces, size)
+    texture, report = bake(level.vertices, level.faces, atlas, pictures, field, size, params.delight)
+    scale, offset = placed
+    positions = ((level.vertices + offset) * scale).astype(np.float32)
+    normals = vertex_normals(level.vertices, level.faces).astype(np.float32)
     model = Model(
-        ((vertices + offset) * scale).astype(np.float32),
-        vertex_normals(vertices, faces).astype(np.float32),
-        np.asarray(faces, np.int64),
-        colors=colors,
+        positions[atlas.origin],
+        normals[atlas.origin],
+        atlas.faces,
+        atlas.uv.astype(np.float32),
+        encode_jpeg(texture, params.jpeg_quality),
     )
-    glb = write_glb(model, about.sku, about.copyright, extras(about))
-    return Finished({"model.glb": glb}, {"topology": state.report(), "bytes": {"model.glb": len(glb)}})
+    return model, report
 
 
-def placement(vertices: np.ndarray[Any, Any], height_cm: float | None) -> tuple[float, np.ndarray[Any, Any]]:
+def placement(vertices: NDArray[np.float64], height_cm: float | None) -> tuple[float, NDArray[np.float64]]:
     """Scale and offset so that ``(v + offset) * scale`` stands on the origin, centred, in metres (or one unit long)."""
     low, high = vertices.min(0), vertices.max(0)
     size = high - low
+    if size.min() <= 0:
+        raise MeshFailed("The mesh is flat: it has no height, width or depth.")
     offset = -np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    return (height_cm / 100 / size[1] if height_cm else 1 / size.max()), offset
+    return float(height_cm / 100 / size[1] if height_cm else 1 / size.max()), offset
 
 
-def extras(about: AssetAbout) -> dict[str, Any]:
+def encode_jpeg(texture: NDArray[np.uint8], quality: int) -> bytes:
+    """Baseline JPEG bytes of ``(h, w, 3)``, colour at half resolution."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(texture).save(file, "JPEG", quality=quality, optimize=True)
+    return file.getvalue()
+
+
+def _aims(params: FinishParams, profile: Profile) -> tuple[int, int]:
+    """Faces and texels to aim for: the recipe's wish within the profile's limits."""
+    faces = min(params.faces, profile.max_triangles or params.faces)
+    texture = min(params.texture, profile.max_texture or params.texture)
+    return faces, max(texture, profile.min_texture or 0)
+
+
+def _glb(model: Model, about: AssetAbout) -> bytes:
+    return write_glb(model, about.sku, about.copyright, _extras(about))
+
+
+def _fitted(model: Model, size: int, params: FinishParams, profile: Profile, about: AssetAbout) -> bytes:
+    """The GLB within the profile's bytes: a lower JPEG quality first, then a smaller texture.
+
+    Raises :class:`BudgetExceeded` with what is still too much.
+    """
+    from PIL import Image
+
+    data = _glb(model, about)
+    texels = model.texels()
+    assert texels is not None
+    attempts = [(size, quality) for quality in (80, 70) if quality < params.jpeg_quality]
+    attempts += [(size >> i, 70) for i in (1, 2) if size >> i >= max(64, profile.min_texture or 0)]
+    for edge, quality in attempts:
+        if profile.max_bytes is None or len(data) <= profile.max_bytes:
+            break
+        smaller = Image.fromarray(texels).resize((edge, edge), Image.Resampling.BOX)
+        data = _glb(replace(model, texture=encode_jpeg(np.asarray(smaller), quality)), about)
+    verification = verify_glb(data, params.profile)
+    if not verification.passed:
+        wrong = "; ".join(f"{c.name} is {c.found}, wanted {c.wanted}" for c in verification.failures)
+        raise BudgetExceeded(f"The file cannot meet the profile {params.profile}: {wrong}.")
+    return data
+
+
+def _describe(level: Level, data: bytes) -> dict[str, Any]:
+    """What a level is, judged by the bytes that were written."""
+    written = read_glb(data)
+    state = inspect(*weld(written.vertices, written.faces))
+    if not state.sound:
+        raise MeshFailed(f"The level of {level.budget} faces is not closed once it is written.")
+    return {
+        "budget": level.budget,
+        "faces": len(written.faces),
+        "vertices": len(written.vertices),
+        "tool": level.tool,
+        "notes": list(level.notes),
+        "topology": state.report(),
+        "bytes": len(data),
+    }
+
+
+def _front(final: Model, placed: tuple[float, NDArray[np.float64]], field: Field, cutout: Cutout) -> dict[str, float]:
+    """The finished model from the photo's camera against the photo: silhouette IoU, PSNR inside both masks."""
+    scale, offset = placed
+    world = final.vertices.astype(np.float64) / scale - offset
+    size = cutout.rgba.shape[0]
+    render = render_mesh(
+        world, final.faces, field.camera, size, uv=final.uv, texture=final.texels(), supersample=2, cull=True
+    )
+    ours, photo = render.alpha > 127, cutout.rgba[..., 3] > 127
+    both = ours & photo
+    iou = float(both.sum() / max((ours | photo).sum(), 1))
+    error = np.mean((render.rgb[both].astype(np.float64) - cutout.rgba[both][:, :3]) ** 2) if both.any() else 255.0**2
+    return {"iou": round(iou, 4), "psnr": round(float(10 * np.log10(255**2 / max(float(error), 1e-3))), 2)}
+
+
+def _extras(about: AssetAbout) -> dict[str, Any]:
     """What the file says about its origin."""
+    known = about.height_cm is not None
     return {
         "sku": about.sku,
         "asset_id": about.asset_id,
         "recipe_hash": about.recipe_hash,
         "checkpoint": about.checkpoint,
         "checkpoint_licence": about.checkpoint_licence,
-        "size": f"real, height {about.height_cm} cm" if about.height_cm else "unknown: longest side is 1 unit",
+        "size": f"real: {about.height_cm:g} cm high" if known else "unknown: the longest side is one unit",
     }

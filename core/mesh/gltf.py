@@ -161,7 +161,7 @@ def unpack_glb(source: bytes | str | Path) -> tuple[dict[str, Any], bytes]:
 
 
 def read_glb(source: bytes | str | Path) -> Model:
-    """The one textured mesh of a GLB that this product wrote (not its Draco variant), transforms applied.
+    """The one textured mesh of a GLB that this product wrote, the small variant included, transforms applied.
 
     Raises :class:`MeshFailed` when the file is not such a GLB.
     """
@@ -169,13 +169,14 @@ def read_glb(source: bytes | str | Path) -> Model:
     try:
         primitive = document["meshes"][0]["primitives"][0]
         attributes = primitive["attributes"]
-        positions = read_accessor(document, body, attributes["POSITION"]).astype(np.float64)
+        read = _draco(document, body, primitive) or {
+            name: read_accessor(document, body, index)
+            for name, index in [*attributes.items(), ("indices", primitive["indices"])]
+        }
         node = document["nodes"][0]
-        positions = positions * node.get("scale", [1, 1, 1]) + node.get("translation", [0, 0, 0])
-        normals = read_accessor(document, body, attributes["NORMAL"])
-        uv = read_accessor(document, body, attributes["TEXCOORD_0"]) if "TEXCOORD_0" in attributes else None
-        colors = read_accessor(document, body, attributes["COLOR_0"]) if "COLOR_0" in attributes else None
-        faces = read_accessor(document, body, primitive["indices"]).reshape(-1, 3).astype(np.int64)
+        positions = read["POSITION"] * np.array(node.get("scale", [1, 1, 1])) + node.get("translation", [0, 0, 0])
+        normals, uv, colors = read["NORMAL"], read.get("TEXCOORD_0"), read.get("COLOR_0")
+        faces = read["indices"].reshape(-1, 3).astype(np.int64)
         texture, mime = None, "image/jpeg"
         if document.get("images"):
             image = document["images"][0]
@@ -201,6 +202,20 @@ def read_accessor(document: dict[str, Any], body: bytes, index: int) -> NDArray[
             np.maximum(rows.astype(np.float32) / (2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1), -1)
         )
     return rows.copy()
+
+
+def _draco(document: dict[str, Any], body: bytes, primitive: dict[str, Any]) -> dict[str, NDArray[Any]] | None:
+    """The decoded attributes and indices of a Draco primitive, or None where there is none."""
+    extension = primitive.get("extensions", {}).get("KHR_draco_mesh_compression")
+    if extension is None:
+        return None
+    import DracoPy
+
+    view = document["bufferViews"][extension["bufferView"]]
+    start = view.get("byteOffset", 0)
+    decoded = DracoPy.decode(body[start : start + view["byteLength"]])
+    data = {attribute["unique_id"]: attribute["data"] for attribute in decoded.attributes}
+    return {name: np.asarray(data[i]) for name, i in extension["attributes"].items()} | {"indices": decoded.faces}
 
 
 def _linear(srgb: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -97,10 +97,11 @@ def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray
     """
     from scipy.ndimage import binary_fill_holes, gaussian_filter
 
-    volume = np.clip(density / np.float32(level), 0, 2) - 1
-    volume = np.pad(volume, PAD, constant_values=-1)
+    sharp = np.pad(np.clip(density / np.float32(level), 0, 2) - 1, PAD, constant_values=-1)
+    volume = sharp
     if denoise > 0:
-        volume = gaussian_filter(volume, denoise, mode="nearest", truncate=3)
+        volume = gaussian_filter(sharp, denoise, mode="nearest", truncate=3)
+        volume -= _regrowth(sharp, volume)
     for axis in range(3):  # the blur may have pushed the surface into the outermost layer
         for end in (0, -1):
             np.moveaxis(volume, axis, 0)[end] = -1
@@ -113,6 +114,24 @@ def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray
     # A value exactly on the level would put several corners of the surface into one point.
     tiny = np.float32(1e-3)
     return np.asarray(np.where(np.abs(volume) < tiny, np.where(volume >= 0, tiny, -tiny), volume), np.float32)
+
+
+def _regrowth(sharp: NDArray[np.float32], blurred: NDArray[np.float32]) -> np.float32:
+    """How far below zero to cut ``blurred`` so that thin parts get their volume back: 0 where nothing shrank.
+
+    A blur eats slats and handles, never walls; specks that it should eat are not counted as lost.
+    """
+    from scipy.ndimage import label
+
+    labels, count = label(sharp > 0)
+    if count == 0:
+        return np.float32(0)
+    sizes = np.bincount(labels.ravel())[1:]
+    wanted = int(sizes[sizes >= 0.01 * sizes.max()].sum())
+    if wanted <= int((blurred > 0).sum()):
+        return np.float32(0)
+    cut = np.partition(blurred.ravel(), -wanted)[-wanted]
+    return np.float32(np.clip(cut, -0.3, 0))
 
 
 def _border_share(volume: NDArray[np.float32]) -> float:

@@ -131,6 +131,13 @@ def compact(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces, NDArray[
     return vertices[used], inverse.reshape(-1, 3).astype(np.int64), used
 
 
+def weld(vertices: NDArray[np.floating], faces: Faces) -> tuple[Vertices, Faces]:
+    """One vertex a position: undoes the splits along the seams of an atlas."""
+    rows = np.ascontiguousarray(np.asarray(vertices, np.float64) + 0.0)  # -0 becomes 0
+    _, first, inverse = np.unique(rows.view("V24").ravel(), return_index=True, return_inverse=True)
+    return rows[first], inverse[faces].astype(np.int64)
+
+
 def vertex_normals(vertices: Vertices, faces: Faces) -> Vertices:
     """Unit normals ``(V, 3)``: the faces' own, weighted by their area times their angle at the vertex."""
     corners = vertices[faces]

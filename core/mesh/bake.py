@@ -1,0 +1,186 @@
+"""Baking: the photo onto what its camera saw, views elsewhere, the field's colour as the last resort, no seams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, Field, ViewSet
+from core.mesh.atlas import Atlas
+from core.mesh.sources import Source, look, photo_source, view_sources
+from core.mesh.surface import sample_color
+from core.mesh.topology import vertex_normals
+from core.render import rasterize
+
+Floats = NDArray[np.float32]
+
+FAINT = 0.02
+"""Weight of the last resort against the views': it decides only where they hardly see."""
+REACH = 0.25
+"""How far the photo's tone reaches past what its camera saw, in units of the object's longest side."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What all pictures say about ``N`` points."""
+
+    photo: Floats
+    """``(N, 3)``."""
+    photo_weight: Floats
+    """``(N,)`` 0..1."""
+    views: Floats
+    """``(N, 3)`` weighted mean."""
+    views_weight: Floats
+    """``(N,)``."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The sources of one asset, ready to be asked about points; shared by its levels of detail."""
+
+    photo: Source
+    views: list[Source]
+
+
+def prepare(
+    cutout: Cutout, view_set: ViewSet, field: Field, vertices: NDArray[np.float64], faces: NDArray[np.int64]
+) -> Pictures:
+    """Masks and depth buffers of all pictures against one mesh in the field's world."""
+    return Pictures(
+        photo_source(cutout, field.camera, vertices, faces),
+        view_sources(view_set, vertices, faces),
+    )
+
+
+def bake(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    atlas: Atlas,
+    pictures: Pictures,
+    field: Field,
+    size: int,
+    delight: float = 0.0,
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """The base-colour texture ``(size, size, 3)`` of a mesh in the field's world, and where its texels came from."""
+    normals = vertex_normals(vertices, faces)
+    at_vertices = _see(pictures, vertices, normals)
+    base = _base(at_vertices, faces, None if field.color is None else sample_color(field.color, vertices))
+    shift = _membrane(at_vertices, base, vertices, faces)
+
+    texels = rasterize(atlas.uv * size - 0.5, atlas.faces, size, size)
+    corners, weights = faces[texels.faces], texels.barycentrics
+
+    def spread(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.asarray(sum(values[corners[:, i]] * weights[:, i, None] for i in range(3)))
+
+    texel_normals = spread(normals)
+    texel_normals /= np.maximum(np.linalg.norm(texel_normals, axis=1, keepdims=True), 1e-9)
+    sight = _see(pictures, spread(vertices), texel_normals)
+    trust = sight.views_weight[:, None]
+    rest = (sight.views * trust + FAINT * spread(base)) / (trust + FAINT) + spread(shift)
+    share = sight.photo_weight[:, None]
+    color = np.clip(share * sight.photo + (1 - share) * rest, 0, 255).astype(np.float32)
+    color, lit = _delit(color, texel_normals, delight)
+
+    texture = np.zeros((size * size, 3), np.uint8)
+    texture[texels.pixels] = np.rint(color)
+    covered = np.zeros(size * size, bool)
+    covered[texels.pixels] = True
+    by_photo = float((sight.photo_weight > 0.5).mean())
+    by_views = float(((sight.photo_weight <= 0.5) & (sight.views_weight > FAINT)).mean())
+    report = {
+        "texels": round(float(covered.mean()), 4),
+        "from_photo": round(by_photo, 4),
+        "from_views": round(by_views, 4),
+        "from_field": round(1 - by_photo - by_views, 4) if field.color is not None else 0.0,
+        "filled": round(1 - by_photo - by_views, 4) if field.color is None else 0.0,
+        "delight": lit,
+        "charts": atlas.charts,
+    }
+    return dilate(texture.reshape(size, size, 3), covered.reshape(size, size)), report
+
+
+def dilate(texture: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Every empty texel takes its nearest covered one's colour: mipmaps and bilinear filters find no background."""
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(texture[tuple(nearest)])
+
+
+def _see(pictures: Pictures, points: NDArray[np.float64], normals: NDArray[np.float64]) -> Sight:
+    color, cosine, trust = look(pictures.photo, points, normals)
+    ramp = np.clip((cosine - 0.15) / 0.3, 0, 1)
+    photo_weight = np.asarray(ramp * ramp * (3 - 2 * ramp) * trust, np.float32)
+    total: Floats = np.zeros(len(points), np.float32)
+    sum_color: Floats = np.zeros((len(points), 3), np.float32)
+    for view in pictures.views:
+        view_color, view_cosine, view_trust = look(view, points, normals)
+        # A high power: the best view decides, and only near-equal ones mix (mixing blurs).
+        weight = view_trust * view_cosine**6
+        total += weight
+        sum_color += weight[:, None] * view_color
+    views = np.asarray(sum_color / np.maximum(total, np.float32(1e-9))[:, None], np.float32)
+    return Sight(color, photo_weight, views, total)
+
+
+def _base(sight: Sight, faces: NDArray[np.int64], last_resort: NDArray[np.uint8] | None) -> Floats:
+    """A colour for every vertex without the photo: views, then the field's colour, else grown from the neighbours."""
+    if last_resort is not None:
+        weight = sight.views_weight[:, None]
+        return np.asarray((sight.views * weight + FAINT * last_resort) / (weight + FAINT), np.float32)
+    by_view = sight.views_weight > FAINT
+    by_photo = ~by_view & (sight.photo_weight > 0.2)
+    color = np.where(by_view[:, None], sight.views, sight.photo)
+    certain = (by_view | by_photo).astype(np.float64)
+    if not certain.any():
+        return np.full((len(certain), 3), 190, np.float32)
+    return _diffuse(color, certain * 1e3, 1e-6, faces)
+
+
+def _membrane(sight: Sight, base: Floats, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Floats:
+    """What to add to ``base`` so that it meets the photo where the photo ends and fades out with distance.
+
+    A screened membrane over the mesh's edges (the seamless cloning of Perez et al. 2003 with a decay length).
+    """
+    edge = np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1).mean()
+    decay = (edge / (REACH * np.ptp(vertices, axis=0).max())) ** 2
+    return _diffuse(sight.photo - base, sight.photo_weight.astype(np.float64), decay, faces)
+
+
+def _diffuse(values: Floats, certainty: NDArray[np.float64], decay: float, faces: NDArray[np.int64]) -> Floats:
+    """``(V, 3)`` that minimises ``sum certainty |x - values|^2 + sum over edges |x_i - x_j|^2 + decay |x|^2``."""
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import splu
+
+    n = len(values)
+    start, end = faces.reshape(-1), faces[:, [1, 2, 0]].reshape(-1)
+    # A closed manifold holds every edge once in each direction: this is the symmetric adjacency.
+    adjacency = coo_matrix((np.ones(len(start)), (start, end)), shape=(n, n)).tocsc()
+    degree = np.asarray(adjacency.sum(1)).ravel()
+    matrix = diags(degree + certainty + decay).tocsc() - adjacency
+    solve = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve
+    return np.asarray(solve(np.where(certainty[:, None] > 0, values, 0) * certainty[:, None]), np.float32)
+
+
+def _delit(color: Floats, normals: NDArray[np.float64], strength: float) -> tuple[Floats, float]:
+    """Take smooth shading out: brightness explained by the normal alone (first-order harmonics), as far as it is.
+
+    A texture whose brightness does not follow the normals is left alone: nothing below R² = .4, all from .8.
+    """
+    if strength <= 0 or len(color) < 100:
+        return color, 0.0
+    brightness = np.log(np.maximum(color @ np.array([0.2126, 0.7152, 0.0722], np.float32), 4))
+    design = np.column_stack([np.ones(len(normals)), normals])
+    step = max(1, len(color) // 50_000)
+    solution, *_ = np.linalg.lstsq(design[::step], brightness[::step], rcond=None)
+    shading = design @ solution
+    explained = 1 - np.var(brightness - shading) / max(float(np.var(brightness)), 1e-9)
+    applied = strength * float(np.clip((explained - 0.4) / 0.4, 0, 1))
+    if applied == 0:
+        return color, 0.0
+    gain = np.exp(-applied * (shading - shading.mean()))
+    return np.clip(color * np.clip(gain, 0.7, 1.4)[:, None], 0, 255).astype(np.float32), round(applied, 4)

@@ -1,0 +1,93 @@
+"""The pictures that a texture is baked from: what each camera saw of each point, and how well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, ViewSet
+from core.cameras import Camera, project
+from core.render import cover, sample_texture
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture of the object."""
+
+    image: NDArray[np.uint8]
+    """``(S, S, 3)``, the object's colours carried a few pixels beyond its outline."""
+    trust: Floats
+    """``(S, S, 1)`` 0 outside the object, rising to 1 a few pixels inside."""
+    camera: Camera
+    depth: Floats
+    """``(D, D, 1)`` distance along the axis to the nearest surface, the smallest of 3 x 3 pixels."""
+
+
+def photo_source(cutout: Cutout, camera: Camera, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Source:
+    """The photo itself. The outermost pixels mix with what was behind the product and count little."""
+    return _source(cutout.rgba[..., :3], cutout.rgba[..., 3] > 200, camera, vertices, faces, 4.0)
+
+
+def view_sources(view_set: ViewSet, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> list[Source]:
+    """The synthesized views. Their ground is the near-white area that touches the border."""
+    from scipy.ndimage import label
+
+    sources = []
+    for image, camera in zip(view_set.images, view_set.cameras, strict=True):
+        areas, _ = label(image.min(-1) >= 246)
+        border = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
+        ground = np.isin(areas, border[border > 0])
+        sources.append(_source(image, ~ground, camera, vertices, faces, max(1.5, image.shape[0] / 128)))
+    return sources
+
+
+def _source(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    camera: Camera,
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    fade: float,
+) -> Source:
+    from scipy.ndimage import distance_transform_edt, minimum_filter
+
+    inside = distance_transform_edt(mask)
+    trust = np.clip((inside - 0.5) / fade, 0, 1).astype(np.float32)
+    solid = inside > min(1.5, inside.max() - 0.5)
+    if solid.any():
+        nearest = distance_transform_edt(~solid, return_distances=False, return_indices=True)
+        image = image[tuple(nearest)]
+    size = max(256, mask.shape[0])
+    depth = np.full(size * size, np.inf, np.float32)
+    seen = cover(vertices, faces, camera, size, cull=True)
+    depth[seen.pixels] = seen.depth
+    nearest_depth = minimum_filter(depth.reshape(size, size), 3)
+    return Source(image, trust[..., None], camera, nearest_depth[..., None])
+
+
+def look(source: Source, points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
+    """Colours ``(N, 3)``, cosines ``(N,)`` to the viewer and trust ``(N,)``: 0 where hidden, turned away or outside."""
+    towards = source.camera.eye() - points
+    distance = np.linalg.norm(towards, axis=1)
+    cosine = np.clip((towards * normals).sum(1) / distance, 0, 1).astype(np.float32)
+    trust = np.zeros(len(points), np.float32)
+    color = np.zeros((len(points), 3), np.float32)
+    facing = np.flatnonzero(cosine > 0.05)
+    screen = project(points[facing], source.camera, 1)
+    place = screen[:, :2] + 0.5  # a picture one pixel wide has its centre at 0: now 0..1 across the frame
+    size = source.depth.shape[0]
+    column, row = np.clip((place * size).astype(np.int64), 0, size - 1).T
+    pixel = 2 * screen[:, 2] * np.tan(np.radians(source.camera.fov) / 2) / size
+    slope = np.sqrt(1 / np.maximum(cosine[facing], 0.1) ** 2 - 1)
+    hidden = screen[:, 2] > source.depth[row, column, 0] + 0.006 + 2.5 * pixel * slope
+    outside = ((place < 0) | (place > 1)).any(1)
+    seen = np.flatnonzero(~hidden & ~outside)
+    height = source.trust.shape[0]
+    column, row = np.clip((place[seen] * height).astype(np.int64), 0, height - 1).T
+    trust[facing[seen]] = source.trust[row, column, 0]
+    color[facing[seen]] = sample_texture(source.image, place[seen])
+    return color, cosine, trust

@@ -1,0 +1,225 @@
+"""Finishing whole assets: what comes out is what a shop can publish."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from mesh_solids import SOLIDS, chair, drilled, scene
+from PIL import Image
+
+from core.artifacts import Cutout, Field, Mesh, ViewSet
+from core.cameras import Camera
+from core.errors import BudgetExceeded, InvalidRecipe, MeshFailed
+from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset, read_glb, verify_glb
+from core.mesh.gltf import unpack_glb
+from core.mesh.surface import march, solid
+from core.mesh.topology import inspect, weld
+from core.mesh.usdz import validate_usdz
+from core.render import render_mesh
+
+ABOUT = AssetAbout("MUG-01", "asset-7", "ab" * 32, "starter", "Apache-2.0", "(c) 2026 A Shop", 12.5)
+LIGHT = FinishParams(faces=3000, lods=(600,), texture=256, turntable=6)
+
+
+@cache
+def finished(name: str, **changes: Any) -> tuple[Finished, Mesh, Field, Cutout, ViewSet]:
+    field, cutout, view_set = scene(SOLIDS[name], 64)
+    mesh = extract_mesh(field, cutout, view_set, MeshParams(engine="permissive"))
+    return finish_asset(mesh, field, cutout, view_set, LIGHT, ABOUT), mesh, field, cutout, view_set
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_every_file_of_every_solid_is_closed_and_valid(name: str, khronos: Callable[..., list[Any]]) -> None:
+    result = finished(name)[0]
+    names = ["model.glb", "lod1.glb", "small.glb"]
+    assert set(result.files) == {*names, "model.usdz", "hero.png", "contact.png", "turntable.webp"}
+    for issues in khronos(*(result.files[n] for n in names)):
+        assert (issues["numErrors"], issues["numWarnings"], issues["numHints"]) == (0, 0, 0), issues["messages"]
+    for glb in names:
+        model = read_glb(result.files[glb])
+        state = inspect(*weld(model.vertices, model.faces))
+        assert state.sound, glb
+        assert state.components == (2 if name == "pair" else 1)
+    assert validate_usdz(result.files["model.usdz"]) == []
+
+
+def test_the_model_stands_on_the_origin_in_metres_and_says_where_it_comes_from() -> None:
+    result = finished("chair")[0]
+    model = read_glb(result.files["model.glb"])
+    low, high = model.vertices.min(0), model.vertices.max(0)
+    assert high[1] - low[1] == pytest.approx(0.125)
+    assert low[1] == pytest.approx(0, abs=1e-7)
+    assert np.allclose((low + high)[[0, 2]], 0, atol=1e-6)
+    document, body = unpack_glb(result.files["model.glb"])
+    asset = document["asset"]
+    assert asset["generator"].startswith("Meshmill")
+    assert asset["copyright"] == "(c) 2026 A Shop"
+    assert asset["extras"]["sku"] == "MUG-01"
+    assert asset["extras"]["checkpoint_licence"] == "Apache-2.0"
+    assert document["materials"] == [
+        {
+            "name": "surface",
+            "pbrMetallicRoughness": {
+                "baseColorFactor": [1, 1, 1, 1],
+                "metallicFactor": 0,
+                "roughnessFactor": 0.9,
+                "baseColorTexture": {"index": 0},
+            },
+        }
+    ]
+    assert document["accessors"][-1]["componentType"] == 5123
+    assert model.texture is not None
+    assert model.texture in body
+    assert Image.open(io.BytesIO(model.texture)).format == "JPEG"
+
+
+def test_the_front_of_the_product_is_the_front_of_the_file() -> None:
+    result = finished("chair")[0]
+    assert result.report["front"]["iou"] > 0.9
+    assert result.report["front"]["psnr"] > 30
+    model = read_glb(result.files["model.glb"])
+    back_rest = model.vertices[model.vertices[:, 1] > 0.1]
+    assert back_rest[:, 2].mean() < -0.02  # a chair seen from the front has its back behind
+
+
+def test_without_a_known_height_the_longest_side_is_one_and_the_file_says_so() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    about = replace(ABOUT, height_cm=None)
+    params = FinishParams(faces=500, lods=(), texture=64, turntable=0, small=False, usdz=False)
+    result = finish_asset(mesh, field, cutout, view_set, params, about)
+    assert np.ptp(read_glb(result.files["model.glb"]).vertices, axis=0).max() == pytest.approx(1)
+    assert "unknown" in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]["size"]
+    assert set(result.files) == {"model.glb", "hero.png", "contact.png"}
+
+
+def test_trimesh_loads_the_file_with_its_texture() -> None:
+    import trimesh
+
+    scene_ = trimesh.load(io.BytesIO(finished("drilled")[0].files["model.glb"]), file_type="glb")
+    (loaded,) = scene_.geometry.values()
+    assert len(loaded.faces) <= 3000
+    assert loaded.visual.material.baseColorTexture.size == (256, 256)
+
+
+def test_same_inputs_same_bytes() -> None:
+    first, mesh, field, cutout, view_set = finished("chair")
+    again = finish_asset(mesh, field, cutout, view_set, LIGHT, ABOUT)
+    assert again.files == first.files
+    assert json.dumps(again.report, sort_keys=True) == json.dumps(first.report, sort_keys=True)
+
+
+def test_the_default_engine_gives_the_same_bytes_twice_too() -> None:
+    field, cutout, view_set = scene(drilled, 48)
+    mesh = extract_mesh(field, cutout, view_set, MeshParams())
+    params = FinishParams(faces=800, lods=(), texture=64, turntable=0, small=False, usdz=False)
+    first, second = (finish_asset(mesh, field, cutout, view_set, params, ABOUT) for _ in range(2))
+    assert first.report["levels"]["model.glb"]["tool"] == "pymeshlab"
+    assert first.files == second.files
+
+
+def test_the_small_variant_is_small_and_the_same_object() -> None:
+    result = finished("drilled")[0]
+    assert len(result.files["small.glb"]) <= 0.4 * len(result.files["model.glb"])
+    full, small = (read_glb(result.files[name]) for name in ("model.glb", "small.glb"))
+    assert np.allclose(full.vertices.min(0), small.vertices.min(0), atol=1e-4)
+    views = [
+        render_mesh(m.vertices * 6, m.faces, Camera(40, 20), 128, uv=m.uv, texture=m.texels()) for m in (full, small)
+    ]
+    both = (views[0].alpha > 0) & (views[1].alpha > 0)
+    assert both.sum() / ((views[0].alpha > 0) | (views[1].alpha > 0)).sum() > 0.99
+    assert np.abs(views[0].rgb[both].astype(float) - views[1].rgb[both]).mean() < 6
+
+
+def test_pictures_are_pictures_of_the_model() -> None:
+    files = finished("chair")[0].files
+    assert Image.open(io.BytesIO(files["hero.png"])).size == (640, 640)
+    assert Image.open(io.BytesIO(files["contact.png"])).size == (1280, 480)
+    turntable = Image.open(io.BytesIO(files["turntable.webp"]))
+    assert turntable.n_frames == 6
+    assert turntable.info["loop"] == 0
+    frames = []
+    for i in (0, 3):
+        turntable.seek(i)
+        frames.append(np.asarray(turntable.convert("RGB")).astype(int))
+    assert np.abs(frames[0] - frames[1]).max() > 60
+
+
+def test_usdz_begins_with_its_layer_and_aligns_its_files() -> None:
+    data = finished("chair")[0].files["model.usdz"]
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        assert package.testzip() is None
+        first, second = package.infolist()
+    assert first.filename == "model.usdc"
+    assert second.filename == "texture.jpg"
+    for info in (first, second):
+        assert info.compress_type == zipfile.ZIP_STORED
+        name, extra = (int.from_bytes(data[info.header_offset + at :][:2], "little") for at in (26, 28))
+        assert (info.header_offset + 30 + name + extra) % 64 == 0
+
+
+def test_usd_validators_do_find_faults() -> None:
+    from core.mesh.usdz import pack_stored
+
+    text = b'#usda 1.0\n(\n)\ndef Mesh "Lost"\n{\n}\n'
+    assert validate_usdz(pack_stored([("model.usda", text)]))
+
+
+def test_a_profile_that_cannot_be_met_fails_loudly() -> None:
+    _, mesh, field, cutout, view_set = finished("chair")
+    with pytest.raises(InvalidRecipe, match="khronos-banner"):
+        finish_asset(mesh, field, cutout, view_set, LIGHT.model_copy(update={"profile": "carrier-pigeon"}), ABOUT)
+    dense = FinishParams(faces=9000, lods=(), texture=64, turntable=0, small=False, usdz=False, profile="tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        from core.mesh import budgets
+
+        patch.setitem(budgets.PROFILES, "tiny", budgets.Profile("a test", max_bytes=20_000))
+        with pytest.raises(BudgetExceeded, match="bytes is"):
+            finish_asset(mesh, field, cutout, view_set, dense, ABOUT)
+
+
+def test_a_profile_lowers_what_the_recipe_asks_for() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    wish = FinishParams(faces=2000, lods=(), texture=1024, turntable=0, small=False, usdz=False)
+    result = finish_asset(mesh, field, cutout, view_set, wish.model_copy(update={"profile": "khronos-banner"}), ABOUT)
+    texels = read_glb(result.files["model.glb"]).texels()
+    assert texels is not None
+    assert texels.shape == (512, 512, 3)
+    assert verify_glb(result.files["model.glb"], "khronos-banner").passed
+
+
+def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    blind = replace(view_set, images=view_set.images[:0], cameras=())
+    params = FinishParams(faces=1500, lods=(), texture=256, turntable=0, small=False, usdz=False)
+    result = finish_asset(mesh, replace(field, color=None), cutout, blind, params, ABOUT)
+    baked = result.report["levels"]["model.glb"]["bake"]
+    assert baked["filled"] > 0.3
+    texels = read_glb(result.files["model.glb"]).texels()
+    assert texels is not None
+    assert texels.std() > 5
+
+
+def test_the_exact_mesh_bakes_back_to_the_photo() -> None:
+    field, cutout, view_set = scene(chair, 96)
+    vertices, faces = march(solid(field.density, 50, 0))
+    mesh = Mesh(vertices, faces, None, {"engine": "permissive"})
+    params = FinishParams(faces=40_000, lods=(), texture=1024, turntable=0, small=False, usdz=False, delight=0)
+    result = finish_asset(mesh, field, cutout, view_set, params, ABOUT)
+    assert result.report["front"]["psnr"] >= 32
+    assert result.report["front"]["iou"] >= 0.99
+
+
+def test_a_flat_or_open_mesh_is_refused() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    with pytest.raises(MeshFailed):
+        finish_asset(replace(mesh, faces=mesh.faces[1:]), field, cutout, view_set, LIGHT, ABOUT)
+    with pytest.raises(MeshFailed):
+        finish_asset(replace(mesh, vertices=mesh.vertices * [1, 0, 1]), field, cutout, view_set, LIGHT, ABOUT)
