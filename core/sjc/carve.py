@@ -39,20 +39,18 @@ def sampled(image: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return values.view(image.shape[0], -1).T
 
 
-def carve(views: Sequence[View], size: int, blur: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many views object to each voxel, and its mean colour where they do not.
+def carve(views: Sequence[View], points: torch.Tensor, blur: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """How many views object to each of ``points (N, 3)``, and its mean colour where they do not.
 
-    Returns ``misses (Z, Y, X)``, the trusted view's objection counting for all, and ``color (3, Z, Y, X)`` in 0..1.
-    An objection is one minus the silhouette there, widened by ``blur`` pixels.
+    Returns ``misses (N,)``, the trusted view's objection counting for all, and ``color (N, 3)`` in 0..1.
+    An objection is one minus the silhouette there, widened by ``blur`` pixels of a 64-pixel view.
     """
     import torch
     import torch.nn.functional as F
 
-    device = views[0].image.device
-    points = voxel_centers(size, device)
-    misses = torch.zeros(len(points), device=device)
-    color = torch.zeros((len(points), 3), device=device)
-    weight = torch.full((len(points), 1), 1e-6, device=device)
+    misses = torch.zeros(len(points), device=points.device)
+    color = torch.zeros((len(points), 3), device=points.device)
+    weight = torch.full((len(points), 1), 1e-6, device=points.device)
     for view in views:
         where = image_coordinates(points, view.camera)
         pad = blur * view.size // 64
@@ -61,13 +59,16 @@ def carve(views: Sequence[View], size: int, blur: int = 1) -> tuple[torch.Tensor
         misses += (1 - both[:, 0]) * (len(views) if view.trusted else 1)
         color += both[:, :1] * both[:, 1:]
         weight += both[:, :1]
-    shape = (size, size, size)
-    return misses.view(shape), (color / weight).T.reshape(3, *shape)
+    return misses, color / weight
 
 
-def dilated(occupied: torch.Tensor, voxels: int = 1) -> torch.Tensor:
-    """``occupied (Z, Y, X)`` bool, grown by ``voxels`` in every direction."""
-    import torch.nn.functional as F
-
-    grown = F.max_pool3d(occupied[None, None].float(), 2 * voxels + 1, stride=1, padding=voxels)
-    return grown[0, 0] > 0
+def dilated(occupied: torch.Tensor) -> torch.Tensor:
+    """``occupied (Z, Y, X)`` bool, grown by one voxel in every direction, corners included."""
+    grown = occupied
+    for axis in range(3):
+        one = grown.clone()
+        size = grown.shape[axis]
+        one.narrow(axis, 1, size - 1).logical_or_(grown.narrow(axis, 0, size - 1))
+        one.narrow(axis, 0, size - 1).logical_or_(grown.narrow(axis, 1, size - 1))
+        grown = one
+    return grown

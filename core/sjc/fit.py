@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
 from core.sjc import losses
-from core.sjc.carve import carve, dilated
+from core.sjc.carve import carve, dilated, image_coordinates, voxel_centers
 from core.sjc.evidence import View, rays_of
 from core.sjc.field import DENSITY_SHIFT, resized
 from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
@@ -31,6 +31,9 @@ DENSITY_RATE, COLOR_RATE = 0.1, 0.05
 
 CARVE_TOLERANCE = 0.2
 """Share of the views that may object to a voxel before it is closed for good."""
+
+FADED = -0.1
+"""Raw density below which a voxel counts as empty when a stage opens: sigma 0.02."""
 
 SOLID = 60.0
 """Sigma of space that no camera can see into."""
@@ -64,6 +67,15 @@ class Stage:
 
 
 @dataclass
+class Moments:
+    """Adam's running means; written out, because importing ``torch.optim`` costs five seconds of a run's forty."""
+
+    first: torch.Tensor
+    second: torch.Tensor
+    count: int
+
+
+@dataclass
 class Run:
     """The state between two steps; nothing else decides what comes next."""
 
@@ -73,7 +85,7 @@ class Run:
     """``(Z, Y, X)`` bool: the active voxels."""
     table: torch.Tensor
     """``(A, 4)``: raw density and RGB of the active voxels."""
-    optimiser: torch.optim.Adam
+    moments: Moments
     generator: torch.Generator
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -118,22 +130,24 @@ def start(views: list[View], params: ReconstructParams, seed: int) -> Run:
     import torch
 
     size = grid_size(0, params)
-    misses, color = carve(views, size)
-    occupied = may_hold_matter(misses, len(views))
+    misses, color = carve(views, voxel_centers(size, views[0].image.device))
+    occupied = dilated((misses <= tolerated(views)).view(size, size, size))
+    inside = occupied.view(-1)
     raw = 0.4 - misses.clamp(max=8) / 8
-    table = torch.cat([raw[occupied][:, None], color[:, occupied].T], 1)
-    return Run(0, 0, occupied, table, new_optimiser(table), torch.Generator().manual_seed(seed))
+    table = torch.cat([raw[inside][:, None], color[inside]], 1)
+    return Run(0, 0, occupied, table.requires_grad_(True), still(table), torch.Generator().manual_seed(seed))
 
 
-def may_hold_matter(misses: torch.Tensor, views: int) -> torch.Tensor:
-    return dilated(misses <= CARVE_TOLERANCE * (views - 1) + 0.5)
+def tolerated(views: list[View]) -> float:
+    """How many views may object to a voxel."""
+    return CARVE_TOLERANCE * (len(views) - 1) + 0.5
 
 
-def new_optimiser(table: torch.Tensor) -> torch.optim.Adam:
+def still(table: torch.Tensor) -> Moments:
+    """The optimiser's state before the first step."""
     import torch
 
-    table.requires_grad_(True)
-    return torch.optim.Adam([table], lr=COLOR_RATE, betas=(0.9, 0.95), eps=1e-12)
+    return Moments(torch.zeros_like(table.detach()), torch.zeros_like(table.detach()), 0)
 
 
 def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) -> None:
@@ -142,26 +156,26 @@ def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) 
 
     run.stage = stage
     size = grid_size(stage, params)
-    misses, color = carve(views, size)
-    grid = dense(run)
-    inactive = ~run.occupied
-    old = grid.shape[-1]
-    if size != old:
+    grid, active = dense(run), run.occupied
+    if size != grid.shape[-1]:
         grid = resized(grid[None], size)[0]
-        inactive = resized(inactive[None, None].float(), size)[0, 0] > 0.99
-    grid[1:, inactive] = color[:, inactive]
-    run.occupied = dilated(grid[0] > -0.3) & may_hold_matter(misses, len(views))
-    run.table = grid[:, run.occupied].T.contiguous()
-    run.optimiser = new_optimiser(run.table)
-    if not len(run.table):
-        run.table = torch.zeros((0, 4), device=grid.device)
+        active = resized(active[None, None].float(), size)[0, 0] > 0.5
+    wanted = dilated(grid[0] > FADED)
+    inside = wanted.view(-1)
+    misses, color = carve(views, voxel_centers(size, grid.device)[inside])
+    fresh = ~active.view(-1)[inside]  # voxels the coarser grid had no colour for
+    table = grid.view(4, -1)[:, inside].T.contiguous()
+    table[fresh, 1:] = color[fresh]
+    kept = misses <= tolerated(views) + 1
+    run.occupied = torch.zeros_like(wanted)
+    run.occupied.view(-1)[torch.nonzero(inside)[kept, 0]] = True
+    run.table = table[kept].requires_grad_(True)
+    run.moments = still(run.table)
 
 
 def open_stage(run: Run, views: list[View], pixels: Pixels, params: ReconstructParams, seed: int) -> Stage:
     """Batches of the squares that can meet matter, shuffled once. Deterministic in its arguments."""
     import torch
-
-    from core.sjc.carve import image_coordinates, voxel_centers
 
     space = space_of(run.occupied)
     points = voxel_centers(space.size, run.occupied.device)[run.occupied.view(-1)]
@@ -303,17 +317,25 @@ def take_step(
         return {}
     total: torch.Tensor = torch.stack(list(terms.values())).sum()
     (gradient,) = torch.autograd.grad(total, run.table)
-    # one parameter, two rates: Adam's step is proportional to the rate, so the density column is scaled after it
-    rate = 0.1**share
-    run.optimiser.param_groups[0]["lr"] = COLOR_RATE * rate
-    before = run.table.detach()[:, 0].clone()
-    run.table.grad = gradient
-    run.optimiser.step()
-    with torch.no_grad():
-        run.table[:, 0] = before + (run.table[:, 0] - before) * (DENSITY_RATE / COLOR_RATE)
+    adam(run, gradient, 0.1**share)
     run.step += 1
     figures: dict[str, Any] = {name: float(value.detach()) for name, value in terms.items()}
     return figures
+
+
+def adam(run: Run, gradient: torch.Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.95)) -> None:
+    """Adam (Kingma & Ba 2015, algorithm 1) with one rate for density and one for colour."""
+    import torch
+
+    with torch.no_grad():
+        moments = run.moments
+        moments.count += 1
+        moments.first.lerp_(gradient, 1 - betas[0])
+        moments.second.lerp_(gradient.square(), 1 - betas[1])
+        first = moments.first / (1 - betas[0] ** moments.count)
+        second = (moments.second / (1 - betas[1] ** moments.count)).sqrt_().add_(1e-12)
+        rates = torch.tensor([DENSITY_RATE] + [COLOR_RATE] * 3, device=gradient.device) * rate
+        run.table -= first / second * rates
 
 
 def hidden_space(run: Run, stage: Stage, pixels: Pixels) -> torch.Tensor:

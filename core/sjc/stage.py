@@ -188,7 +188,7 @@ def _state(run: Run) -> dict[str, Any]:
         "stage": run.stage,
         "occupied": run.occupied,
         "table": run.table.detach(),
-        "optimiser": run.optimiser.state_dict(),
+        "moments": [run.moments.first, run.moments.second, run.moments.count],
         "generator": run.generator.get_state(),
         "history": run.history,
     }
@@ -197,15 +197,15 @@ def _state(run: Run) -> dict[str, Any]:
 def _restored(saved: dict[str, Any], device: torch.device) -> Run:
     import torch
 
-    from core.sjc.fit import Run, new_optimiser
+    from core.sjc.fit import Moments, Run
 
-    table = saved["table"].to(device)
-    optimiser = new_optimiser(table)
-    optimiser.load_state_dict(saved["optimiser"])
+    table = saved["table"].to(device).requires_grad_(True)
+    first, second, count = saved["moments"]
+    moments = Moments(first.to(device), second.to(device), count)
     generator = torch.Generator()
     generator.set_state(saved["generator"])
     occupied = saved["occupied"].to(device)
-    return Run(saved["step"], saved["stage"], occupied, table, optimiser, generator, saved["history"])
+    return Run(saved["step"], saved["stage"], occupied, table, moments, generator, saved["history"])
 
 
 def _check_finite(terms: dict[str, float], step: int) -> None:
@@ -247,8 +247,9 @@ def _finished(
         if not bool(torch.isfinite(sigma).all()):
             raise ReconstructionFailed("The reconstruction's density is not finite.")
         sigma = torch.where(hidden_space(run, stage, pixels), SOLID, sigma).clamp(max=SOLID)
-        weights = [4.0 if view.trusted else 1.0 for view in views]
-        isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in views], weights)
+        judges = [view for i, view in enumerate(views) if view.trusted or i % 4 == 1]
+        weights = [4.0 if view.trusted else 1.0 for view in judges]
+        isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
         solid = sigma > isovalue
         if float(solid.float().mean()) > 0.6:
             raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")
