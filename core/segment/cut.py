@@ -12,7 +12,17 @@ from core.errors import NoObject, PhotoTooSmall, PoorPhoto
 from core.segment.framing import bounding_box, frame_from_background, frame_square, frame_straight
 from core.segment.objects import border_contact, choose_object, confidence
 from core.segment.params import SegmentParams
+from core.segment.refine import sharpen
 from core.segment.segmenters import Segmenter
+
+FINE = 512
+"""Longer side, pixels, of the closer view; a network whose own mask is at least this fine gets none."""
+
+WINDOW = 1.32
+"""Side of the closer view over the product's longest side."""
+
+STRIP = 3
+"""Longer over shorter side beyond which a photo is seen window by window."""
 
 
 def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cutout:
@@ -44,24 +54,80 @@ class ProductMask:
 
 
 def product_mask(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> ProductMask:
-    """The product in a photo with its background, at the photo's size; the file's alpha plays no part."""
+    """The product in a photo with its background, at the photo's size; the file's alpha plays no part.
+
+    A network whose mask is coarse looks twice, the second time at the product alone, and its mask is sharpened.
+    """
     rgb = np.ascontiguousarray(photo.rgba[..., :3])
-    raw = segmenter.raw_mask(rgb)
-    sure = round(confidence(raw), 4)
+    raw = look(rgb, segmenter)
+    sure = confidence(raw)
     if raw.max() < params.found or sure < params.lowest_confidence:
         raise NoObject("No object was found in the photo: nothing stands out clearly from its background.")
     mask = enlarge(raw, rgb.shape[:2])
     choice = choose_object(mask >= 0.5)
-    _check_extent(choice.mask, params)
-    return ProductMask(mask * _grown(choice.mask), sure, _doubts(choice.mask, choice.rivals, sure, params))
+    chosen = choice.mask
+    _check_extent(chosen, params)
+    if params.refine and max(raw.shape) < FINE:
+        others = _grown((mask >= 0.5) & ~chosen)
+        mask, sure = _second_look(rgb, mask, chosen, segmenter)
+        mask = mask * (1 - others)
+        if not (mask >= 0.5).any():
+            raise NoObject("No object was found in the photo: what seemed to be one dissolves at a closer look.")
+        chosen = choose_object(mask >= 0.5).mask
+    return ProductMask(mask * _grown(chosen), round(sure, 4), _doubts(chosen, choice.rivals, sure, params))
 
 
-def enlarge(raw: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The network's mask ``(h, w)`` at the photo's size, values in 0..1."""
+def look(rgb: NDArray[np.uint8], segmenter: Segmenter) -> NDArray[np.float32]:
+    """The network's raw mask of a photo ``(H, W, 3)``; a long strip is seen through overlapping windows.
+
+    Networks squeeze every photo into a square; in a panorama that would leave a product a few pixels wide.
+    """
+    height, width = rgb.shape[:2]
+    short, long = sorted((height, width))
+    if long <= STRIP * short:
+        return segmenter.raw_mask(rgb)
+    window = max(2 * short, -(-long // 6))
+    starts = sorted({*range(0, long - window, window // 2), long - window})
+    along = 0 if height > width else 1
+    result: NDArray[np.float32] = np.zeros((height, width), np.float32)
+    for start in starts:
+        part = (slice(start, start + window), slice(None))[:: 1 if along == 0 else -1]
+        seen = segmenter.raw_mask(np.ascontiguousarray(rgb[part]))
+        result[part] = np.maximum(result[part], enlarge(seen, rgb[part].shape[:2]))
+    return result
+
+
+def enlarge(raw: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A mask ``(h, w)`` at another size ``(H, W)``, values in 0..1."""
     from PIL import Image
 
-    image = Image.fromarray(raw).resize(shape[::-1], Image.Resampling.BICUBIC)
+    image = Image.fromarray(raw).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
     return np.asarray(image, np.float32).clip(0, 1)
+
+
+def _second_look(
+    rgb: NDArray[np.uint8], mask: NDArray[np.float32], chosen: NDArray[np.bool_], segmenter: Segmenter
+) -> tuple[NDArray[np.float32], float]:
+    """The mask ``(H, W)`` and its confidence from a closer view: the product's surroundings at 512 pixels.
+
+    The mean of both looks is sharpened by colours and edges; outside of the window nothing is the product.
+    """
+    from PIL import Image
+
+    left, top, right, bottom = bounding_box(chosen)
+    half = WINDOW * max(right - left, bottom - top) / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    rows = slice(max(0, int(y - half)), min(rgb.shape[0], int(y + half) + 1))
+    columns = slice(max(0, int(x - half)), min(rgb.shape[1], int(x + half) + 1))
+    near = rgb[rows, columns]
+    scale = FINE / max(near.shape[:2])
+    size = (max(8, round(near.shape[0] * scale)), max(8, round(near.shape[1] * scale)))
+    view = np.asarray(Image.fromarray(near).resize(size[::-1], Image.Resampling.LANCZOS))
+    again = enlarge(segmenter.raw_mask(view), size)
+    both = np.asarray((again + enlarge(mask[rows, columns], size)) / 2, np.float32)
+    result: NDArray[np.float32] = np.zeros(mask.shape, np.float32)
+    result[rows, columns] = enlarge(sharpen(view, both), near.shape[:2])
+    return result, confidence(both)
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ class SegmentParams(Parameters):
         "starter", description="Segmentation model: `starter`, a rembg model name, or a path to an ONNX file"
     )
     use_alpha: bool = Field(True, description="Trust the photo's own alpha channel where it has one")
+    refine: bool = Field(True, description="Give coarse masks a second look and sharpen them along the photo's edges")
     found: float = Field(0.5, ge=0, le=1, description="Raw maximum of the mask below which there is no object")
     lowest_confidence: float = Field(0.35, ge=0, le=1, description="Confidence below which there is no object")
     doubtful_confidence: float = Field(0.8, ge=0, le=1, description="Confidence below which the cutout is flagged")
