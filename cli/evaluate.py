@@ -1,0 +1,176 @@
+"""`meshmill evaluate`: the published protocol on a folder of objects with a known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import Json, put_json, say, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Folder in the evaluation format: docs/evaluation.md describes it.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    stages: Annotated[str, typer.Option(help="Which of segmentation,views,shape.")] = "segmentation,views,shape",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many objects.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's seed.")] = None,
+    estimate_elevation: Annotated[
+        bool, typer.Option("--estimate-elevation", help="Build assets without being told the photo's elevation.")
+    ] = False,
+    lpips: Annotated[
+        Path | None, typer.Option(help="lpips_alex.npz; default: beside the folder or in ../weights, else no LPIPS.")
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two recipes, checkpoint folders, or result files (.json): which is better?"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write report.html and result.json there.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure quality on objects with a known truth: novel views, shape, segmentation, beside controls."""
+    with sentences():
+        from core.errors import InputError
+        from core.recipes import load_recipe
+        from flows.evaluate import STAGES, Options
+
+        asked = tuple(part.strip() for part in stages.split(",") if part.strip())
+        unknown = sorted(set(asked) - set(STAGES))
+        if unknown or not asked:
+            raise InputError(f"--stages takes {', '.join(STAGES)}; not {', '.join(unknown) or 'nothing'}.")
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder.")
+        overrides = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
+        options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation)
+        if compare is not None:
+            document = _compare(folder, compare, recipe, overrides, options, out)
+        else:
+            document = _evaluate(folder, load_recipe(recipe, overrides), options, out)
+        if json:
+            put_json(document)
+        else:
+            _print(document)
+    if document.get("failed"):
+        raise typer.Exit(1)
+
+
+def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict[str, Any]:
+    from flows.evaluate import evaluate_folder
+    from flows.evaluation_models import load_models
+
+    result = evaluate_folder(folder, recipe, load_models(recipe, options.stages), options, _progress)
+    if out is not None:
+        from gallery.evaluation import write_report
+
+        write_report(result.document, result.pictures, out)
+        say(f"Report in {out / 'report.html'}")
+    return result.document
+
+
+def _compare(
+    folder: Path, pair: tuple[str, str], recipe: str, overrides: list[str], options: Any, out: Path | None
+) -> dict[str, Any]:
+    from core.quality.comparison import compare_results
+
+    first, second = (
+        _one_side(folder, side, recipe, overrides, options, None if out is None else out / name)
+        for name, side in zip("ab", pair, strict=True)
+    )
+    figures = compare_results(first, second)
+    return {
+        "a": pair[0],
+        "b": pair[1],
+        "figures": figures,
+        "protocol": first["protocol"],
+        "failed": first.get("failed", 0) + second.get("failed", 0),
+    }
+
+
+def _one_side(
+    folder: Path, side: str, recipe: str, overrides: list[str], options: Any, out: Path | None
+) -> dict[str, Any]:
+    """A result file is read; a folder of weights is the recipe with them; all else is a recipe."""
+    import json
+
+    from core.errors import InputError
+    from core.recipes import load_recipe
+
+    path = Path(side)
+    if path.is_dir():
+        return _evaluate(folder, load_recipe(recipe, [*overrides, f"views.checkpoint={path}"]), options, out)
+    if path.is_file() and path.suffix == ".json":
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path.name} is not JSON: {error}.") from error
+        if isinstance(document, dict) and "protocol" in document and "objects" in document:
+            return document
+    return _evaluate(folder, load_recipe(side, overrides), options, out)
+
+
+def _lpips(folder: Path, given: Path | None) -> Path | None:
+    if given is not None:
+        return given
+    places = (folder / "lpips_alex.npz", folder.absolute().parent / "weights" / "lpips_alex.npz")
+    return next((path for path in places if path.is_file()), None)
+
+
+def _progress(step: str, done: int, total: int, **figures: Any) -> None:
+    if step == "evaluate" and "object" in figures:
+        say(f"[{done + 1}/{total}] {figures['object']}")
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from cli.common import console
+
+    table = Table(box=None, pad_edge=False)
+    if "figures" in document:
+        for heading in ("figure", "A", "B", "B - A", "95 %", "B wins", "better"):
+            table.add_column(heading, justify="left" if heading == "figure" else "right")
+        for row in document["figures"]:
+            span = f"{row['low']:+.4f} .. {row['high']:+.4f}"
+            wins = f"{row['wins_of_b']}/{row['objects']}"
+            values = (f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}", span, wins, row["better"])
+            table.add_row(row["figure"], *values)
+        console().print(table)
+        return
+    for heading in ("", "PSNR", "SSIM", "mask IoU", "LPIPS", "IoU", "Chamfer", "F 1 %", "F 2 %", "faces", "s"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for row in document["objects"]:
+        table.add_row(row["id"], *_cells(row.get("novel_view"), row.get("shape"), row.get("asset")))
+    mean = document["mean"]
+    table.add_row("mean", *_cells(mean["novel_view"], mean["shape"], mean["asset"]), style="bold")
+    if mean.get("shape_aligned"):
+        table.add_row("mean, aligned by yaw + ICP", *_cells(None, mean["shape_aligned"], None))
+    if mean.get("shape_visible"):
+        table.add_row("mean, visible surface", *_cells(None, mean["shape_visible"], None))
+    for name, control in document["controls"].items():
+        table.add_row(f"control: {name.replace('_', ' ')}", *_cells(control, control, None), style="dim")
+    console().print(table)
+    segmentation = mean.get("segmentation") or {}
+    for kind, value in segmentation.items():
+        say(f"segmentation on {kind} backgrounds: " + ("not measured" if value is None else f"IoU {value:.4f}"))
+    for row in document["objects"]:
+        for stage, sentence in row["errors"].items():
+            say(f"{row['id']}: {stage}: {sentence}")
+
+
+def _cells(views: Any, shape: Any, asset: Any) -> list[str]:
+    def number(source: Any, name: str, form: str) -> str:
+        value = (source or {}).get(name)
+        return "" if value is None else format(value, form)
+
+    return [
+        *(number(views, n, f) for n, f in (("psnr", ".2f"), ("ssim", ".3f"), ("mask_iou", ".3f"), ("lpips", ".3f"))),
+        *(number(shape, n, f) for n, f in (("iou", ".3f"), ("chamfer", ".4f"), ("fscore_1", ".3f"))),
+        number(shape, "fscore_2", ".3f"),
+        number(asset, "faces", ",.0f"),
+        number(asset, "seconds", ".0f"),
+    ]

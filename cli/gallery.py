@@ -1,0 +1,60 @@
+"""`meshmill gallery`: look at the assets in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import Json, open_house_for_people, put_json, say, sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def gallery(
+    serve: Annotated[int | None, typer.Option("--serve", min=0, max=65535, help="Serve pages on this port.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write pages that open from a disk.")] = None,
+    host: Annotated[str, typer.Option(help="Address to bind; beyond loopback decisions need a token.")] = "127.0.0.1",
+    review: Annotated[bool, typer.Option("--review", help="Let people approve and reject here.")] = False,
+    token: Annotated[
+        str | None, typer.Option(envvar="MESHMILL_GALLERY_TOKEN", help="Token of decisions; made up where needed.")
+    ] = None,
+    status: Annotated[str | None, typer.Option(help="With --out: only assets of this status.")] = None,
+    json: Json = False,
+) -> None:
+    """Serve the gallery on --serve PORT, or write it as files with --out DIR."""
+    with sentences():
+        from core.errors import InputError
+
+        if (serve is None) == (out is None):
+            raise InputError("Say either --serve PORT or --out DIR.")
+        house = open_house_for_people()
+        try:
+            if out is not None:
+                from db.gallery import Filters
+                from gallery.export import export
+
+                count = export(house.engine, house.store, out, Filters(status=status))
+                if json:
+                    put_json({"out": str(out), "assets": count})
+                else:
+                    say(f"{count} assets in {out / 'index.html'}")
+                return
+            import secrets
+
+            import uvicorn
+
+            from gallery.app import LOOPBACK, Access, create_app
+
+            local = host in LOOPBACK
+            if review and not local and not token:
+                token = secrets.token_urlsafe(18)
+                say(f"Decisions need this token: {token}")
+            hosts = LOOPBACK if local else ("*",)
+            access = Access(review, token if review else None, hosts)
+            say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
+            uvicorn.run(create_app(house.engine, house.store, access), host=host, port=serve or 0, log_level="warning")
+        finally:
+            house.close()

@@ -1,0 +1,120 @@
+"""What the gallery asks: pages of assets, filtered; the choices of the filters; an asset's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from db.engine import reading
+from db.tables import Artifact, Asset, AssetStage, Catalogue, Photo, Product
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the grid shows. Empty means everything."""
+
+    status: str | None = None
+    catalogue: str | None = None
+    search: str | None = None
+    """Part of a SKU or a name, any case."""
+    lowest: float | None = None
+    """Scores from."""
+    highest: float | None = None
+    since: datetime | None = None
+    order: str = "newest"
+    """``newest``, ``best``, ``worst`` or ``sku``."""
+
+
+ORDERS = ("newest", "best", "worst", "sku")
+
+
+def _filtered(filters: Filters, query: Any) -> Any:
+    query = query.join(Product, Product.id == Asset.product_id).join(Catalogue, Catalogue.id == Product.catalogue_id)
+    query = query.where(Asset.status == filters.status if filters.status else Asset.status != "superseded")
+    if filters.catalogue:
+        query = query.where(Catalogue.name == filters.catalogue)
+    if filters.search:
+        part = filters.search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+        pattern = f"%{part}%"
+        query = query.where(
+            func.lower(Product.sku).like(pattern, escape="\\") | func.lower(Product.name).like(pattern, escape="\\")
+        )
+    if filters.lowest is not None:
+        query = query.where(Asset.quality >= filters.lowest)
+    if filters.highest is not None:
+        query = query.where(Asset.quality <= filters.highest)
+    if filters.since is not None:
+        query = query.where(func.coalesce(Asset.finished_at, Asset.created_at) >= filters.since)
+    return query
+
+
+def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[dict[str, Any]], int]:
+    """Page ``number`` (from 1) of the grid and how many assets there are in all."""
+    order: dict[str, tuple[Any, ...]] = {
+        "newest": (Asset.created_at.desc(), Asset.id),
+        "best": (Asset.quality.is_(None), Asset.quality.desc(), Asset.id),
+        "worst": (Asset.quality.is_(None), Asset.quality.asc(), Asset.id),
+        "sku": (Product.sku, Asset.id),
+    }
+    columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.quality, Asset.reason)
+    query = _filtered(filters, select(*columns, Asset.created_at, Asset.faces, Asset.bytes).select_from(Asset))
+    query = query.order_by(*order.get(filters.order, order["newest"])).offset((number - 1) * size).limit(size)
+    names = ("asset_id", "sku", "name", "catalogue", "status", "score", "reason", "created_at", "faces", "bytes")
+    with reading(engine) as session:
+        rows = [dict(zip(names, row, strict=True)) for row in session.execute(query)]
+        total = session.scalar(_filtered(filters, select(func.count()).select_from(Asset))) or 0
+    return rows, int(total)
+
+
+def catalogues(engine: Engine) -> list[str]:
+    """Names of all catalogues."""
+    with reading(engine) as session:
+        return list(session.scalars(select(Catalogue.name).distinct().order_by(Catalogue.name)))
+
+
+def counts(engine: Engine) -> dict[str, int]:
+    """Assets by status."""
+    with reading(engine) as session:
+        rows = session.execute(select(Asset.status, func.count()).group_by(Asset.status)).all()
+    return {status: int(count) for status, count in rows}
+
+
+def versions(engine: Engine, asset_id: str) -> list[dict[str, Any]]:
+    """All assets of the same product, newest first: what can be compared side by side."""
+    with reading(engine) as session:
+        product = session.scalar(select(Asset.product_id).where(Asset.id == asset_id))
+        rows = session.execute(
+            select(Asset.id, Asset.status, Asset.quality, Asset.created_at)
+            .where(Asset.product_id == product)
+            .order_by(Asset.created_at.desc(), Asset.id)
+        ).all()
+    return [{"asset_id": i, "status": s, "score": q, "created_at": t} for i, s, q, t in rows]
+
+
+def files(engine: Engine, asset_id: str) -> dict[str, dict[str, Any]]:
+    """The asset's stored files by kind, its photo as ``photo``: key, sha256, bytes, media type."""
+    columns = (Artifact.kind, Artifact.key, Artifact.sha256, Artifact.bytes, Artifact.media_type)
+    with reading(engine) as session:
+        made = session.execute(
+            select(*columns)
+            .join(AssetStage, AssetStage.stage_run_id == Artifact.made_by)
+            .where(AssetStage.asset_id == asset_id)
+            .order_by(Artifact.id)
+        ).all()
+        photo = session.execute(
+            select(*columns)
+            .join(Photo, Photo.sha256 == Artifact.sha256)
+            .join(Asset, Asset.photo_id == Photo.id)
+            .where(Asset.id == asset_id, Artifact.made_by.is_(None))
+            .limit(1)
+        ).all()
+    found = {
+        kind: {"key": key, "sha256": sha256, "bytes": size, "media_type": media}
+        for kind, key, sha256, size, media in made
+    }
+    for _, key, sha256, size, media in photo:
+        found["photo"] = {"key": key, "sha256": sha256, "bytes": size, "media_type": media}
+    return found

@@ -1,0 +1,1 @@
+"""The gallery: pages where people look at assets, compare versions and decide."""

@@ -1,0 +1,217 @@
+"""The gallery's pages over a real database: safe for any name, filtered, paged, read-only unless allowed."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import insert
+
+from db import assets
+from db import gallery as queries
+from db.engine import writing
+from db.gallery import Filters
+from db.tables import Asset, Photo, Product
+from gallery.app import Access, create_app, download_name
+from gallery.export import export
+from tests.gallery.conftest import HOSTILE, Shop
+
+URL = "http://127.0.0.1"
+
+
+def client_of(shop: Shop, access: Access | None = None) -> TestClient:
+    return TestClient(create_app(shop.engine, shop.store, access), base_url=URL, follow_redirects=False)
+
+
+def test_hostile_names_are_shown_and_never_run(shop: Shop):
+    client = client_of(shop)
+    pages = [client.get("/").text] + [client.get(f"/assets/{asset_id}").text for asset_id in shop.ids]
+    for page in pages:
+        scripts = re.findall(r"<script[^>]*>", page)
+        assert all(re.fullmatch(r'<script src="/static/[a-z.-]+"( defer)?>', script) for script in scripts)
+        assert "<i>" not in page.replace("&lt;i&gt;", "")
+        assert not re.search(r"\son\w+=", re.sub(r'"[^"]*"', '""', page))
+    for sku in HOSTILE[:6]:
+        assert html.escape(sku, quote=False) in html.unescape(pages[0]).replace("&", "&amp;").replace(
+            "<", "&lt;"
+        ).replace(">", "&gt;")
+    assert "{{ 7*7 }}" in html.unescape(pages[0])
+    assert "<u>blurred" not in pages[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/asset-0000", "/static/gallery.js", "/nowhere"])
+def test_every_answer_is_locked_down(shop: Shop, path: str):
+    headers = client_of(shop).get(path).headers
+    policy = headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "access-control-allow-origin" not in headers
+    assert "set-cookie" not in headers
+
+
+def test_a_foreign_host_name_is_refused(shop: Shop):
+    assert client_of(shop).get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_the_pages_reach_for_nothing_outside(shop: Shop):
+    client = client_of(shop)
+    for path in ("/", "/assets/asset-0000", "/compare?a=asset-0000&b=asset-0001"):
+        for address in re.findall(r'\s(?:src|href|action)="([^"]*)"', client.get(path).text):
+            assert address.startswith(("/", "?")), address
+
+
+def test_filters_narrow_the_grid(shop: Shop):
+    client = client_of(shop)
+
+    def shown(query: str) -> int:
+        return client.get("/?" + query).text.count('class="card"')
+
+    assert shown("") == len(HOSTILE)
+    assert shown("status=review") == 2
+    assert shown("q=MUG") == 1
+    assert shown("q=%25") == 0
+    assert shown("low=0.25&high=0.45") == 2
+    assert shown("since=2099-01-01") == 0
+    assert shown("catalogue=nothing") == 0
+    assert shown("page=2") == 0
+    assert client.get("/?low=many").status_code == 422
+    assert client.get("/?since=yesterday").status_code == 422
+
+
+def test_files_come_only_by_known_kinds(shop: Shop):
+    client = client_of(shop)
+    glb = client.get("/assets/asset-0000/files/glb")
+    assert glb.headers["content-type"] == "model/gltf-binary"
+    assert glb.content[:4] == b"glTF"
+    download = client.get("/assets/asset-0001/files/glb?download=true")
+    assert download.headers["content-disposition"] == 'attachment; filename="script_alert_1_script.glb"'
+    report = client.get("/assets/asset-0000/files/report")
+    assert report.headers["content-type"] == "application/octet-stream"
+    for path in (
+        "/assets/asset-0000/files/evil.html",
+        "/assets/asset-0000/files/..%2f..%2fshop.db",
+        "/assets/nothing",
+        "/static/..%2fapp.py",
+        "/static/",
+        "/assets/",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_a_damaged_object_is_not_served(shop: Shop):
+    found = queries.files(shop.engine, "asset-0000")["hero.png"]
+    path = Path(shop.store.uri(found["key"]).removeprefix("file://"))
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    assert client_of(shop).get("/assets/asset-0000/files/hero.png").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sku", "name"),
+    [
+        ("mug-blue", "mug-blue.glb"),
+        ("../../x", "x.glb"),
+        ("☕", "asset.glb"),
+        ("a\r\nX: y", "a_X_y.glb"),
+        ("x" * 300, "x" * 80 + ".glb"),
+    ],
+)
+def test_download_names_are_harmless(sku: str, name: str):
+    assert download_name(sku, "glb") == name
+
+
+def review(client: TestClient, **fields: str):
+    return client.post("/assets/asset-0001/review", data={"decision": "approve", **fields})
+
+
+def test_nothing_is_decided_in_a_read_only_gallery(shop: Shop):
+    client = client_of(shop)
+    assert review(client).status_code == 403
+    assert "Approve" not in client.get("/assets/asset-0001").text
+    assert assets.lineage(shop.engine, "asset-0001")["status"] == "review"
+
+
+def test_a_decision_needs_the_page_s_secret_and_the_token(shop: Shop):
+    access = Access(review=True, token="sesame")
+    client = client_of(shop, access)
+    assert review(client, token="sesame").status_code == 403
+    assert review(client, secret=access.secret).status_code == 403
+    assert review(client, secret=access.secret, token="other").status_code == 403
+    assert assets.lineage(shop.engine, "asset-0001")["reviews"] == []
+    answer = review(client, secret=access.secret, token="sesame", note="<b>fine</b>", reviewer="Ann")
+    assert answer.status_code == 303
+    row = assets.lineage(shop.engine, "asset-0001")
+    assert row["status"] == "finished"
+    assert [(r["decision"], r["note"], r["reviewer"]) for r in row["reviews"]] == [("approve", "<b>fine</b>", "Ann")]
+    assert "<b>fine</b>" not in client.get("/assets/asset-0001").text
+
+
+def test_only_built_assets_are_decided(shop: Shop):
+    access = Access(review=True)
+    client = client_of(shop, access)
+    answer = client.post("/assets/asset-0007/review", data={"decision": "approve", "secret": access.secret})
+    assert answer.status_code == 409
+    assert client.post("/assets/x/review", data={"decision": "approve", "secret": access.secret}).status_code == 404
+    assert (
+        client.post("/assets/asset-0001/review", data={"decision": "maybe", "secret": access.secret}).status_code == 422
+    )
+    assert client.post("/assets/asset-0001/review", data={"note": "x" * 20_000}).status_code == 413
+
+
+def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
+    many = range(10_000)
+    products = [{"id": 1000 + i, "catalogue_id": 1, "sku": f"sku-{i:05d}", "name": f"Thing {i}"} for i in many]
+    photos = [
+        {
+            "id": 1000 + i,
+            "product_id": 1000 + i,
+            "sha256": f"{i:064x}",
+            "bytes": 1,
+            "source_uri": "x",
+            "fingerprint": "x",
+        }
+        for i in many
+    ]
+    rows = [
+        {"id": f"many-{i:05d}", "product_id": 1000 + i, "photo_id": 1000 + i, "recipe_hash": "r" * 64, "model": "m",
+         "plan_key": f"many{i:060d}", "status": "finished" if i % 3 else "review", "quality": i / 10_000}
+        for i in many
+    ]  # fmt: skip
+    with writing(shop.engine) as session:
+        for table, values in ((Product, products), (Photo, photos), (Asset, rows)):
+            session.execute(insert(table), values)
+    client = client_of(shop)
+    client.get("/")
+    for query in ("", "?page=150", "?q=thing+99", "?status=review&order=worst", "?low=0.5&order=best&page=20"):
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            page = client.get("/" + query)
+            taken.append(time.process_time() - start)
+        assert page.status_code == 200
+        assert page.text.count('class="card"') <= 60
+        assert min(taken) < 0.3, query
+
+
+def test_the_export_opens_without_a_server(shop: Shop, tmp_path: Path):
+    out = tmp_path / "export"
+    assert export(shop.engine, shop.store, out, Filters()) == len(HOSTILE)
+    index = (out / "index.html").read_text()
+    folders = sorted(path.name for path in (out / "assets").iterdir())
+    assert all(re.fullmatch(r"[0-9a-f]{20}", folder) for folder in folders)
+    assert len(folders) == len(HOSTILE)
+    for page in [out / "index.html", *out.glob("assets/*/index.html")]:
+        for address in re.findall(r'(?:src|href)="([^"]*)"', page.read_text()):
+            assert not address.startswith(("/", "http")), address
+            assert (page.parent / address).is_file(), (page, address)
+    assert "<script>alert" not in index
+    assert 'action="/' not in index
+    model = next(out.glob("assets/*/model.js")).read_text()
+    assert model.startswith('window.MESHMILL_MODEL = "data:model/gltf-binary;base64,Z2xURg')
+    assert not list(out.glob("**/evil*"))
