@@ -14,7 +14,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def run(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: a photo is a product, a sub-folder is one too.")],
+    photos: Annotated[
+        str, typer.Argument(help="Folder of photos (each a product, each sub-folder too), CSV/JSON, s3://")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="Where finished GLBs also stand as <sku>.glb.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.orm import Session
 
 from db.engine import reading, writing
 from db.tables import Catalogue, Photo, Product
@@ -91,6 +92,19 @@ def sync_products(
     return changes
 
 
+@dataclass
+class _Known:
+    """What the database holds of a page's products."""
+
+    products: dict[str, Product]
+    photos: dict[tuple[int, str], Photo]
+    by_product: dict[int, list[Photo]]
+
+    def photo(self, sku: str, source_uri: str) -> Photo | None:
+        row = self.products.get(sku)
+        return self.photos.get((row.id, source_uri)) if row else None
+
+
 def _sync_page(
     engine: Engine,
     catalogue_id: int,
@@ -98,92 +112,131 @@ def _sync_page(
     read_hash: Callable[[FoundPhoto], str | None],
     changes: Changes,
 ) -> None:
-    skus = [product.sku for product in page]
-    with reading(engine) as session:
-        products = {
-            row.sku: row
-            for row in session.scalars(
-                select(Product).where(Product.catalogue_id == catalogue_id, Product.sku.in_(skus))
-            )
-        }
-        ids = [row.id for row in products.values()]
-        photos: dict[tuple[int, str], Photo] = {
-            (row.product_id, row.source_uri): row
-            for row in session.scalars(select(Photo).where(Photo.product_id.in_(ids), Photo.current))
-        }
+    known = _load(engine, catalogue_id, page)
     # Files are read outside any transaction: hashing gigabytes must not hold the database.
-    hashes: dict[str, str | None] = {}
+    hashes: dict[tuple[str, str], str | None] = {}
     for product in page:
-        row = products.get(product.sku)
         for photo in product.photos:
-            known = photos.get((row.id, photo.source_uri)) if row else None
-            if known is None or known.fingerprint != photo.fingerprint:
-                hashes[photo.source_uri] = read_hash(photo)
+            row = known.photo(product.sku, photo.source_uri)
+            if row is None or row.fingerprint != photo.fingerprint:
+                hashes[product.sku, photo.source_uri] = read_hash(photo)
+    ready = []
+    for product in page:
+        photos = tuple(p for p in product.photos if hashes.get((product.sku, p.source_uri), "") is not None)
+        if photos:
+            ready.append(replace(product, photos=photos))
+        else:
+            changes.waiting.append(product.sku)
     with writing(engine) as session:
-        for product in page:
-            row = products.get(product.sku)
-            ready = [p for p in product.photos if hashes.get(p.source_uri, "") is not None]
-            if not ready:
-                changes.waiting.append(product.sku)
+        ids = _write_products(session, catalogue_id, ready, known)
+        _write_photos(session, ready, ids, known, hashes, changes)
+
+
+def _load(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
+    with reading(engine) as session:
+        skus = [product.sku for product in page]
+        products = session.scalars(
+            select(Product).where(Product.catalogue_id == catalogue_id, Product.sku.in_(skus))
+        ).all()
+        ids = [row.id for row in products]
+        photos = session.scalars(select(Photo).where(Photo.product_id.in_(ids), Photo.current)).all()
+        known = _Known({row.sku: row for row in products}, {}, {})
+        for row in photos:
+            known.photos[row.product_id, row.source_uri] = row
+            known.by_product.setdefault(row.product_id, []).append(row)
+        return known
+
+
+def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: _Known) -> dict[str, int]:
+    """Insert and update products; SKU to id."""
+    ids = {sku: row.id for sku, row in known.products.items()}
+    new = [{"catalogue_id": catalogue_id, "sku": p.sku, **_facts(p)} for p in page if p.sku not in ids]
+    if new:
+        made = session.execute(insert(Product).returning(Product.id, Product.sku), new).all()
+        ids |= {sku: id_ for id_, sku in made}
+    moved = [
+        {"id": row.id, **_facts(product)}
+        for product in page
+        if (row := known.products.get(product.sku))
+        and any(getattr(row, name) != value for name, value in _facts(product).items())
+    ]
+    if moved:
+        session.execute(update(Product), moved)
+    return ids
+
+
+def _facts(product: FoundProduct) -> dict[str, object]:
+    return {
+        "name": product.name,
+        "height_cm": product.height_cm,
+        "elevation": product.elevation,
+        "licence": product.licence,
+        "removed": False,
+    }
+
+
+def _write_photos(
+    session: Session,
+    page: Sequence[FoundProduct],
+    ids: dict[str, int],
+    known: _Known,
+    hashes: dict[tuple[str, str], str | None],
+    changes: Changes,
+) -> None:
+    """New bytes make a new row, what is gone or replaced stops being current, the first photo is the chosen one."""
+    inserts: list[dict[str, object]] = []
+    updates: list[dict[str, object]] = []
+    for product in page:
+        product_id, first = ids[product.sku], product.photos[0].source_uri
+        shown = {photo.source_uri for photo in product.photos}
+        touched = False
+        for stood in known.by_product.get(product_id, []):
+            if stood.source_uri not in shown:
+                updates.append({"id": stood.id, "current": False, "chosen": False})
+                touched = True
+        for photo in product.photos:
+            row = known.photo(product.sku, photo.source_uri)
+            sha256 = hashes.get((product.sku, photo.source_uri))
+            chosen = photo.source_uri == first
+            if row is not None and sha256 in (None, row.sha256):
+                if row.fingerprint != photo.fingerprint or row.chosen != chosen:
+                    updates.append({"id": row.id, "fingerprint": photo.fingerprint, "chosen": chosen})
+                    touched |= row.chosen != chosen
                 continue
-            values = {
-                "name": product.name,
-                "height_cm": product.height_cm,
-                "elevation": product.elevation,
-                "licence": product.licence,
-                "removed": False,
-            }
-            if row is None:
-                product_id = session.execute(
-                    insert(Product).values(catalogue_id=catalogue_id, sku=product.sku, **values).returning(Product.id)
-                ).scalar_one()
-            else:
-                product_id = row.id
-                if any(getattr(row, name) != value for name, value in values.items()):
-                    session.execute(update(Product).where(Product.id == product_id).values(**values))
-            touched = False
-            for photo in ready:
-                known = photos.get((product_id, photo.source_uri))
-                sha256 = hashes.get(photo.source_uri)
-                if known is not None and (sha256 is None or sha256 == known.sha256):
-                    if known.fingerprint != photo.fingerprint:
-                        session.execute(update(Photo).where(Photo.id == known.id).values(fingerprint=photo.fingerprint))
-                    continue
-                touched = True
-                if known is not None:
-                    session.execute(update(Photo).where(Photo.id == known.id).values(current=False, chosen=False))
-                session.execute(
-                    insert(Photo).values(
-                        product_id=product_id,
-                        sha256=sha256,
-                        bytes=photo.bytes,
-                        source_uri=photo.source_uri,
-                        fingerprint=photo.fingerprint,
-                        licence=photo.licence,
-                        current=True,
-                        chosen=False,
-                    )
-                )
-            gone = [
-                known.id
-                for (owner, uri), known in photos.items()
-                if owner == product_id and uri not in {p.source_uri for p in product.photos}
-            ]
-            if gone:
-                touched = True
-                session.execute(update(Photo).where(Photo.id.in_(gone)).values(current=False, chosen=False))
-            if touched:
-                session.execute(
-                    update(Photo)
-                    .where(Photo.product_id == product_id, Photo.current)
-                    .values(chosen=Photo.source_uri == ready[0].source_uri)
-                )
-            if row is None or row.removed:
-                changes.new.append(product.sku)
-            elif touched:
-                changes.changed.append(product.sku)
-            else:
-                changes.unchanged += 1
+            touched = True
+            if row is not None:
+                updates.append({"id": row.id, "current": False, "chosen": False})
+            inserts.append(
+                {
+                    "product_id": product_id,
+                    "sha256": sha256,
+                    "bytes": photo.bytes,
+                    "source_uri": photo.source_uri,
+                    "fingerprint": photo.fingerprint,
+                    "licence": photo.licence,
+                    "current": True,
+                    "chosen": chosen,
+                }
+            )
+        before = known.products.get(product.sku)
+        if before is None or before.removed:
+            changes.new.append(product.sku)
+        elif touched:
+            changes.changed.append(product.sku)
+        else:
+            changes.unchanged += 1
+    for group in _by_columns(updates):
+        session.execute(update(Photo), group)
+    if inserts:
+        session.execute(insert(Photo), inserts)
+
+
+def _by_columns(rows: list[dict[str, object]]) -> list[list[dict[str, object]]]:
+    """Rows that set the same columns can go in one statement."""
+    groups: dict[frozenset[str], list[dict[str, object]]] = {}
+    for row in rows:
+        groups.setdefault(frozenset(row), []).append(row)
+    return list(groups.values())
 
 
 def _pages(found: Iterable[FoundProduct]) -> Iterator[list[FoundProduct]]:

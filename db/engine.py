@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 
@@ -75,6 +75,10 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseDown(f"The database connection was lost: {_first_line(error)}.") from error
+        if type(error) is DatabaseError:  # SQLite's word for a damaged file
+            raise DatabaseDown(
+                f"The database file cannot be used: {_first_line(error)}. Put a backup in its place, or move it away."
+            ) from error
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from db.engine import translated
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps its context in module globals; other processes wait at the database."""
 
 
 def _config(engine: Engine) -> Config:
@@ -38,6 +42,6 @@ def upgrade(engine: Engine, revision: str = "head") -> str | None:
     """Bring the schema to ``revision``; safe when several processes do it at once. Returns where it stands now."""
     if revision == "head" and current_revision(engine) == head_revision(engine):
         return head_revision(engine)
-    with translated():
+    with translated(), _ONE_AT_A_TIME:
         command.upgrade(_config(engine), revision)
     return current_revision(engine)

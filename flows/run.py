@@ -9,24 +9,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.errors import InputError
 from core.recipes import Recipe, recipe_hash
 from db import assets
-from db.catalogue import Changes, ensure_catalogue, sync_products
+from db.catalogue import Changes
 from flows.embedded import EmbeddedServer
 from storage import copy_to_file
 from tasks.build import build_ahead
 from tasks.house import HOUSE, House
+from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, registered_in, resolve_models
 from tasks.plan import plan_catalogue
-from tasks.sources import file_uri, hash_file, scan_folder
 from tasks.worker import StageCall
 
 
 def run_folder(
     house: House,
-    photos: Path,
+    photos: str,
     recipe: Recipe,
     *,
     out: Path | None = None,
@@ -35,14 +34,11 @@ def run_folder(
 ) -> dict[str, Any]:
     """Ingest and build to the end; the document of `run --json`.
 
-    Raises :class:`InputError` for a missing folder, CheckpointError and PolicyViolation before anything is computed.
+    Raises InputError for a missing folder, CheckpointError and PolicyViolation before anything is computed.
     """
     started = time.monotonic()
-    if not photos.is_dir():
-        raise InputError(f"There is no folder {photos}.")
     models = resolve_models(house.settings, recipe, registered_in(house.engine))
-    catalogue_id = ensure_catalogue(house.engine, photos.resolve().name or "photos", file_uri(photos.resolve()))
-    changes = sync_products(house.engine, catalogue_id, scan_folder(photos.resolve()), hash_file)
+    catalogue_id, changes = ingest_source(house, photos)
     run_id = new_run_id()
     plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
     assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))

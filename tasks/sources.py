@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import cast
 from urllib.parse import quote, unquote_to_bytes
 
@@ -50,21 +50,21 @@ def scan_folder(folder: Path) -> list[FoundProduct]:
         group = inside.parts[:-1] or (inside.name,)
         groups.setdefault(group, []).append(path)
     stems = Counter(
-        _sku_of(Path(group[-1]).stem).casefold() for group, paths in groups.items() if _single(group, paths, folder)
+        sku_of(Path(group[-1]).stem).casefold() for group, paths in groups.items() if _single(group, paths, folder)
     )
     products: dict[str, FoundProduct] = {}
     for group, paths in sorted(groups.items()):
         if _single(group, paths, folder):
             name = Path(group[0]).stem
-            sku = _sku_of(name)
+            sku = sku_of(name)
             if stems[sku.casefold()] > 1:  # teapot.png and teapot.jpg are two products
-                sku = _sku_of(group[0].replace(".", "-"))
+                sku = sku_of(group[0].replace(".", "-"))
         else:
             name = "/".join(group)
-            sku = _sku_of("-".join(group))
+            sku = sku_of("-".join(group))
         if sku in products:
             sku = safe_key("/".join(group))
-        photos = tuple(_found(path) for path in _best_first(paths))
+        photos = tuple(found_photo(path) for path in _best_first(paths))
         products[sku] = FoundProduct(sku, display_name(name), photos)
     return [products[sku] for sku in sorted(products)]
 
@@ -73,15 +73,19 @@ def _single(group: tuple[str, ...], paths: list[Path], folder: Path) -> bool:
     return len(group) == 1 and paths[0].parent == folder
 
 
-def _sku_of(name: str) -> str:
+def sku_of(name: str) -> str:
     """The name itself where it is plain; else a safe key, unlike for unlike names."""
     plain = re.sub(r"\s+", "-", name.strip())
     return plain if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", plain) and ".." not in plain else safe_key(name)
 
 
+def front_first(name: str, size: int) -> tuple[bool, int, str]:
+    """Sorts photos of one product: the front view by its name, else the largest; the first is built, all recorded."""
+    return FRONT.search(PurePath(name).stem.lower()) is None, -size, name
+
+
 def _best_first(paths: list[Path]) -> list[Path]:
-    """The front view by its name, else the largest file: the first is built, all are recorded."""
-    return sorted(paths, key=lambda p: (FRONT.search(p.stem.lower()) is None, -p.lstat().st_size, p.name))
+    return sorted(paths, key=lambda path: front_first(path.name, path.lstat().st_size))
 
 
 def _photo_files(folder: Path) -> Iterator[Path]:
@@ -99,8 +103,15 @@ def _photo_files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _found(path: Path) -> FoundPhoto:
-    return FoundPhoto(file_uri(path), _fingerprint(path.lstat()), path.lstat().st_size)
+def found_photo(path: Path, licence: str | None = None) -> FoundPhoto:
+    """Raises ``OSError`` where there is no such file."""
+    status = path.lstat()
+    return FoundPhoto(file_uri(path), _fingerprint(status), status.st_size, licence)
+
+
+def missing_photo(path: Path, licence: str | None = None) -> FoundPhoto:
+    """A photo that a manifest names and nobody delivered: its asset will say so."""
+    return FoundPhoto(file_uri(path), "missing", 0, licence)
 
 
 def _fingerprint(status: os.stat_result) -> str:
@@ -135,8 +146,15 @@ def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
     size = house.store.size(key)
     if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
         return SourcePhoto(b"", size)
-    with open_regular(uri_path(uri)) as stream:
-        data = stream.read()
+    if uri.startswith("s3://"):
+        from tasks.remote import open_source
+
+        remote, name = open_source(house, uri)
+        with remote.open(name) as stream:
+            data = stream.read()
+    else:
+        with open_regular(uri_path(uri)) as stream:
+            data = stream.read()
     if hashlib.sha256(data).hexdigest() != sha256:
         raise TransientError("The photo changed while the run was under way; the next run takes the new one.")
     return SourcePhoto(data, len(data))

@@ -185,6 +185,8 @@ def _raise(class_name: str, sentence: str, trace: str) -> None:
 
 def _serve(connection: Connection, compute: Compute, parent: int) -> None:
     """The child's life: compute what comes until the pipe closes."""
+    from tasks.failures import as_meshmill_error
+
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
@@ -199,8 +201,6 @@ def _serve(connection: Connection, compute: Compute, parent: int) -> None:
         try:
             output = replace(compute(call, progress), seconds=time.monotonic() - started)
         except Exception as error:  # noqa: BLE001 - every failure crosses the border as data
-            from tasks.failures import as_meshmill_error
-
             known = as_meshmill_error(error)
             connection.send(("error", (type(known).__name__, str(known), traceback.format_exc())))
         else:

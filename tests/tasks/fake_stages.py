@@ -41,6 +41,9 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     progress("step", 1, 1)
     text = json.dumps([call.stage, dict(call.params), call.seed, dict(call.about)], sort_keys=True)
     digest = hashlib.sha256(text.encode())
+    for path in call.models.values():
+        config = Path(path) / "config.json"
+        digest.update(config.read_bytes() if config.is_file() else b"")
     for role in sorted(call.inputs):
         digest.update(role.encode() + call.inputs[role])
     files = {name: f"{name} {digest.hexdigest()}".encode() for name in FILES[call.stage]}

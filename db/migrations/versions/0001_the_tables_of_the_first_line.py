@@ -292,4 +292,6 @@ def upgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_review_asset_id"), ["asset_id"], unique=False)
 
+    if op.get_bind().dialect.name != "sqlite":  # SQLite adds no constraint to a table that stands
+        op.create_foreign_key("fk_asset_glb", "asset", "artifact", ["glb_id"], ["id"])
     op.execute(FINISHED_ASSETS)

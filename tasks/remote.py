@@ -1,0 +1,68 @@
+"""Photos in an S3 prefix: the same products that a folder of that shape would show."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from core.errors import InputError
+from core.photos.files import PHOTO_EXTENSIONS
+from core.photos.names import display_name
+from db.catalogue import FoundPhoto, FoundProduct
+from storage import Store, open_store
+from storage.store import CHUNK
+from tasks.house import House
+from tasks.sources import REFUSED_EXTENSIONS, front_first, sku_of
+
+
+def open_source(house: House, uri: str) -> tuple[Store, str]:
+    """The store of an ``s3://bucket/…`` URI, with the settings' endpoint and keys, and the key in its bucket."""
+    parts = urlsplit(uri)
+    settings = house.settings
+    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
+    try:
+        store = open_store(
+            f"s3://{parts.netloc}",
+            endpoint=settings.s3_endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=secret,
+            region=settings.s3_region,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return store, uri.split("/", 3)[3] if uri.count("/") > 2 else ""
+
+
+def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
+    """Products below a prefix: an object directly in it is one, a "folder" below it is one. By SKU."""
+    store, prefix = open_source(house, uri)
+    prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
+    base = f"s3://{urlsplit(uri).netloc}/"
+    groups: dict[str, list[FoundPhoto]] = {}
+    for entry in store.list(prefix):
+        inside = PurePosixPath(entry.key.removeprefix(prefix))
+        if inside.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS or inside.name.startswith("."):
+            continue
+        name = str(inside.parent) if len(inside.parts) > 1 else inside.name
+        groups.setdefault(name, []).append(FoundPhoto(base + entry.key, entry.tag, entry.bytes))
+    stems = [sku_of(PurePosixPath(name).stem).casefold() for name in groups if "." in name]
+    products: dict[str, FoundProduct] = {}
+    for name, photos in sorted(groups.items()):
+        stem = PurePosixPath(name).stem if len(photos) == 1 and photos[0].source_uri.endswith(f"/{name}") else name
+        sku = sku_of(stem.replace("/", "-"))
+        if sku in products or stems.count(sku.casefold()) > 1:
+            sku = sku_of(name.replace(".", "-").replace("/", "-"))
+        photos.sort(key=lambda p: front_first(PurePosixPath(p.source_uri).name, p.bytes))
+        products[sku] = FoundProduct(sku, display_name(stem), tuple(photos))
+    return [products[sku] for sku in sorted(products)]
+
+
+def hash_object(house: House, photo: FoundPhoto) -> str:
+    """sha256 of an object's bytes, streamed. An S3 object is never half uploaded, so nothing waits."""
+    store, key = open_source(house, photo.source_uri)
+    digest = hashlib.sha256()
+    with store.open(key) as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

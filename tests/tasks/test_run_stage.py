@@ -1,0 +1,209 @@
+"""Stages: built once, reused, retried, killed, resumed. On both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import fake_stages
+import pytest
+from sqlalchemy import select
+
+from core.errors import NoObject, StageError, StageTimeout
+from core.recipes import Recipe, load_recipe
+from db import assets
+from db.catalogue import ensure_catalogue, sync_products
+from db.engine import reading
+from db.tables import Lease, StageRun
+from tasks.build import begin_asset, build_ahead, request
+from tasks.house import House, open_house
+from tasks.keys import STAGES
+from tasks.models import Weights, registered_in, resolve_models
+from tasks.plan import Plan, plan_catalogue
+from tasks.run_stage import run_stage
+from tasks.settings import Settings
+from tasks.sources import file_uri, hash_file, scan_folder
+
+
+class Shop:
+    """A folder of photos and the house that builds them with stages that cost nothing."""
+
+    def __init__(self, folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+        self.photos = folder / "photos"
+        self.photos.mkdir()
+        self.log = folder / "log"
+        monkeypatch.setenv("MESHMILL_TEST_LOG", str(self.log))
+        (folder / "views").mkdir()
+        (folder / "views" / "config.json").write_text("{}")
+        (folder / "segmenter.onnx").write_text("x")
+        self.folder, self.database_url = folder, database_url
+        self.settings = Settings(home=folder / "home", database_url=database_url, lease_seconds=5, **settings)
+        self.houses: list[House] = []
+
+    def house(self) -> House:
+        house = open_house(self.settings, compute=fake_stages.compute)
+        house.owner += f"{len(self.houses)}"
+        self.houses.append(house)
+        return house
+
+    def recipe(self, *overrides: str) -> Recipe:
+        places = [f"views.checkpoint={self.folder}/views", f"segment.model={self.folder}/segmenter.onnx"]
+        return load_recipe("starter", [*places, *overrides])
+
+    def plan(self, house: House, *overrides: str, force: bool = False) -> tuple[Plan, dict[str, Weights]]:
+        recipe = self.recipe(*overrides)
+        models = resolve_models(self.settings, recipe, registered_in(house.engine))
+        catalogue = ensure_catalogue(house.engine, "photos", file_uri(self.photos))
+        sync_products(house.engine, catalogue, scan_folder(self.photos), hash_file)
+        return plan_catalogue(house, catalogue, recipe, models, force=force), models
+
+    def build(self, house: House, *overrides: str) -> Plan:
+        plan, models = self.plan(house, *overrides)
+        build_ahead(house, plan.build, models, lambda: False)
+        return plan
+
+    def computed(self) -> Counter[str]:
+        """Stages that really ran since the last question."""
+        counts = Counter(self.log.read_text().split()) if self.log.exists() else Counter()
+        self.log.unlink(missing_ok=True)
+        return counts
+
+    def statuses(self, house: House) -> dict[str, str]:
+        return {row["sku"]: row["status"] for row in assets.list_assets(house.engine) if row["status"] != "superseded"}
+
+    def close(self) -> None:
+        for house in self.houses:
+            house.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    opened = Shop(tmp_path, database_url, monkeypatch)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def small_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    opened = Shop(tmp_path, f"sqlite:///{tmp_path / 'm.db'}", monkeypatch, stage_timeout=5)
+    yield opened
+    opened.close()
+
+
+def test_only_what_changed_is_built_again(shop: Shop) -> None:
+    house = shop.house()
+    for n in range(3):
+        (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
+    assert len(shop.build(house).build) == 3
+    assert shop.computed() == dict.fromkeys(STAGES, 3)
+
+    again = shop.build(house)
+    assert (len(again.build), len(again.reused)) == (0, 3)
+    assert shop.computed() == {}
+
+    (shop.photos / "p1.png").write_bytes(b"another photo")
+    assert len(shop.build(house).build) == 1
+    assert shop.computed() == dict.fromkeys(STAGES, 1)
+
+    assert len(shop.build(house, "finish.faces=5000").build) == 3
+    assert shop.computed() == {"finish": 3, "assess": 3}
+
+    (shop.folder / "views" / "config.json").write_text('{"new": true}')
+    assert len(shop.build(house).build) == 3
+    assert shop.computed() == dict.fromkeys(STAGES[1:], 3)
+    assert shop.statuses(house) == {"p0": "finished", "p1": "finished", "p2": "finished"}
+
+
+def test_every_asset_says_how_it_was_made(shop: Shop) -> None:
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = shop.build(house).build
+    record = assets.lineage(house.engine, asset_id)
+    assert [stage["stage"] for stage in record["stages"]] == list(STAGES)
+    made = {a["kind"]: a["sha256"] for stage in record["stages"] for a in stage["artifacts"]}
+    for stage in record["stages"]:
+        for read in stage["inputs"]:
+            assert read["sha256"] == (record["photo"]["sha256"] if read["role"] == "photo" else made[read["role"]])
+    with reading(house.engine) as session:
+        row = session.connection().exec_driver_sql("SELECT sku, faces, bytes, recipe, model FROM finished_assets").one()
+    assert (row[0], row[1], row[3]) == ("p", 100, "starter")
+    assert row[4].startswith("views@")
+
+
+def test_an_object_that_vanished_from_the_store_is_made_again(shop: Shop) -> None:
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = shop.build(house).build
+    shop.computed()
+    stored = assets.artifact(house.engine, asset_id, "field")
+    assert stored is not None
+    house.store.delete(stored["key"])
+    plan, models = shop.plan(house, "mesh.denoise=0.5")
+    build_ahead(house, plan.build, models, lambda: False)
+    assert shop.computed() == {"reconstruct": 1, "mesh": 1, "finish": 1, "assess": 1}
+
+
+@pytest.mark.server
+def test_two_workers_on_one_catalogue_build_each_key_once(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESHMILL_TEST_SECONDS", "0.02")
+    shop = Shop(tmp_path, postgres_url, monkeypatch)
+    for n in range(6):
+        (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
+    houses = [shop.house(), shop.house()]
+    plan, models = shop.plan(houses[0])
+    threads = [
+        threading.Thread(target=build_ahead, args=(house, plan.build, models, lambda: False)) for house in houses
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shop.computed() == dict.fromkeys(STAGES, 6)
+    assert set(shop.statuses(houses[0]).values()) == {"finished"}
+    with reading(houses[0].engine) as session:
+        owners = set(session.scalars(select(StageRun.owner)))
+        assert len(owners) == 2, "both took part"
+        assert session.scalars(select(Lease)).all() == []
+    shop.close()
+
+
+@pytest.mark.parametrize(
+    ("photo", "error", "sentence"),
+    [
+        (b"bad", NoObject, "No object"),
+        (b"crash", StageError, "crashed"),
+        (b"hang", StageTimeout, "longer than 5 s"),
+        (b"ours", StageError, "ZeroDivisionError"),
+    ],
+)
+def test_a_stage_that_ends_badly_says_so_and_harms_nobody(
+    small_shop: Shop, photo: bytes, error: type[Exception], sentence: str
+) -> None:
+    house = small_shop.house()
+    (small_shop.photos / "a.png").write_bytes(photo)
+    (small_shop.photos / "b.png").write_bytes(b"photo")
+    plan, models = small_shop.plan(house)
+    first = next(id_ for id_ in plan.build if assets.job(house.engine, id_).candidate.sku == "a")
+    with pytest.raises(error, match=sentence):
+        run_stage(house, request(begin_asset(house, first, models), "segment"))
+    with reading(house.engine) as session:
+        run = session.scalars(select(StageRun)).one()
+        assert (run.state, run.error_class) == ("failed", error.__name__)
+        assert session.scalars(select(Lease)).all() == []
+    build_ahead(house, plan.build, models, lambda: False)
+    status = "quarantined" if error is NoObject else "failed"
+    assert small_shop.statuses(house) == {"a": status, "b": "finished"}
+    again, _ = small_shop.plan(house)
+    assert len(again.build) == (1 if error is StageTimeout else 0), "only what the surroundings caused is tried again"
+
+
+def test_a_network_error_passes_with_the_next_try(small_shop: Shop) -> None:
+    house = small_shop.house()
+    (small_shop.photos / "a.png").write_bytes(b"flaky")
+    small_shop.build(house)
+    small_shop.build(house)
+    assert small_shop.statuses(house) == {"a": "finished"}
