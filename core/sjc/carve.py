@@ -56,7 +56,11 @@ def carve(views: Sequence[View], points: torch.Tensor, blur: int = 1) -> tuple[t
         pad = blur * view.size // 64
         mask = F.max_pool2d(view.mask[None], 2 * pad + 1, stride=1, padding=pad) if pad else view.mask[None]
         both = sampled(torch.cat([mask, view.image]), where)
-        misses += (1 - both[:, 0]) * (len(views) if view.trusted else 1)
+        objection = 1 - both[:, 0]
+        if view.trusted:
+            misses += objection * len(views)
+        else:  # what a synthesized view leaves out of its frame it says nothing about
+            misses += objection * (where.abs().amax(1) < 1)
         color += both[:, :1] * both[:, 1:]
         weight += both[:, :1]
     return misses, color / weight

@@ -1,0 +1,309 @@
+"""The reconstruct stage measured: exact views, the methods side by side, and where the seconds go.
+
+python bench/reconstruct.py oracle  [--objects 12]            exact views, no model: IoU, Chamfer, CPU seconds
+python bench/reconstruct.py compare --model models/starter [--objects 12] [--eval-dev DIR] [--ablate]
+python bench/reconstruct.py split   [--model models/starter] [--full-size] [--device cuda]
+
+Procedural objects have seeds no training uses; shapes are compared centred with longest side 1 (core.quality.shape),
+without alignment. CPU seconds are of this process; use OMP_NUM_THREADS=1 for figures of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.artifacts import Cutout, Field, ViewSet
+from core.cameras import Camera
+from core.errors import MeshmillError
+from core.sjc.params import ReconstructParams
+
+HELD_OUT = 1_500_000_000
+"""First seed of the objects measured here."""
+
+FAMILIES = (
+    "chair",
+    "table",
+    "mug",
+    "teapot",
+    "headphones",
+    "lamp",
+    "bag",
+    "camera",
+    "pan",
+    "quadruped",
+    "sofa",
+    "shoe",
+)
+"""Objects with handles, legs and holes."""
+
+ELEVATION = 20.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["oracle", "compare", "split"])
+    parser.add_argument("--objects", type=int, default=12)
+    parser.add_argument("--views", type=int, default=16)
+    parser.add_argument("--size", type=int, default=64, help="pixels of the exact views")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--eval-dev", type=Path)
+    parser.add_argument("--ablate", action="store_true")
+    parser.add_argument("--full-size", action="store_true", help="the published architecture with random weights")
+    parser.add_argument("--released-steps", type=int, default=100)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter, name=value")
+    parser.add_argument("--shape", choices=["quick", "full"], default="quick", help="IoU at 64 a side, or all metrics")
+    options = parser.parse_args()
+    {"oracle": oracle, "compare": compare, "split": split}[options.what](options)
+
+
+def oracle(options: argparse.Namespace) -> None:
+    """Exact views in, shapes out; the gate is mean IoU .80 and Chamfer .016."""
+    rows = []
+    for number in range(options.objects):
+        name, cutout, view_set, truth = procedural(number, options.views, options.size)
+        row = measure(name, cutout, truth, lambda c=cutout, v=view_set: fitted(None, c, v, options), options.shape)
+        rows.append(row)
+    report("exact views", rows)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Every method on the same views of the same objects."""
+    from core.quality.controls import extruded_hull
+    from core.zero123 import load_model, make_view_set
+    from core.zero123.params import ViewsParams
+
+    model = load_model(options.model, options.device)
+    table: dict[str, list[dict[str, Any]]] = {}
+    for name, cutout, truth, elevation in subjects(options):
+        began = time.process_time()
+        view_set = make_view_set(model, cutout, ViewsParams(elevation=elevation), 0)
+        print(f"# {name}: views {time.process_time() - began:.1f} CPU s", flush=True)
+        rows = {"extruded hull": lambda c=cutout, e=elevation: extruded_hull(c.rgba[..., 3], Camera(0, e))}
+        for label, changes in methods(options).items():
+            rows[label] = lambda c=cutout, v=view_set, k=changes: fitted(model, c, v, options, **k)
+        for label, work in rows.items():
+            table.setdefault(label, []).append(measure(f"{name} {label}", cutout, truth, work, options.shape))
+    for label, results in table.items():
+        report(label, results)
+
+
+def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {
+        "fit only": {"score_weight": 0.0},
+        "SJC only": {"fit_weight": 0.0, "score_from": 0.0, "score_every": 1},
+        "fit + SJC": {},
+        f"released, {options.released_steps} steps": {"preset": "released", "steps": options.released_steps},
+    }
+    if options.ablate:
+        found |= {f"no {name}": {f"{name}_weight": 0.0} for name in ("smooth", "near", "input", "spread", "emptiness")}
+    return found
+
+
+def fitted(model: Any, cutout: Cutout, view_set: ViewSet, options: argparse.Namespace, **changes: Any) -> Any:
+    """The surface of a reconstruction, in the field's world."""
+    from core.sjc import reconstruct
+
+    given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
+    field = reconstruct(model, cutout, view_set, ReconstructParams(**(given | changes)), 0)
+    return surface_of(field)
+
+
+def surface_of(field: Field) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes at the chosen isovalue, every cavity filled as the mesh stage does."""
+    from core.mesh.surface import march, solid
+
+    level = float(field.info["isovalue"])
+    vertices, faces = march(solid(np.minimum(field.density, 2 * level), level, 0.0))
+    return np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
+
+
+def measure(
+    name: str, cutout: Cutout, truth: Any, work: Callable[[], tuple[np.ndarray, np.ndarray]], shape: str
+) -> dict[str, Any]:
+    """One method on one object: metrics and CPU seconds; a domain error is a row of its own."""
+    from core.quality.shape import normalised
+
+    began = time.process_time()
+    try:
+        vertices, faces = work()
+    except MeshmillError as error:
+        print(f"{name:32s} {error}", flush=True)
+        return {"name": name, "iou": 0.0, "chamfer": float("nan"), "cpu_s": time.process_time() - began}
+    seconds = time.process_time() - began
+    figures = shape_metrics((normalised(vertices), faces), truth, shape)
+    row = {"name": name, **figures, "cpu_s": round(seconds, 2)}
+    print(f"{name:32s} " + "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "name"), flush=True)
+    return row
+
+
+def shape_metrics(ours: Any, truth: Any, shape: str) -> dict[str, float]:
+    """Against the truth's normalised surface: IoU at 64 a side and Chamfer, or every metric of core.quality."""
+    from core.quality import shape as quality
+    from core.quality import voxels
+
+    if shape == "full":
+        prepared = quality.prepared
+        return dict(quality.compare(prepared(ours, 1), prepared(truth)).as_dict())
+    points = [quality.sample_surface(s, 30_000, seed) for seed, s in enumerate((ours, truth))]
+    solid = [voxels.occupancy(s, 64) for s in (ours, truth)]
+    return {"iou": voxels.voxel_iou(*solid), "chamfer": quality.chamfer(*points)}
+
+
+def report(label: str, rows: list[dict[str, Any]]) -> None:
+    keys = [key for key in rows[0] if key != "name"]
+    means = {key: float(np.nanmean([row.get(key, np.nan) for row in rows])) for key in keys}
+    print(f"{label} ({len(rows)}): " + "  ".join(f"{key} {value:.4f}" for key, value in means.items()), flush=True)
+
+
+def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, float]]:
+    """Objects with a photo and a truth: a folder in the format of eval-dev, or held-out procedural ones."""
+    if options.eval_dev is None:
+        for number in range(options.objects):
+            name, cutout, view_set, truth = procedural(number, 1, 64)
+            yield name, cutout, truth, view_set.condition.elevation
+        return
+    from core.photos import read_photo
+    from core.quality.folder import list_objects, read_object
+    from core.quality.shape import turned
+    from core.segment import segment
+    from core.segment.params import SegmentParams
+
+    for name in list_objects(options.eval_dev)[: options.objects]:
+        item = read_object(options.eval_dev, name)
+        cutout = segment(read_photo(item.photo), SegmentParams(), segmenter=None)
+        vertices, faces = item.truth
+        yield name, cutout, (turned(vertices, -item.camera.azimuth), faces), item.camera.elevation
+
+
+def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet, Any]:
+    """A held-out object: framed photo, exact views on three rings, and its true surface (normalised).
+
+    The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
+    radius 2, the object is larger by that factor, and so are the distances of the exact views.
+    """
+    import torch
+
+    from core.procedural import build_grid, generate_objects, to_mesh
+    from core.quality.shape import normalised
+
+    family = FAMILIES[number % len(FAMILIES)]
+    table = generate_objects([HELD_OUT + number], family)
+    grid = build_grid(table, 160)
+    near, far = 1.05, 2.6
+    for _ in range(9):
+        radius = (near + far) / 2
+        _, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 128)
+        rows, columns = torch.where(alpha[0] > 0.5)
+        side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
+        near, far = (radius, far) if side > 100 else (near, radius)
+    color, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 512)
+    cover = alpha[0][..., None]
+    straight = (color[0] - 1 + cover) / cover.clamp(min=1e-3)
+    rgba = torch.cat([straight.clamp(0, 1), cover], -1)
+    rings = (-10.0, 15.0, 35.0, 60.0)
+    poses = [(360 * i / views, rings[i % 4]) for i in range(views)]
+    pictures, _ = shots(table, grid, [Camera(a, e, radius) for a, e in poses], size)
+    mesh = to_mesh(table, 0, 192)
+    cutout = Cutout((rgba * 255).round().byte().numpy(), (0.0, 0.0, 1.0, 1.0), "alpha")
+    images = (pictures * 255).round().byte().contiguous().numpy()
+    view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
+    return f"{family}-{HELD_OUT + number}", cutout, view_set, (normalised(mesh.vertices), mesh.faces)
+
+
+def shots(table: Any, grid: Any, cameras: list[Camera], size: int) -> tuple[Any, Any]:
+    """Pictures over white ``(V, size, size, 3)`` and coverage ``(V, size, size)``."""
+    import torch
+
+    from core.procedural import Cameras, render
+
+    angles = [torch.tensor([[getattr(c, key) for c in cameras]]) for key in ("azimuth", "elevation", "radius")]
+    seen = render(table, Cameras(*angles), size, grid=grid)
+    return seen.over(1.0)[0].permute(0, 2, 3, 1), seen.alpha[0, :, 0]
+
+
+@contextmanager
+def watched(device: str) -> Iterator[dict[str, float]]:
+    """Seconds spent in the U-Net, autoencoder, ray layout, renderer, gradient and optimiser, by wrapping functions."""
+    import torch
+
+    from core.sjc import fit
+    from core.zero123 import conditioning, model
+
+    spent: dict[str, float] = {}
+
+    def timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            if device == "cuda":
+                torch.cuda.synchronize()
+            began = time.perf_counter()
+            try:
+                return work(*args, **kwargs)
+            finally:
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                spent[label] = spent.get(label, 0.0) + time.perf_counter() - began
+
+        return inner
+
+    places = [
+        (model, "denoise", "U-Net"),
+        (conditioning, "decode", "autoencoder"),
+        (conditioning, "encode_condition", "autoencoder"),
+        (fit, "bundle_rays", "ray layout"),
+        (fit, "march", "render"),
+        (fit, "surface_smoothness", "losses"),
+        (fit, "adam", "optimiser"),
+        (fit, "carve", "carve"),
+        (torch.autograd, "grad", "backward"),
+    ]
+    originals = [(place, name, getattr(place, name)) for place, name, _ in places]
+    for place, name, label in places:
+        setattr(place, name, timed(label, getattr(place, name)))
+    try:
+        yield spent
+    finally:
+        for place, name, original in originals:
+            setattr(place, name, original)
+
+
+def split(options: argparse.Namespace) -> None:
+    """One asset: where the seconds go, and the peak memory."""
+    import torch
+
+    from core.sjc import reconstruct
+    from core.zero123.model import build_model, published_config
+
+    model = None
+    if options.full_size:
+        model = build_model(published_config(), device=options.device)
+        if options.device == "cuda":
+            model = model.to(options.device, torch.bfloat16)
+    elif options.model:
+        from core.zero123 import load_model
+
+        model = load_model(options.model, options.device)
+    name, cutout, view_set, _ = procedural(0, options.views, options.size)
+    given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
+    with watched(options.device) as spent:
+        began = time.perf_counter()
+        reconstruct(model, cutout, view_set, ReconstructParams(early_stop=False, **given), 0)
+        total = time.perf_counter() - began
+    spent["other"] = total - sum(spent.values())
+    print(name, f"total {total:.2f} s: " + "  ".join(f"{k} {v:.2f}" for k, v in spent.items()))
+    print(f"peak RAM {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    if options.device == "cuda":
+        print(f"peak GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
