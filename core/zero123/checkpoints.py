@@ -8,6 +8,7 @@ Original single files (``.ckpt``, ``.safetensors``) are converted by :mod:`core.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -71,6 +72,9 @@ VISION_KEYS = (
     "layer_norm_eps",
 )
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?")
+"""``owner/name`` or ``owner/name@revision``."""
+
 PROJECTIONS = ("cc_projection", "clip_camera_projection")
 
 
@@ -81,13 +85,16 @@ def load_model(
     dtype: torch.dtype | None = None,
     pose_entry: PoseEntry | None = None,
 ) -> Zero123:
-    """The model in a folder or an original file (``.ckpt``, ``.safetensors``), ready to sample.
+    """The model in a folder, an original file (``.ckpt``, ``.safetensors``), or a hub id that has been downloaded.
 
     ``dtype`` is the U-Net's precision (default float32; files in half precision are widened), the other parts stay
     float32. The exact short cut of cross-attention is on. ``pose_entry`` overrides what the fourth pose entry means,
     for public Stable-Zero123 folders, which do not say. Raises :class:`CheckpointError`.
     """
+    hub_id = str(path)
     path = Path(path)
+    if not path.exists() and HUB_ID.fullmatch(hub_id):
+        path = downloaded_folder(hub_id)
     if path.is_dir():
         model = _load_folder(path, pose_entry)
     elif path.suffix in (*PICKLES, ".safetensors"):
@@ -98,6 +105,20 @@ def load_model(
         raise CheckpointError(f"There is no checkpoint at {path.name}: expected a folder or a weight file.")
     use_single_token_shortcut(model)
     return model.to(device, dtype)
+
+
+def downloaded_folder(hub_id: str) -> Path:
+    """The folder of ``owner/name[@revision]`` in this machine's Hugging Face cache; nothing is downloaded here."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    name, _, revision = hub_id.partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"'{hub_id}' is neither a path nor a downloaded model: run `hf download {name}` where there is a network."
+        ) from error
 
 
 def _load_folder(folder: Path, pose_entry: PoseEntry | None) -> Zero123:

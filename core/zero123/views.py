@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
+from core.errors import CheckpointError
 from core.progress import Progress, silent
 from core.zero123.conditioning import (
     decode,
@@ -47,7 +48,8 @@ def synthesize(
 ) -> list[NDArray[np.uint8]]:
     """The views of every request, ``(len(targets), S, S, 3)`` uint8 each, over white.
 
-    All views of all objects share batches of ``params.batch``; every object is embedded once.
+    All views of all objects share batches of ``params.batch``; every object is embedded once. Raises
+    :class:`CheckpointError` where the model gives values that are not finite.
     """
     import torch
 
@@ -79,6 +81,8 @@ def synthesize(
                 noise=noise,
                 watch=watch,
             )
+            if not bool(latents.isfinite().all()):
+                raise CheckpointError(f"The view model {model.name} gave values that are not finite.")
             images.append(to_images(decode(model, latents)))
     everything = np.concatenate(images) if images else np.empty((0, model.image_size, model.image_size, 3), np.uint8)
     ends = np.cumsum([len(request.targets) for request in requests])

@@ -391,6 +391,18 @@ def test_nothing_at_the_path(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere.ckpt")
 
 
+def test_hub_ids_are_found_in_the_local_cache_only(tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    store = tmp_path / "models--shop--views"
+    save_pretrained(tiny, store / "snapshots" / ("a" * 40))
+    (store / "refs").mkdir()
+    (store / "refs" / "main").write_text("a" * 40)
+    assert same(tiny, load_model("shop/views"))
+    assert same(tiny, load_model(f"shop/views@{'a' * 40}"))
+    with pytest.raises(CheckpointError, match="'shop/other' is neither a path nor a downloaded model"):
+        load_model("shop/other")
+
+
 def test_saving_never_replaces_what_is_no_checkpoint(tiny: Any, tmp_path: Path) -> None:
     (tmp_path / "holiday.txt").write_text("keep me")
     with pytest.raises(CheckpointError, match="is no checkpoint: it was not overwritten"):

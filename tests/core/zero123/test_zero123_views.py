@@ -87,6 +87,18 @@ def test_a_request_without_seeds_is_an_error(tiny: Any, cutout: Cutout) -> None:
         synthesize(tiny, [ViewRequest(cutout.rgba, Camera(0, 0), (Camera(1, 1),), ())], FAST)
 
 
+def test_a_model_that_gives_no_numbers_fails_loudly(cutout: Cutout) -> None:
+    from zero123_helpers import tiny_config
+
+    from core.errors import CheckpointError
+    from core.zero123.model import build_model
+
+    broken = build_model(tiny_config())
+    broken.unet.conv_out.weight[0, 0] = float("inf")
+    with pytest.raises(CheckpointError, match="gave values that are not finite"):
+        make_view_set(broken, cutout, FAST, 0)
+
+
 def test_stable_zero123_is_told_the_elevation_in_the_fourth_entry() -> None:
     from core.zero123.conditioning import pose_vector
 
