@@ -54,7 +54,7 @@ def test_a_path_runs_through_the_session_that_fits_its_input(
     raw = segmenter.raw_mask(np.full((50, 70, 3), (255, 102, 51), np.uint8))
     expected = 1 / (1 + np.exp(-np.mean((np.array([1, 0.4, 0.2]) - mean) / deviation)))
     assert raw.shape == (side, side)
-    assert raw == pytest.approx(np.full((side, side), expected), abs=1e-4)
+    assert np.abs(raw - expected).max() < 1e-4
     assert segmenter.name == "tiny"
     assert len(segmenter.sha256) == 64
 

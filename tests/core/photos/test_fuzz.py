@@ -1,0 +1,38 @@
+"""Mutated files end as a photo or as one of our errors, in bounded time and memory (bench/fuzz_photos.py)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def load_bench() -> ModuleType:
+    path = Path(__file__).resolve().parents[3] / "bench" / "fuzz_photos.py"
+    spec = importlib.util.spec_from_file_location("fuzz_photos", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz_photos"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_three_hundred_mutations_never_crash_or_hang() -> None:
+    result = load_bench().run(300, seed=1, limit_seconds=20)
+    assert sum(result["outcomes"].values()) == 300
+    assert result["outcomes"].get("read", 0) > 10, "mutations so harsh that nothing is decoded test only headers"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_two_thousand_more_stay_below_a_gibibyte() -> None:
+    import subprocess
+
+    bench = Path(__file__).resolve().parents[3] / "bench" / "fuzz_photos.py"
+    done = subprocess.run([sys.executable, bench, "--count", "2000", "--seed", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
