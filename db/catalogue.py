@@ -47,7 +47,6 @@ class Changes:
     removed: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     """Still being uploaded: next time."""
-    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:

@@ -37,8 +37,8 @@ def run_folder(
     Raises InputError for a missing folder, CheckpointError and PolicyViolation before anything is computed.
     """
     started = time.monotonic()
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
     catalogue_id, changes = ingest_source(house, photos)
+    models = resolve_models(house.settings, recipe, registered_in(house.engine))
     run_id = new_run_id()
     plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
     assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))

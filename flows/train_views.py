@@ -1,0 +1,29 @@
+"""Train the view model as a deployment: bounded in time, continued by the next run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
+
+from core.zero123.starter import TrainViewsConfig
+
+
+@flow(name="train_views", log_prints=False)
+def train_views(
+    out: Annotated[str, Field(min_length=1, description="Folder of the training; the same one continues it")],
+    data: Annotated[str, Field(min_length=1, description="`procedural`, or a folder of GLBs")] = "procedural",
+    minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60, description="Stop after so long")] = 60.0,
+    config: Annotated[TrainViewsConfig | None, Field(description="The training's numbers; the starter's if absent")] = (
+        None
+    ),
+) -> str:
+    """The exported checkpoint's folder."""
+    from core.zero123.starter import train_views as train
+
+    export = train(config or TrainViewsConfig(), data, Path(out), minutes=minutes)
+    create_markdown_artifact(f"Checkpoint in `{export}`", key="trained-views")
+    return str(export)

@@ -1,0 +1,97 @@
+"""The command line's contract: quick help, one JSON document, exit codes, sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import COMMANDS
+
+HEAVY = ("torch", "prefect", "sqlalchemy", "diffusers", "transformers", "onnxruntime", "numpy")
+
+
+def meshmill(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    values = os.environ | {"MESHMILL_HOME": str(home), "COLUMNS": "200"} | environment
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    return subprocess.run(command, env=values, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_overview_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.argv = ['meshmill', '--help']\nfrom cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.strip() == "[]"
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_importing_core_imports_nothing_heavy_but_numpy() -> None:
+    code = f"import core, sys; print([n for n in {HEAVY} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_that_says_what_it_does(name: str) -> None:
+    import importlib
+
+    import typer.main
+
+    module = importlib.import_module(COMMANDS[name][0])
+    command: Any = typer.main.get_command(module.app)
+    assert command.help
+    for sub in getattr(command, "commands", {}).values():
+        assert sub.help
+        for parameter in sub.params:
+            assert parameter.param_type_name == "argument" or parameter.help or parameter.name in ("revision",)
+
+
+def test_database_commands_print_one_document(tmp_path: Path) -> None:
+    empty = json.loads(meshmill("db", "current", "--json", home=tmp_path).stdout)
+    assert empty["current"] is None
+    done = json.loads(meshmill("db", "upgrade", "--json", home=tmp_path).stdout)
+    assert done["current"] == done["head"]
+    assert json.loads(meshmill("assets", "--json", home=tmp_path).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("run", "/nowhere"), 2, "There is no folder or manifest /nowhere."),
+        (("run", ".", "--set", "finish.faces=-1"), 2, "finish.faces"),
+        (("run", ".", "--set", "finish.facets=1"), 2, "finish.facets"),
+        (("run", ".", "--recipe", "nonsense"), 2, "There is no recipe 'nonsense'"),
+        (("show", "nothing"), 1, "There is no asset or SKU 'nothing'"),
+        (("assets", "--status", "lost"), 2, "There is no status 'lost'"),
+        (("nonsense",), 2, "nonsense"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_an_exit_code(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = meshmill(*arguments, home=tmp_path)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_secrets_never_show(tmp_path: Path) -> None:
+    done = meshmill(
+        "db",
+        "current",
+        "--json",
+        home=tmp_path,
+        MESHMILL_DATABASE_URL="postgresql://user:hunter2@127.0.0.1:1/db",
+    )
+    assert done.returncode == 1
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "database" in done.stderr.lower()
