@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from zero123_helpers import original_settings, scramble, tiny_config
+from zero123_helpers import original_settings, scramble, tiny_config, write_original
 
 from core.artifacts import Cutout
+from core.zero123.checkpoints import save_pretrained
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,3 +58,14 @@ def reference_raw(parity: Path) -> Any:
 
     path = parity / "a_model" / "tiny_zero123_ldm.safetensors"
     return load_original(path, settings=original_settings(parity), prefer="raw")
+
+
+@pytest.fixture
+def folder(tiny: Any, tmp_path: Path) -> Path:
+    return save_pretrained(tiny, tmp_path / "tiny")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, tiny: Any) -> Path:
+    """The tiny model in original key names, with a different EMA copy."""
+    return write_original(tiny, tmp_path_factory.mktemp("original") / "zero123.safetensors")
