@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,11 +25,10 @@ def to_eight_bits(image: Image) -> Image:
     from PIL import Image as Images
 
     if image.mode.startswith("I") or image.mode == "F":
+        gray = Images.fromarray(_scaled(image))
         key = image.info.get("transparency")
-        values = np.asarray(image)
-        gray = Images.fromarray(_scaled(values))
         if isinstance(key, int):
-            gray.putalpha(Images.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+            gray.putalpha(Images.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8)))
         return gray
     if image.mode in {"L", "RGB"} and "transparency" not in image.info:
         return image
@@ -40,18 +40,30 @@ def to_eight_bits(image: Image) -> Image:
     return image.convert("RGBA" if transparent else "RGB")
 
 
-def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Integers of 16 bits to 8 (257 levels each); floats are 0..1 unless they say otherwise by exceeding it."""
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-        top = float(values.max(initial=0.0))
-        scale = 255.0 if top <= 1 else 1.0 if top <= 255 else 255 / 65535
-        rounded: NDArray[np.uint8] = np.clip(values * np.float32(scale) + np.float32(0.5), 0, 255).astype(np.uint8)
-        return rounded
-    if values.dtype.itemsize > 2:
-        values = np.clip(values, 0, 65535).astype(np.uint16)
-    scaled: NDArray[np.uint8] = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return scaled
+def _scaled(image: Image) -> NDArray[np.uint8]:
+    """Integers of 16 bits to 8 (257 levels each); floats are 0..1 unless they say otherwise by exceeding it.
+
+    Row by row in blocks, since four bytes a pixel several times over would not fit the memory promised.
+    """
+    width, height = image.size
+    rows = max(1, 2**22 // width)
+
+    def blocks() -> Iterator[tuple[slice, NDArray[Any]]]:
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            yield slice(top, bottom), np.asarray(image.crop((0, top, width, bottom)))
+
+    result = np.empty((height, width), np.uint8)
+    if image.mode == "F":
+        top = max(float(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).max()) for _, block in blocks())
+        scale = np.float32(255.0 if top <= 1 else 1.0 if top <= 255 else 255 / 65535)
+        for part, block in blocks():
+            finite = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+            result[part] = np.clip(finite * scale + np.float32(0.5), 0, 255)
+    else:
+        for part, block in blocks():
+            result[part] = (np.clip(block, 0, 65535).astype(np.uint32) + 128) // 257
+    return result
 
 
 def to_srgb(image: Image, profile: bytes | None) -> tuple[Image, tuple[str, ...]]:
