@@ -116,7 +116,7 @@ def visit(options: argparse.Namespace) -> None:
     about = {
         "small": options.small,
         "step": state.step + (old[0]["step"] if old else 0),
-        "samples": state.step * settings_u.batch + (old[0]["samples"] if old else 0),
+        "samples": state.samples + (old[0]["samples"] if old else 0),
         "scaling_factor": averaged.scaling_factor,
         "metrics": metrics,
         "minutes": round((time.monotonic() - begun) / 60, 2),

@@ -49,7 +49,7 @@ def main() -> None:
         sets["eval_dev"] = folder_cases(options.eval_dev, model.image_size)
     metrics: dict[str, object] = {
         "step": state.step,
-        "samples": state.step * config.unet.batch,
+        "samples": state.samples,
         "measured": time.strftime("%Y-%m-%d %H:%M"),
     }
     for name, cases in sets.items():

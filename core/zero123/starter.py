@@ -165,7 +165,7 @@ def with_autoencoder(model: Zero123, folder: Path) -> Zero123:
     """The model around the autoencoder of a folder; its encoder and scaling factor fix what latents mean."""
     from diffusers import AutoencoderKL
 
-    vae: Any = AutoencoderKL.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    vae: Any = AutoencoderKL.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)  # type: ignore[no-untyped-call]
     vae = vae.to(model.device)
     return replace(model, vae=vae.eval().requires_grad_(False))
 
@@ -189,7 +189,7 @@ def export(model: Zero123, state: TrainState, folder: Path, config: TrainViewsCo
     info: dict[str, Any] = {
         "weights": "ema",
         "steps": state.step,
-        "samples": state.step * config.unet.batch,
+        "samples": state.samples,
         "licence": "Apache-2.0",
         "trained_by": "core.zero123.starter",
     }

@@ -79,6 +79,7 @@ class TrainState:
     """Averages by ``part.parameter``."""
     history: list[tuple[int, float]] = field(default_factory=list)
     """``(step, loss)`` of every step."""
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def train_step(
     state.optimizer.zero_grad(set_to_none=True)
     update_ema(state.ema, parts, config.ema_decay, state.step)
     state.step += 1
+    state.samples += config.batch
     state.history.append((state.step, total))
     return total
 
@@ -256,6 +258,7 @@ def save_state(path: Path, parts: dict[str, Any], state: TrainState, extra: dict
 
     payload = {
         "step": state.step,
+        "samples": state.samples,
         "parts": {name: module.state_dict() for name, module in parts.items()},
         "ema": state.ema,
         "optimizer": state.optimizer.state_dict(),
@@ -283,7 +286,7 @@ def load_state(path: Path, parts: dict[str, Any], state: TrainState) -> dict[str
     state.optimizer.load_state_dict(payload["optimizer"])
     for name, value in payload["ema"].items():
         state.ema[name].copy_(value)
-    state.step = payload["step"]
+    state.step, state.samples = payload["step"], payload["samples"]
     state.history = [(int(step), float(loss)) for step, loss in payload["history"]]
     extra: dict[str, Any] = payload["extra"]
     return extra
