@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow
@@ -14,7 +13,7 @@ from pydantic import Field
 from core.recipes import Recipe, recipe_hash
 from db import assets
 from flows.build_catalogue import build_catalogue
-from flows.report import markdown_summary, tell
+from flows.report import Webhooks, markdown_summary, tell
 from flows.run import summary
 from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
@@ -39,6 +38,7 @@ def ingest(
     started = time.monotonic()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     house = open_house()
+    house.listener = Webhooks(house)
     token = HOUSE.set(house)
     try:
         catalogue_id, changes = ingest_source(house, folder, settle_seconds)
@@ -58,8 +58,3 @@ def ingest(
     finally:
         HOUSE.reset(token)
         house.close()
-
-
-def summary_path(home: Path, run_id: str) -> Path:
-    """Where a night's JSON summary lies."""
-    return home / "summaries" / f"{run_id}.json"

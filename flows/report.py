@@ -12,6 +12,8 @@ import urllib.request
 from collections import Counter
 from typing import Any
 
+from db import assets
+from tasks.house import House, Silent
 from tasks.settings import Settings
 
 TRIES = 4
@@ -65,3 +67,17 @@ def tell(settings: Settings, event: str, payload: dict[str, Any]) -> bool:
             if attempt + 1 < TRIES:
                 time.sleep(2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
     return False
+
+
+class Webhooks(Silent):
+    """Tells the webhook about each asset that comes to an end."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def asset(self, asset_id: str, status: str, reason: str | None) -> None:
+        if self._house.settings.webhook_url:
+            event = "asset.finished" if status in ("finished", "review") else "asset.failed"
+            (row,) = assets.list_assets(self._house.engine, ids=[asset_id])
+            names = ("sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "score")
+            tell(self._house.settings, event, {name: row[name] for name in names})
