@@ -128,6 +128,10 @@ def _grounds(kind: Tensor, size: int, draw: Draw) -> Tensor:
     noise = _fractal(count, 2, size, draw)
     fine = _fractal(count, 1, size, draw, start=max(4, size // 8), octaves=3)
 
+    # Boards are brown, from pine to walnut; a quarter is stained in any colour.
+    brown = torch.tensor([0.78, 0.58, 0.38], device=device).view(1, 3, 1, 1) * (0.35 + 0.75 * grey)
+    brown = torch.where(w < 0.25, base, brown)
+
     def blend(share: Tensor) -> Tensor:
         return base + (second - base) * share.clamp(0, 1)
 
@@ -137,9 +141,9 @@ def _grounds(kind: Tensor, size: int, draw: Draw) -> Tensor:
         "studio": _studio(x, y, base, f, p, w),
         "plain": base + 0.06 * noise[:, :1],
         "noise": blend(0.5 + (0.3 + 0.8 * f) * noise[:, :1] + 0.25 * p * fine),
-        "wood": blend(
-            0.5 + 0.4 * torch.sin((4 + 22 * f) * (u + 0.05 * v + 0.12 * noise[:, :1])) + 0.25 * fine
-        ) * torch.where(((u * (1 + 3 * p)) % 1.0) < 0.015, 0.55, 1.0),
+        "wood": brown
+        * (0.86 + 0.1 * torch.sin((4 + 22 * f) * (u + 0.05 * v + 0.12 * noise[:, :1])) + (0.05 + 0.1 * a) * fine)
+        * torch.where(((u * (1 + 3 * p)) % 1.0) < 0.015, 0.55, 1.0),
         "cloth": blend(
             0.5 + 0.35 * torch.sin(u * size * (0.15 + 0.5 * f)) * torch.sin(v * size * (0.15 + 0.5 * f)) + 0.2 * fine
         ) * (1 + 0.15 * noise[:, :1]),
@@ -156,8 +160,8 @@ def _studio(x: Tensor, y: Tensor, base: Tensor, f: Tensor, p: Tensor, w: Tensor)
     """A paper sweep: wall and floor that meet softly, with a pool of light."""
     horizon = 0.6 * p - 0.1
     floor = torch.sigmoid((y - horizon) * (3 + 25 * w))
-    light = 1 - 0.35 * f * ((x - 0.3 * p) ** 2 + (y + 0.2) ** 2)
-    tone = 0.55 + 0.45 * base
+    light = 1 - 0.28 * f * ((x - 0.3 * p) ** 2 + (y + 0.2) ** 2)
+    tone = 0.62 + 0.38 * base
     return tone * light * (1 - (0.25 * w - 0.08) * floor)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from core.procedural import furnish, goods, toys, vessels
+from core.procedural import furnish, gadgets, goods, toys, vessels
 from core.procedural.shapes import evaluate
 from core.procedural.table import ObjectTable, Row, build_table
 from core.procedural.wild import wild
@@ -43,7 +43,20 @@ FAMILIES: dict[str, tuple[Callable[[random.Random], list[Row]], float]] = {
     "shoe": (toys.shoe, 5),
     "bag": (toys.bag, 4),
     "food": (toys.food, 3),
-    "wild": (wild, 23),
+    "figure": (gadgets.figure, 4),
+    "robot": (gadgets.robot, 3),
+    "plane": (gadgets.plane, 3),
+    "gamepad": (gadgets.gamepad, 2),
+    "guitar": (gadgets.guitar, 2),
+    "watch": (gadgets.watch, 2),
+    "dryer": (gadgets.dryer, 3),
+    "hat": (gadgets.hat, 3),
+    "tool": (gadgets.tool, 3),
+    "house": (gadgets.house, 3),
+    "bed": (gadgets.bed, 2),
+    "lookout": (gadgets.lookout, 2),
+    "watering_can": (gadgets.can_with_spout, 2),
+    "wild": (wild, 33),
 }
 """Every family with its weight; the wild fifth stands last."""
 

@@ -90,7 +90,7 @@ def render(
     objects, views = pose.shape[:2]
     light = light if light is not None else studio_light(objects, table.device)
     if grid is None:
-        grid = build_grid(table, 80 if size <= 80 else 96 if size <= 160 else 160 if size <= 320 else 224)
+        grid = build_grid(table, 80 if size <= 80 else 96 if size <= 160 else 160 if size <= 320 else 192)
     rays = views * (size * supersample) ** 2
     block = max(1, (2**18 if table.device.type == "cpu" else 2**25) // rays)
     parts = []
