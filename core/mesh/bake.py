@@ -113,7 +113,8 @@ def dilate(texture: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np
 
 def _see(pictures: Pictures, points: NDArray[np.float64], normals: NDArray[np.float64]) -> Sight:
     color, cosine, trust = look(pictures.photo, points, normals)
-    ramp = np.clip((cosine - 0.15) / 0.3, 0, 1)
+    # Even seen at 80 degrees the photo beats a synthesized view: a wider ramp cost 2.5 dB on a box of cereals.
+    ramp = np.clip((cosine - 0.1) / 0.15, 0, 1)
     photo_weight = np.asarray(ramp * ramp * (3 - 2 * ramp) * trust, np.float32)
     total: Floats = np.zeros(len(points), np.float32)
     sum_color: Floats = np.zeros((len(points), 3), np.float32)

@@ -57,7 +57,10 @@ def finish_asset(
     placed = placement(levels[0].vertices, about.height_cm)
     pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces)
     files: dict[str, bytes] = {}
-    report: dict[str, Any] = {"levels": {}, "profile": params.profile}
+    made = {level.budget for level in levels}
+    # Holes cost faces: an object with a hundred of them has no sound thousand-face version.
+    left_out = [budget for budget in budgets if budget not in made]
+    report: dict[str, Any] = {"levels": {}, "levels_left_out": left_out, "profile": params.profile}
     for i, level in enumerate(levels):
         name = "model.glb" if i == 0 else f"lod{i}.glb"
         size = max(64, texture >> i)

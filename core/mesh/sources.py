@@ -23,13 +23,15 @@ class Source:
     trust: Floats
     """``(S, S, 1)`` 0 outside the object, rising to 1 a few pixels inside."""
     camera: Camera
+    cubic: bool
+    """Sampled with cubic splines (the photo: bilinear sampling would blur it a second time) or bilinearly."""
     depth: Floats
     """``(D, D, 1)`` distance along the axis to the nearest surface, the smallest of 3 x 3 pixels."""
 
 
 def photo_source(cutout: Cutout, camera: Camera, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Source:
     """The photo itself. The outermost pixels mix with what was behind the product and count little."""
-    return _source(cutout.rgba[..., :3], cutout.rgba[..., 3] > 200, camera, vertices, faces, 4.0)
+    return _source(cutout.rgba[..., :3], cutout.rgba[..., 3] > 200, camera, vertices, faces, 4.0, cubic=True)
 
 
 def view_sources(view_set: ViewSet, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> list[Source]:
@@ -52,6 +54,8 @@ def _source(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     fade: float,
+    *,
+    cubic: bool = False,
 ) -> Source:
     from scipy.ndimage import distance_transform_edt, minimum_filter
 
@@ -66,7 +70,7 @@ def _source(
     seen = cover(vertices, faces, camera, size, cull=True)
     depth[seen.pixels] = seen.depth
     nearest_depth = minimum_filter(depth.reshape(size, size), 3)
-    return Source(image, trust[..., None], camera, nearest_depth[..., None])
+    return Source(image, trust[..., None], camera, cubic, nearest_depth[..., None])
 
 
 def look(source: Source, points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
@@ -89,5 +93,14 @@ def look(source: Source, points: NDArray[np.float64], normals: NDArray[np.float6
     height = source.trust.shape[0]
     column, row = np.clip((place[seen] * height).astype(np.int64), 0, height - 1).T
     trust[facing[seen]] = source.trust[row, column, 0]
-    color[facing[seen]] = sample_texture(source.image, place[seen])
+    color[facing[seen]] = (_sample_cubic if source.cubic else sample_texture)(source.image, place[seen])
     return color, cosine, trust
+
+
+def _sample_cubic(image: NDArray[np.uint8], place: NDArray[np.float64]) -> Floats:
+    """Cubic spline samples ``(N, 3)`` of ``(S, S, 3)`` at ``(N, 2)`` in 0..1."""
+    from scipy.ndimage import map_coordinates
+
+    where = (place * image.shape[0] - 0.5)[:, ::-1].T
+    channels = [map_coordinates(image[..., i].astype(np.float32), where, order=3, mode="nearest") for i in range(3)]
+    return np.asarray(np.clip(np.stack(channels, -1), 0, 255), np.float32)
