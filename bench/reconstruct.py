@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from core.artifacts import Cutout, Field, ViewSet
+from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import MeshmillError
 from core.sjc.params import ReconstructParams
@@ -111,20 +111,14 @@ def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def fitted(model: Any, cutout: Cutout, view_set: ViewSet, options: argparse.Namespace, **changes: Any) -> Any:
     """The surface of a reconstruction, in the field's world."""
+    from core.mesh.params import MeshParams
+    from core.mesh.surface import extract_mesh
     from core.sjc import reconstruct
 
     given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     field = reconstruct(model, cutout, view_set, ReconstructParams(**(given | changes)), 0)
-    return surface_of(field)
-
-
-def surface_of(field: Field) -> tuple[np.ndarray, np.ndarray]:
-    """Marching cubes at the chosen isovalue, every cavity filled as the mesh stage does."""
-    from core.mesh.surface import march, solid
-
-    level = float(field.info["isovalue"])
-    vertices, faces = march(solid(np.minimum(field.density, 2 * level), level, 0.0))
-    return np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
+    mesh = extract_mesh(field, cutout, view_set, MeshParams())  # what the product is made of: closed, no floaters
+    return mesh.vertices, mesh.faces
 
 
 def measure(
