@@ -117,7 +117,7 @@ class _Hashing:
 @contextmanager
 def _translated(doing: str) -> Iterator[None]:
     """Every way that the client fails, as :class:`ObjectMissing` or :class:`StoreDown`."""
-    from minio.error import MinioException, S3Error
+    from minio.error import InvalidResponseError, MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
     try:
@@ -126,6 +126,10 @@ def _translated(doing: str) -> Iterator[None]:
         if error.code in MISSING:
             raise ObjectMissing(f"Cannot {doing}: it is not in the store.") from error
         raise StoreDown(f"Cannot {doing}: the store answered {error.code}.") from error
+    except InvalidResponseError as error:
+        if "code: 404" in str(error):  # minimal servers answer in a type that the client does not take for XML
+            raise ObjectMissing(f"Cannot {doing}: it is not in the store.") from error
+        raise StoreDown(f"Cannot {doing}: the store's answer is not understood.") from error
     except (MinioException, HTTPError, OSError) as error:
         raise StoreDown(f"Cannot {doing}: the store does not answer ({type(error).__name__}).") from error
 
