@@ -46,7 +46,7 @@ def compare_results(a: dict[str, Any], b: dict[str, Any], seed: int = 0, draws: 
         rng = np.random.default_rng(seed)
         means = difference[rng.integers(0, len(difference), (draws, len(difference)))].mean(1)
         low, high = np.quantile(means, [0.025, 0.975])
-        sure = (low > 0) - (high < 0)
+        sure = int(low > 0) - int(high < 0)
         rows.append(
             {
                 "figure": f"{group}.{name}",
@@ -57,7 +57,7 @@ def compare_results(a: dict[str, Any], b: dict[str, Any], seed: int = 0, draws: 
                 "high": round(float(high), 6),
                 "wins_of_b": int((difference * sign > 0).sum()),
                 "objects": len(pairs),
-                "better": {0: "neither", 1: "b", -1: "a"}[int(sure * sign)],
+                "better": {0: "neither", 1: "b", -1: "a"}[sure * sign],
             }
         )
     return rows

@@ -7,7 +7,7 @@
   // Our GLBs need no decoder; none may be fetched from elsewhere either.
   customElements.whenDefined("model-viewer").then(() => {
     const element = customElements.get("model-viewer");
-    element.dracoDecoderLocation = element.ktx2TranscoderLocation = element.meshoptDecoderLocation = "";
+    element.dracoDecoderLocation = element.ktx2TranscoderLocation = "";
     if (viewer && window.MESHMILL_MODEL) viewer.src = window.MESHMILL_MODEL;
   });
 

@@ -1,0 +1,140 @@
+"""The gallery in Debian's Chromium: grid, filters, the model really drawn, decisions, the export from a disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from db import assets
+from db.gallery import Filters
+from gallery.app import Access, create_app
+from gallery.export import export
+from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.conftest import HOSTILE, Shop
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium (CI does)"),
+]
+
+DRAWN = "document.querySelector('model-viewer')?.modelIsVisible === true"
+VIEWER = """(() => { const r = document.querySelector('model-viewer').getBoundingClientRect();
+return [r.left, r.top, r.right, r.bottom].map(Math.round); })()"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_chromium()
+    assert program
+    window = Browser(program, tmp_path_factory.mktemp("chromium"))
+    window.resize(1200, 900)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def served(shop: Shop) -> Iterator[str]:
+    """The gallery on a real port, deciding allowed, token asked."""
+    app = create_app(shop.engine, shop.store, Access(review=True, token="sesame"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+
+
+def keep(browser: Browser, name: str) -> np.ndarray:
+    """The page's pixels ``(H, W, 3)``; also a file where MESHMILL_SCREENSHOTS names a folder."""
+    data = browser.screenshot()
+    if folder := os.environ.get("MESHMILL_SCREENSHOTS"):
+        (Path(folder) / f"{name}.png").write_bytes(data)
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def red_share(browser: Browser, name: str) -> float:
+    """How much of the viewer is the red of the cube."""
+    left, top, right, bottom = browser.evaluate(VIEWER)
+    pixels = keep(browser, name)[max(0, top) : bottom, left:right]
+    return float(((pixels[..., 0] > 110) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)).mean())
+
+
+def test_grid_filters_and_keys(browser: Browser, served: str):
+    browser.open(served + "/")
+    assert browser.evaluate("document.querySelectorAll('.card').length") == len(HOSTILE)
+    assert browser.evaluate("document.body.innerText.includes('<script>alert(1)</script>')")
+    keep(browser, "grid")
+    browser.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j'}))")
+    assert browser.evaluate("document.activeElement.className") == "card"
+    browser.evaluate("document.activeElement.blur(), document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
+    assert browser.evaluate("document.activeElement.id") == "search"
+    browser.evaluate("document.querySelector('[name=status]').value = 'review', document.forms[0].submit()")
+    browser.until("location.search.includes('status=review') && document.readyState === 'complete'")
+    assert browser.evaluate("document.querySelectorAll('.card').length") == 2
+
+
+def test_the_model_is_really_drawn_and_nothing_comes_from_outside(browser: Browser, served: str):
+    browser.requests.clear()
+    browser.errors.clear()
+    browser.open(served + "/assets/asset-0000")
+    browser.until(DRAWN)
+    time.sleep(1.0)
+    assert red_share(browser, "asset") > 0.05
+    assert [url for url in browser.requests if not url.startswith((served, "blob:", "data:"))] == []
+    assert [error for error in browser.errors if "Content Security Policy" in error] == []
+
+
+def test_a_page_fits_a_phone(browser: Browser, served: str):
+    browser.resize(390, 800)
+    try:
+        for path in ("/", "/assets/asset-0006"):
+            browser.open(served + path)
+            keep(browser, f"phone{len(path)}")
+            assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        browser.resize(1200, 900)
+
+
+def test_deciding_changes_the_database(browser: Browser, served: str, shop: Shop):
+    browser.open(served + "/assets/asset-0001")
+    browser.evaluate("document.querySelector('[name=token]').value = 'sesame'")
+    browser.evaluate("document.querySelector('[name=note]').value = 'good enough'")
+    browser.evaluate("document.getElementById('approve').click()")
+    browser.until("document.readyState === 'complete' && document.body.innerText.includes('good enough')")
+    row = assets.lineage(shop.engine, "asset-0001")
+    assert (row["status"], row["reviews"][-1]["note"]) == ("finished", "good enough")
+    browser.open(served + "/assets/asset-0000")
+    browser.evaluate("document.querySelector('[name=token]').value = 'sesame'")
+    browser.evaluate("document.getElementById('reject').click()")
+    browser.until("document.readyState === 'complete' && document.querySelector('.reviews') !== null")
+    assert assets.lineage(shop.engine, "asset-0000")["status"] == "failed"
+
+
+def test_the_export_opens_from_a_disk(browser: Browser, shop: Shop, tmp_path: Path):
+    out = tmp_path / "export"
+    export(shop.engine, shop.store, out, Filters())
+    browser.requests.clear()
+    browser.open(f"file://{out}/index.html")
+    assert browser.evaluate("document.querySelectorAll('.card').length") == len(HOSTILE)
+    browser.evaluate(
+        "document.getElementById('search').value = 'mug', document.getElementById('search')"
+        ".dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+    assert browser.evaluate("[...document.querySelectorAll('.card')].filter(c => !c.hidden).length") == 1
+    link = browser.evaluate("[...document.querySelectorAll('.card')].find(c => !c.hidden).href")
+    browser.open(link)
+    browser.until(DRAWN)
+    time.sleep(1.0)
+    assert red_share(browser, "export") > 0.05
+    assert [url for url in browser.requests if not url.startswith(("file:", "blob:", "data:"))] == []
