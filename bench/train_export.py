@@ -2,14 +2,15 @@
 
     python bench/train_export.py --run RUN --out models/starter [--eval-dev ../shared/eval-dev] [--cases 48]
 
-RUN is the ``out_dir`` of ``train_views``. Writes the checkpoint folder, ``metrics.json`` and ``model card`` facts;
-pictures go to ``docs/pictures/``. Never touches the run.
+RUN is the ``out_dir`` of ``train_views``. Writes the checkpoint folder and ``metrics.json`` in it;
+pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -31,14 +32,15 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=32)
     parser.add_argument("--views", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[1.5])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
     config = TrainViewsConfig(data=DataConfig())
     model, state = resume_model(options.run, config)
-    export(model, state, options.out, config)
+    fresh = export(model, state, options.run / "export", config)
+    shutil.copytree(fresh, options.out, dirs_exist_ok=True)  # beside the model card, which stays
     model = load_model(options.out)
     use_single_token_shortcut(model)
     loss_curve(state.history, options.pictures / "starter-loss.png", "v objective")
