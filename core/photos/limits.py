@@ -13,8 +13,8 @@ class PhotoLimits:
     """Largest file: an 80-megapixel BMP or TIFF still fits."""
     max_pixels: int = 80_000_000
     """Below Pillow's own warning (89 megapixels); with the codecs' working copies this stays under 1 GiB."""
-    max_pixels_heavy: int = 40_000_000
-    """For WebP, AVIF and HEIC, whose decoders hold several full-size copies: an AVIF of 50 megapixels took 1.15 GiB."""
+    max_pixels_heavy: int = 50_000_000
+    """For WebP, AVIF and HEIC, whose decoders hold several full-size copies: a WebP of 50 megapixels takes 870 MiB."""
     max_scans: int = 100
     """Scans of one JPEG: a progressive photo has about ten, a file made to stall a decoder thousands."""
     min_side: int = 128
