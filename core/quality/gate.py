@@ -99,7 +99,7 @@ def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]
         return Assessment(0.0, "failed", (reason,), {})
     qualities = {check.metric: ramp(metrics[check.metric], check) for check in CHECKS if check.metric in metrics}
     score = round(combine(qualities), 4)
-    named = sorted((q, check) for check in CHECKS if (q := qualities.get(check.metric, 1.0)) < params.named)
+    named = [(q, check) for check in CHECKS if (q := qualities.get(check.metric, 1.0)) < params.named]
     reasons = [
         Reason(check.metric, check.sentence.format(value=metrics[check.metric]), round(quality, 4))
         for quality, check in sorted(named, key=lambda item: item[0])
