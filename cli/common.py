@@ -36,8 +36,11 @@ def console() -> Console:
 @contextmanager
 def sentences() -> Iterator[None]:
     """Turn the error tree into a sentence and an exit code: 2 for wrong usage, 1 for everything else."""
+    import signal
+
     from core.errors import InputError, MeshmillError
 
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except InputError as error:
@@ -48,6 +51,11 @@ def sentences() -> Iterator[None]:
         stop(str(error).strip("'\""), 1)
     except KeyboardInterrupt:
         stop("Stopped. What was finished is kept; run the same command again to go on.", 130)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """A service manager's SIGTERM ends a command like Ctrl-C does: workers stopped, leases left to expire."""
+    raise KeyboardInterrupt
 
 
 def stop(sentence: str, code: int) -> NoReturn:

@@ -33,6 +33,23 @@ def views(
         put_json({"checkpoint": str(export)}) if json else typer.echo(str(export))
 
 
+@app.command()
+def segmenter(
+    out: Out,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, help="The whole budget: the learning rate follows it.")
+    ] = 45,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Train the small segmenter on composites of procedural products; ends with an ONNX file."""
+    with sentences():
+        from core.segment.training import train_segmenter
+
+        export = train_segmenter(out, minutes, seed, _lines)
+        put_json({"checkpoint": str(export)}) if json else typer.echo(str(export))
+
+
 def _lines(step: str, done: int, total: int, **figures: Any) -> None:
     shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, (int, float)))
     say(f"{step} {done}/{total} {shown}")

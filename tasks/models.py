@@ -94,9 +94,9 @@ def resolve_segmenter(settings: Settings, name: str, registered: Lookup) -> Weig
     row = registered(name, "segmenter")
     if row is not None:
         return Weights("segmenter", name, row.path, row.sha256, row.licence, row.commercial, row.attribution)
-    from core.segment.segmenters import SEGMENTERS, STARTER, _downloaded
+    from core.segment.segmenters import SEGMENTERS, STARTER, downloaded_model
 
-    path = STARTER if name == "starter" else _downloaded(name) if name in SEGMENTERS else Path(name).expanduser()
+    path = STARTER if name == "starter" else downloaded_model(name) if name in SEGMENTERS else Path(name).expanduser()
     if not path.is_file():
         raise CheckpointError(f"The segmentation model {path} does not exist.")
     entry = SEGMENTERS.get(name)

@@ -66,7 +66,7 @@ def load_segmenter(name_or_path: str | Path = "starter") -> Segmenter:
     if name == "starter":
         return _load(name, _existing(STARTER), None, "Apache-2.0")
     if name in SEGMENTERS:
-        return _load(name, _downloaded(name), name, SEGMENTERS[name].licence)
+        return _load(name, downloaded_model(name), name, SEGMENTERS[name].licence)
     if name.endswith(".onnx"):
         path = _existing(Path(name))
         return _load(path.stem, path, None, None)
@@ -80,7 +80,7 @@ def _existing(path: Path) -> Path:
     return path.resolve()
 
 
-def _downloaded(name: str) -> Path:
+def downloaded_model(name: str) -> Path:
     """Where rembg keeps the model, in its present or its former layout."""
     homes = [os.environ.get("U2NET_HOME"), os.environ.get("REMBG_HOME"), "~/.rembg", "~/.u2net"]
     for home in [Path(home).expanduser() for home in homes if home]:
