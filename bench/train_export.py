@@ -1,6 +1,6 @@
 """Export and measure a training run while it goes on (or after): averaged weights in fp16, metrics, sheet, loss curve.
 
-    python bench/train_export.py --run RUN --out models/starter [--eval-dev ../shared/eval-dev] [--cases 48]
+    python bench/train_export.py --run RUN --out models/starter [--steps 1 10] [--guidance 1]
 
 RUN is the ``out_dir`` of ``train_views``. Writes the checkpoint folder and ``metrics.json`` in it;
 pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--eval-dev", type=Path, default=Path("../shared/eval-dev"))
     parser.add_argument("--objects", type=int, default=32)
     parser.add_argument("--views", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -55,12 +55,12 @@ def main() -> None:
         "measured": time.strftime("%Y-%m-%d %H:%M"),
     }
     for name, cases in sets.items():
-        for guidance in options.guidance:
-            label = name if len(options.guidance) == 1 else f"{name}, guidance {guidance}"
-            metrics[label] = evaluate(model, cases, steps=options.steps, guidance=guidance)
+        for steps in options.steps:
+            label = f"{name}, {steps} steps"
+            metrics[label] = evaluate(model, cases, steps=steps, guidance=options.guidance)
             print(label, json.dumps(metrics[label]), flush=True)
     cases = sets["procedural"]
-    images = predict(model, cases, steps=options.steps, guidance=options.guidance[0])
+    images = predict(model, cases, steps=options.steps[-1], guidance=options.guidance)
     contact_sheet(cases, images, options.pictures / "starter-sheet.png", objects=12, columns=options.views)
     (options.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
 
