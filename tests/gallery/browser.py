@@ -57,10 +57,15 @@ class Browser:
     @staticmethod
     def _wait(ready: Any, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while not ready():
-            if time.monotonic() > end:
-                raise TimeoutError("the browser was not ready in time")
+        while time.monotonic() < end:
+            try:
+                if ready():
+                    return
+            except RuntimeError as error:  # asked in the middle of a navigation
+                if "navigated" not in str(error) and "context" not in str(error):
+                    raise
             time.sleep(0.1)
+        raise TimeoutError("the browser was not ready in time")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._count += 1
