@@ -88,15 +88,17 @@ def add(
 def verify(
     name: Annotated[str, typer.Argument(help="A registered or shipped model, or a path.")], json: Json = False
 ) -> None:
-    """Check that a model's files are the registered ones and load; exit 1 where not."""
+    """Check that a model's files are the registered ones, load, hold finite values and compute; exit 1 where not."""
     with sentences():
-        from core.zero123.checkpoints import load_model
+        from dataclasses import asdict
+
+        from core.zero123 import verify_checkpoint
         from tasks.models import registered_in, resolve_views
 
         house = open_house_for_people()
         weights = resolve_views(house.settings, name, registered_in(house.engine))
         house.close()
-        model = load_model(weights.path, "cpu")
-        parameters = sum(p.numel() for part in model.parts.values() for p in part.parameters())
-        document = {"name": name, "path": weights.path, "sha256": weights.sha256, "parameters": parameters}
-        put_json(document) if json else typer.echo(f"{name} is sound: {parameters:,} parameters, {weights.sha256}")
+        report = verify_checkpoint(weights.path)
+        document = asdict(report) | {"name": name, "path": weights.path, "content": weights.sha256}
+        parts = ", ".join(f"{part} {count:,}" for part, count in report.parameters.items())
+        put_json(document) if json else typer.echo(f"{name} is sound: {parts} parameters; content {weights.sha256}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-LADDERS: dict[str, tuple[dict[str, float], ...]] = {}
+LADDERS: dict[str, tuple[dict[str, float], ...]] = {"views": ({"batch": 0.5},) * 3}
 """Stage to steps down; each names parameters and the factor they shrink by."""
 
 
