@@ -37,8 +37,11 @@ class Recipe(Parameters):
 
 NAMED: dict[str, dict[str, Any]] = {
     "starter": {},
-    "preview": {"views": {"steps": 10}, "reconstruct": {"steps": 80}, "finish": {"faces": 5000, "texture": 512}},
-    "zero123-xl": {"views": {"checkpoint": "zero123-xl", "steps": 50}},
+    "preview": {"reconstruct": {"steps": 80}, "finish": {"faces": 5000, "texture": 512}},
+    "zero123-xl": {
+        "views": {"checkpoint": "zero123-xl", "steps": 50, "guidance": 3},
+        "reconstruct": {"guidance": 3},
+    },
 }
 """Recipes by name, as differences from the defaults."""
 

@@ -21,7 +21,7 @@ class ReconstructParams(Parameters):
     score_from: float = Field(0.4, ge=0, le=1, description="Share of the run after which score steps begin (fast)")
     noise_start: float = Field(0.6, gt=0, le=1, description="Share of the timesteps the noise is annealed from (fast)")
     noise_end: float = Field(0.2, gt=0, le=1, description="Share of the timesteps the noise is annealed to (fast)")
-    guidance: float = Field(2.0, ge=0, le=100, description="Guidance of the score (fast); the starter wants 1 to 2")
+    guidance: float = Field(1.0, ge=0, le=100, description="Guidance of the score (fast)")
     released_guidance: float = Field(100.0, ge=0, le=1000, description="Guidance of the released preset")
     fit_weight: float = Field(1.0, ge=0, description="Fit to the synthesized views (fast)")
     score_weight: float = Field(1.0, ge=0, description="Score of the diffusion model")
