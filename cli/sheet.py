@@ -15,8 +15,8 @@ from tasks.house import House
 CELL = 192
 """Pixels a picture."""
 
-PICTURES = ("cutout.png", "views.png")
-"""Kinds of artifacts that a row shows, left to right, before the previews of the finished model."""
+PICTURES = ("cutout.png", "views.png", "hero.png", "contact.png")
+"""Kinds of artifacts that a row shows, left to right: what went in, what the model drew, what came out."""
 
 
 def write_sheet(house: House, document: dict[str, Any], out: Path) -> str | None:
@@ -24,7 +24,6 @@ def write_sheet(house: House, document: dict[str, Any], out: Path) -> str | None
     rows = []
     for asset in document["assets"]:
         pictures = [picture for kind in PICTURES if (picture := _picture(house, asset["asset_id"], kind))]
-        pictures += _previews(house, asset["asset_id"])
         rows.append((asset, pictures))
     width = max((len(pictures) for _, pictures in rows), default=0)
     if not width:
@@ -53,9 +52,3 @@ def _picture(house: House, asset_id: str, kind: str) -> Image.Image | None:
     cell = Image.new("RGB", (CELL, CELL), "white")
     cell.paste(white.convert("RGB"), ((CELL - white.width) // 2, (CELL - white.height) // 2))
     return cell
-
-
-def _previews(house: House, asset_id: str) -> list[Image.Image]:
-    """Renders of the finished model: the finish stage's own previews."""
-    kinds = [f"preview{i}.png" for i in range(4)] + ["preview.png"]
-    return [picture for kind in kinds if (picture := _picture(house, asset_id, kind))]

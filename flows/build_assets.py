@@ -44,15 +44,20 @@ def build_shard(house: House, asset_ids: Sequence[str], force: bool = False) -> 
     statuses: dict[str, str] = {}
     with ThreadPoolExecutor(lanes, "finish") as pool:
         pending: list[tuple[str, Future[str]]] = []
-        for number, asset_id in enumerate(asset_ids):
-            try:
-                state = _through_models(house, asset_id, force)
-            except (MeshmillError, *TRANSIENT) as error:
-                statuses[asset_id] = fail_asset(house, asset_id, error)
-                continue
-            pending.append((asset_id, pool.submit(copy_context().run, _finish, house, state, number % lanes)))
-        for asset_id, future in pending:
-            statuses[asset_id] = future.result()
+        try:
+            for number, asset_id in enumerate(asset_ids):
+                try:
+                    state = _through_models(house, asset_id, force)
+                except (MeshmillError, *TRANSIENT) as error:
+                    statuses[asset_id] = fail_asset(house, asset_id, error)
+                    continue
+                pending.append((asset_id, pool.submit(copy_context().run, _finish, house, state, number % lanes)))
+            for asset_id, future in pending:
+                statuses[asset_id] = future.result()
+        except BaseException:
+            house.stop()  # else leaving the pool would wait for finishing that nobody wants any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return statuses
 
 
@@ -77,4 +82,6 @@ def _finish(house: House, state: Progressing, lane: int) -> str:
             advance(state, stage, run_as_task(request(state, stage, lane)))
         return end_asset(house, state)
     except (MeshmillError, *TRANSIENT) as error:
+        if house.stopping.is_set():
+            return "running"  # not its fault: the next run takes it up again
         return fail_asset(house, state.job.asset_id, error)

@@ -61,6 +61,8 @@ class House:
     listener: Listener = field(default_factory=Silent)
     owner: str = field(default_factory=owner_name)
     _workers: dict[str, StageWorker] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the run was interrupted: nothing waits any longer, what is unfinished stays for the next run."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -79,10 +81,15 @@ class House:
                 self._workers[name] = StageWorker(self.compute, name, threads=1 if beside else None)
             return self._workers[name]
 
+    def stop(self) -> None:
+        """Interrupted: end the workers at once; threads that wait for them come back with an error."""
+        self.stopping.set()
+        for worker in list(self._workers.values()):
+            worker.close()
+
     def close(self) -> None:
         """Stop the workers and let the database go."""
-        for worker in self._workers.values():
-            worker.close()
+        self.stop()
         self.engine.dispose()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import MeshmillError, OutOfMemory
+from core.errors import MeshmillError, OutOfMemory, StageError
 from db import leases, stage_runs
 from db.stage_runs import FinishedRun, LeaseLost, Stored
 from storage import ObjectDamaged, ObjectMissing
@@ -61,6 +61,8 @@ def run_stage(house: House, request: StageRequest) -> StageResult:
     if request.force:
         stage_runs.set_aside(house.engine, key)
     while True:
+        if house.stopping.is_set():
+            raise StageError("The run was stopped before this stage.")
         found = _usable(house, key)
         if found is not None:
             return _linked(house, request, found, reused=True)
@@ -186,6 +188,9 @@ def _attempt(
             figures=figures,
         )
     except LeaseLost:
+        raise
+    except KeyboardInterrupt:
+        leases.release(house.engine, key, house.owner)  # the next run need not wait for it to expire
         raise
     except Exception as error:
         known = as_meshmill_error(error)
