@@ -62,6 +62,9 @@ def main() -> None:
 
     from core.procedural import generate_objects, to_mesh
 
+    import torch
+
+    torch.set_num_threads(1)
     table = generate_objects(range(options.first_seed, options.first_seed + options.objects))
     rows, began = [], time.monotonic()
     for index in range(options.objects):
