@@ -58,11 +58,10 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=900_000)
     options = parser.parse_args()
 
+    import torch
     from scipy.stats import spearmanr
 
     from core.procedural import generate_objects, to_mesh
-
-    import torch
 
     torch.set_num_threads(1)
     table = generate_objects(range(options.first_seed, options.first_seed + options.objects))
