@@ -39,7 +39,7 @@ def segmenter(
     minutes: Annotated[
         float, typer.Option("--minutes", min=0.1, help="The whole budget: the learning rate follows it.")
     ] = 45,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Every random draw follows from it.")] = 0,
     json: Json = False,
 ) -> None:
     """Train the small segmenter on composites of procedural products; ends with an ONNX file."""

@@ -24,6 +24,8 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return OutOfMemory("There was not enough memory for this stage.")
     if isinstance(error, OSError) and error.errno == 28:
         return TransientError("The disk is full: free some space, then run again.")
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return TransientError(f"A connection broke: {error}.")
     text = str(error).strip().splitlines()
     return StageError(f"An unexpected {type(error).__name__}: {text[0] if text else 'no message'}.")
 

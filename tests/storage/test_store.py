@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_port
+from ports import free_port
 
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, open_store, read_bytes
 from storage.s3 import PART, S3Store, open_s3
