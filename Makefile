@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test check format clean
+.PHONY: demo test test-slow check format clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,7 +17,11 @@ demo: $(VENV)/.installed
 	$(BIN)/meshmill run examples/photos --out demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+# Minutes each, gigabytes for one of them: 20 kills, the full-size model, long fuzzing, training that resumes.
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from tasks.house import House
 CELL = 192
 """Pixels a picture."""
 
-PICTURES = ("cutout.png", "views.png", "hero.png", "contact.png")
+PICTURES = ("cutout.png", "views.png", "hero.png")
 """Kinds of artifacts that a row shows, left to right: what went in, what the model drew, what came out."""
 
 
