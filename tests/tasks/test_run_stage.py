@@ -155,8 +155,11 @@ def test_two_workers_on_one_catalogue_build_each_key_once(
         (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
     houses = [shop.house(), shop.house()]
     plan, models = shop.plan(houses[0])
+    # From both ends: each surely builds something, and they meet in the middle.
+    orders = (plan.build, plan.build[::-1])
     threads = [
-        threading.Thread(target=build_ahead, args=(house, plan.build, models, lambda: False)) for house in houses
+        threading.Thread(target=build_ahead, args=(house, order, models, lambda: False))
+        for house, order in zip(houses, orders, strict=True)
     ]
     for thread in threads:
         thread.start()
