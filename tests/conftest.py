@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.append(str(REPOSITORY / "tests" / "tasks"))  # fake_stages, which worker processes import by name
 
 
 @pytest.fixture(scope="session")

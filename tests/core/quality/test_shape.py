@@ -6,23 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from closed_solids import box, sphere
 
 from core.cameras import Camera
 from core.quality import shape
-
-
-def box(x: float = 1, y: float = 1, z: float = 1, centre: tuple[float, float, float] = (0, 0, 0)) -> shape.Surface:
-    corners = np.array([[i, j, k] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (-0.5, 0.5)])
-    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
-    faces = np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], np.int64)
-    return corners * [x, y, z] + centre, faces
-
-
-def sphere(radius: float) -> shape.Surface:
-    import trimesh
-
-    mesh = trimesh.creation.icosphere(subdivisions=4, radius=radius)
-    return np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64)
 
 
 def test_normalised_has_unit_longest_side_and_is_centred():
