@@ -1,0 +1,23 @@
+"""`python fake_cli.py run PHOTOS …`: the real `meshmill` command with stages that cost nothing. Used by tests."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tasks"))
+
+
+def main() -> None:
+    import fake_stages
+
+    import cli.main
+    import tasks.house
+
+    tasks.house.open_house = functools.partial(tasks.house.open_house, compute=fake_stages.compute)
+    cli.main.main()
+
+
+if __name__ == "__main__":
+    main()
