@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from db.stage_runs import NewArtifact, Stored, photo_artifact
@@ -36,14 +37,13 @@ def kind_of(name: str) -> str:
     return stem if suffix in ("npz", "json") else name
 
 
-def store_file(house: House, name: str, data: bytes) -> NewArtifact:
-    """Put one made file into the store; its row comes with the stage run's end."""
+def store_file(house: House, name: str, data: bytes, alive: Callable[[], None] = lambda: None) -> NewArtifact:
+    """Put one made file into the store, waiting out an outage; its row comes with the stage run's end."""
     suffix = Path(name).suffix.lower()
     sha256 = hashlib.sha256(data).hexdigest()
     key = content_key(sha256, suffix)
     media_type = MEDIA_TYPES.get(suffix, "application/octet-stream")
-    if house.store.size(key) != len(data):
-        house.store.put(data, key, sha256, media_type)
+    house.keep(lambda: _put(house, data, key, sha256, len(data), media_type), alive)
     return NewArtifact(kind_of(name), key, house.store.uri(key), sha256, len(data), media_type)
 
 
@@ -51,17 +51,21 @@ def store_photo(house: House, source: Path | bytes, sha256: str, size: int) -> S
     """Keep a photo's own bytes, which reproduction starts from. The type is not guessed from its name: photos are
     served as downloads only."""
     key = content_key(sha256, "")
+    media_type = "application/octet-stream"
+    house.keep(lambda: _put(house, source, key, sha256, size, media_type))
+    return house.ask(photo_artifact, NewArtifact("photo", key, house.store.uri(key), sha256, size, media_type))
+
+
+def _put(house: House, source: Path | bytes, key: str, sha256: str, size: int, media_type: str) -> None:
+    """Equal bytes are stored once; an object of another length was left by a server that died in mid-upload."""
     if house.store.size(key) != size:
-        house.store.put(source, key, sha256, "application/octet-stream")
-    return photo_artifact(
-        house.engine, NewArtifact("photo", key, house.store.uri(key), sha256, size, "application/octet-stream")
-    )
+        house.store.put(source, key, sha256, media_type)
 
 
 def load(house: House, artifact: Stored) -> bytes:
     """Raises ObjectMissing, ObjectDamaged, StoreDown."""
-    return read_bytes(house.store, artifact.key, artifact.sha256)
+    return house.keep(lambda: read_bytes(house.store, artifact.key, artifact.sha256))
 
 
 def exists(house: House, artifact: Stored) -> bool:
-    return house.store.size(artifact.key) == artifact.bytes
+    return house.keep(lambda: house.store.size(artifact.key)) == artifact.bytes

@@ -53,8 +53,9 @@ SEEDED = frozenset({"views", "reconstruct"})
 
 def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> Progressing:
     """Mark the asset as running and put its photo into the store. Raises :class:`UnreadablePhoto`, TransientError."""
-    job = assets.job(house.engine, asset_id)
-    assets.set_status(house.engine, asset_id, "running")
+    job = house.ask(assets.job, asset_id)
+    if job.status not in ("finished", "review"):  # a second worker on the same catalogue hides nothing from readers
+        house.ask(assets.set_status, asset_id, "running")
     state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
     photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)
     state.made["photo"] = store_photo(house, photo.source, job.candidate.photo_sha256, photo.bytes)
@@ -96,8 +97,8 @@ def end_asset(house: House, state: Progressing) -> str:
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
     reason = " ".join(verdict["reasons"]) or None
-    assets.set_status(
-        house.engine,
+    house.ask(
+        assets.set_status,
         state.job.asset_id,
         status,
         verdict=verdict["verdict"],
@@ -118,7 +119,7 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
     """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
     known = as_meshmill_error(error)
     status = status_of(known)
-    assets.set_status(house.engine, asset_id, status, reason=str(known), error_class=type(known).__name__)
+    house.ask(assets.set_status, asset_id, status, reason=str(known), error_class=type(known).__name__)
     house.listener.asset(asset_id, status, str(known))
     return status
 

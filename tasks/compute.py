@@ -5,17 +5,23 @@ from __future__ import annotations
 import io
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.progress import Progress
-from tasks.worker import StageCall, StageOutput
+from tasks.slots import slot
+from tasks.worker import WAITING, StageCall, StageOutput
+
+GPU_STAGES = frozenset({"views", "reconstruct"})
+"""Stages that want a GPU to themselves."""
 
 
 def compute(call: StageCall, progress: Progress) -> StageOutput:
     """Compute one stage with core's functions. Raises :mod:`core.errors`."""
-    output = _STAGES[call.stage](call, progress)
+    with _slot(call, progress):
+        output = _STAGES[call.stage](call, progress)
     return StageOutput(output.files, output.figures, output.device, _peak_memory(output.device))
 
 
@@ -163,6 +169,16 @@ def _device(call: StageCall) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _slot(call: StageCall, progress: Progress) -> AbstractContextManager[None]:
+    """The GPU for this stage alone, whichever run, user or database of this host it belongs to."""
+    if call.stage not in GPU_STAGES or not _device(call).startswith("cuda"):
+        return nullcontext()
+    import torch
+
+    name = f"gpu-{torch.cuda.get_device_properties(_device(call)).uuid}"
+    return slot(name, lambda: progress(WAITING, 0, 1))
 
 
 def _peak_memory(device: str) -> int | None:

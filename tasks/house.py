@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Engine
 
@@ -17,8 +18,12 @@ from db.leases import owner_name
 from db.migrate import upgrade
 from storage import Store, open_store
 from tasks.compute import compute
+from tasks.patience import patiently
 from tasks.settings import Settings
 from tasks.worker import Compute, StageWorker
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CPU_STAGES = frozenset({"mesh", "finish", "assess"})
 """Stages that need no model: they run beside it, so that a GPU never waits for a mesh."""
@@ -80,6 +85,14 @@ class House:
             if name not in self._workers:
                 self._workers[name] = StageWorker(self.compute, name, threads=1 if beside else None)
             return self._workers[name]
+
+    def ask(self, question: Callable[Concatenate[Engine, P], T], *args: P.args, **more: P.kwargs) -> T:
+        """A query of ``db``, asked again while the database is being restarted; it must bear being asked twice."""
+        return patiently(lambda: question(self.engine, *args, **more), self.settings.database_patience, self.stopping)
+
+    def keep(self, work: Callable[[], T], alive: Callable[[], None] = lambda: None) -> T:
+        """Something done with the store, done again while the store is down."""
+        return patiently(work, self.settings.store_patience, self.stopping, alive)
 
     def stop(self) -> None:
         """Interrupted: end the workers at once; threads that wait for them come back with an error."""

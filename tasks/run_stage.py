@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import MeshmillError, OutOfMemory, StageError
 from db import leases, stage_runs
+from db.engine import DatabaseDown
 from db.stage_runs import FinishedRun, LeaseLost, Stored
 from storage import ObjectDamaged, ObjectMissing
 from tasks.artifacts import exists, load, store_file
@@ -58,25 +60,35 @@ def run_stage(house: House, request: StageRequest) -> StageResult:
     """Reuse or build. Raises the stage's own error from :mod:`core.errors`, recorded already."""
     parameters = _parameters(request)
     key = stage_key(parameters)
+    owner = _owner(house, request)
     if request.force:
-        stage_runs.set_aside(house.engine, key)
+        house.ask(stage_runs.set_aside, key)
     while True:
         if house.stopping.is_set():
             raise StageError("The run was stopped before this stage.")
         found = _usable(house, key)
         if found is not None:
             return _linked(house, request, found, reused=True)
-        if not leases.claim(house.engine, key, house.owner, house.settings.lease_seconds):
+        if not _claimed(house, key, owner):
             time.sleep(POLL_SECONDS)
             continue
         found = _usable(house, key)  # it may have been finished between the look and the claim
         if found is not None:
-            leases.release(house.engine, key, house.owner)
+            house.ask(leases.release, key, owner)
             return _linked(house, request, found, reused=True)
         try:
             return _linked(house, request, _build(house, request, key, parameters), reused=False)
         except LeaseLost:
             continue
+
+
+def _owner(house: House, request: StageRequest) -> str:
+    """Each lane of a process is a holder of its own: two products with the same photo share keys."""
+    return f"{house.owner}/{request.lane}"
+
+
+def _claimed(house: House, key: str, owner: str) -> bool:
+    return house.ask(leases.claim, key, owner, house.settings.lease_seconds)
 
 
 def _parameters(request: StageRequest) -> dict[str, Any]:
@@ -95,15 +107,15 @@ def _parameters(request: StageRequest) -> dict[str, Any]:
 
 def _usable(house: House, key: str) -> FinishedRun | None:
     """A finished run whose objects still stand; one whose objects are gone is set aside."""
-    found = stage_runs.find_finished(house.engine, key)
+    found = house.ask(stage_runs.find_finished, key)
     if found is not None and not all(exists(house, stored) for stored in found.artifacts):
-        stage_runs.set_aside(house.engine, key)
+        house.ask(stage_runs.set_aside, key)
         return None
     return found
 
 
 def _linked(house: House, request: StageRequest, run: FinishedRun, reused: bool) -> StageResult:
-    stage_runs.link_asset(house.engine, request.asset_id, request.stage, run.id, reused)
+    house.ask(stage_runs.link_asset, request.asset_id, request.stage, run.id, reused)
     house.listener.stage(request.asset_id, request.stage, "reused" if reused else "finished", seconds=run.seconds)
     return StageResult(run, reused)
 
@@ -111,22 +123,23 @@ def _linked(house: House, request: StageRequest, run: FinishedRun, reused: bool)
 def _build(house: House, request: StageRequest, key: str, parameters: dict[str, Any]) -> FinishedRun:
     """Compute under our lease, one step further down the memory ladder after each :class:`OutOfMemory`."""
     house.listener.stage(request.asset_id, request.stage, "started")
-    inputs = _load_inputs(house, request, key)
+    owner = _owner(house, request)
+    inputs = _load_inputs(house, request, key, owner)
     steps = len(LADDERS.get(request.stage, ()))
     for ladder in range(steps + 1):
         try:
-            return _attempt(house, request, key, parameters, inputs, ladder)
+            return _attempt(house, request, key, owner, parameters, inputs, ladder)
         except OutOfMemory:
-            if ladder == steps or not leases.claim(house.engine, key, house.owner, house.settings.lease_seconds):
+            if ladder == steps or not _claimed(house, key, owner):
                 raise
     raise AssertionError("unreachable")
 
 
-def _load_inputs(house: House, request: StageRequest, key: str) -> dict[str, bytes]:
+def _load_inputs(house: House, request: StageRequest, key: str, owner: str) -> dict[str, bytes]:
     try:
         return {role: load(house, stored) for role, stored in request.inputs.items()}
     except (ObjectMissing, ObjectDamaged):
-        leases.release(house.engine, key, house.owner)
+        house.ask(leases.release, key, owner)
         raise
 
 
@@ -134,21 +147,23 @@ def _attempt(
     house: House,
     request: StageRequest,
     key: str,
+    owner: str,
     parameters: dict[str, Any],
     inputs: dict[str, bytes],
     ladder: int,
 ) -> FinishedRun:
-    run_id = stage_runs.begin(
-        house.engine,
+    run_id = house.ask(
+        stage_runs.begin,
         key,
         stage=request.stage,
         version=VERSIONS[request.stage],
         parameters=parameters,
-        owner=house.owner,
+        owner=owner,
         ladder=ladder,
         prefect_run_id=request.prefect_run_id,
     )
     started = time.monotonic()
+    renewal = _Renewal(house, key, owner)
     checkpoint = house.scratch / f"{key}.checkpoint"
     call = StageCall(
         request.stage,
@@ -167,18 +182,18 @@ def _attempt(
                 request.asset_id, request.stage, step, done, total, **figures
             ),
             house.settings.stage_timeout,
-            _Renewal(house, key),
+            renewal,
         )
-        made = [store_file(house, name, data) for name, data in output.files.items()]
+        made = [store_file(house, name, data, renewal) for name, data in output.files.items()]
         seconds = output.seconds
         rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour
         cost = seconds / 3600 * rate
         figures = dict(output.figures)
-        rows = stage_runs.finish(
-            house.engine,
+        rows = house.ask(
+            stage_runs.finish,
             run_id,
             key,
-            house.owner,
+            owner,
             inputs={role: stored.id for role, stored in request.inputs.items()},
             artifacts=made,
             seconds=seconds,
@@ -190,16 +205,17 @@ def _attempt(
     except LeaseLost:
         raise
     except KeyboardInterrupt:
-        leases.release(house.engine, key, house.owner)  # the next run need not wait for it to expire
+        with suppress(DatabaseDown):
+            leases.release(house.engine, key, owner)  # the next run need not wait for it to expire
         raise
     except Exception as error:
         known = as_meshmill_error(error)
         cause = str(error.__cause__).strip() if isinstance(error, MeshmillError) and error.__cause__ else None
-        stage_runs.fail(
-            house.engine,
+        house.ask(
+            stage_runs.fail,
             run_id,
             key,
-            house.owner,
+            owner,
             error_class=type(known).__name__,
             sentence=str(known),
             traceback=cause or traceback.format_exc(),
@@ -212,12 +228,21 @@ def _attempt(
 
 
 class _Renewal:
-    """Renews the lease at a third of its life while the stage runs."""
+    """Renews the lease at a third of its life while the stage runs. Raises :class:`LeaseLost`.
 
-    def __init__(self, house: House, key: str) -> None:
-        self._house, self._key, self._last = house, key, time.monotonic()
+    A database that is down for a moment does not end a stage that may have computed for half an hour: the row stands
+    when it comes back, and whoever took it over meanwhile is noticed then.
+    """
+
+    def __init__(self, house: House, key: str, owner: str) -> None:
+        self._house, self._key, self._owner = house, key, owner
+        self._last = time.monotonic()
 
     def __call__(self) -> None:
-        if time.monotonic() - self._last > self._house.settings.lease_seconds / 3:
-            leases.renew(self._house.engine, self._key, self._house.owner, self._house.settings.lease_seconds)
+        seconds = self._house.settings.lease_seconds
+        if time.monotonic() - self._last < seconds / 3:
+            return
+        with suppress(DatabaseDown):
+            if not leases.renew(self._house.engine, self._key, self._owner, seconds):
+                raise LeaseLost(self._key)
             self._last = time.monotonic()

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run")
     finish_workers: int = Field(1, ge=1, le=64, description="Processes that finish meshes beside the model's process")
     lease_seconds: float = Field(60, gt=1, description="A worker that says nothing for so long has died")
+    patience_seconds: float = Field(
+        180, ge=0, description="How long an outage of the S3 store or of PostgreSQL is waited out before assets fail"
+    )
     stage_timeout: float = Field(3600, gt=0, description="Hard limit of one stage in seconds; the process is killed")
     cost_per_cpu_hour: float = Field(0.0, ge=0, description="Price of an hour of this machine's CPU")
     cost_per_gpu_hour: float = Field(0.0, ge=0, description="Price of an hour of one GPU")
@@ -52,3 +55,13 @@ class Settings(BaseSettings):
     @property
     def store(self) -> str:
         return self.store_url or f"file://{self.home_path / 'store'}"
+
+    @property
+    def database_patience(self) -> float:
+        """Seconds; none for SQLite, whose file does not come back by waiting and which waits for locks itself."""
+        return 0.0 if self.database.startswith("sqlite") else self.patience_seconds
+
+    @property
+    def store_patience(self) -> float:
+        """Seconds; none for a folder: a full disk is said at once."""
+        return self.patience_seconds if self.store.startswith("s3:") else 0.0

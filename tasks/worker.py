@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,12 @@ class StageOutput:
 START_SECONDS = 300
 """How long a worker process may take to import what it needs."""
 
+GRACE_SECONDS = 5
+"""Past its limit a stage that nobody stops, because its parent is gone too, is ended by the kernel."""
+
+WAITING = "waiting for the GPU"
+"""The progress step of a stage that has not begun: its time does not run yet."""
+
 Compute = Callable[[StageCall, Progress], StageOutput]
 
 
@@ -91,34 +97,43 @@ class StageWorker:
     ) -> StageOutput:
         """Compute a stage; ``alive`` is called about every second. Raises what the stage raised, :class:`StageTimeout`
         when it outlived ``timeout`` seconds (the process is killed), :class:`OutOfMemory` when the system killed it."""
-        with self._lock:
-            self.start()
-            if self._connection is None or self._process is None:
-                raise StageError("The stage's process could not be started.")
-            try:
-                self._await_start(call.stage, alive)
-                deadline = time.monotonic() + timeout
-                self._connection.send(call)
-                while True:
-                    if self._connection.poll(min(1.0, max(0.0, deadline - time.monotonic()))):
-                        kind, value = self._connection.recv()
-                        if kind == "done":
-                            return value  # type: ignore[no-any-return]
-                        if kind == "error":
-                            _raise(*value)
-                        step, done, total, figures = value
-                        progress(step, done, total, **figures)
-                    alive()
-                    if time.monotonic() >= deadline:
-                        self._kill()
-                        raise StageTimeout(f"The {call.stage} stage took longer than {timeout:.0f} s and was stopped.")
-            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-                raise self._post_mortem(call.stage) from error
-            except MeshmillError:
-                raise
-            except BaseException:
-                self._kill()  # interrupted or told to stop: a child that goes on computing would answer the next call
-                raise
+        while not self._lock.acquire(timeout=1.0):
+            alive()  # another stage computes, or models still load: our lease must not run out over that
+        try:
+            return self._call(call, progress, timeout, alive)
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise self._post_mortem(call.stage) from error
+        except MeshmillError:
+            raise
+        except BaseException:
+            self._kill()  # interrupted or told to stop: a child that goes on computing would answer the next call
+            raise
+        finally:
+            self._lock.release()
+
+    def _call(self, call: StageCall, progress: Progress, timeout: float, alive: Callable[[], None]) -> StageOutput:
+        self.start()
+        connection = self._connection
+        if connection is None:
+            raise StageError("The stage's process could not be started.")
+        self._await_start(call.stage, alive)
+        deadline = time.monotonic() + timeout
+        connection.send((call, timeout))
+        while True:
+            if connection.poll(min(1.0, max(0.0, deadline - time.monotonic()))):
+                kind, value = connection.recv()
+                if kind == "done":
+                    return value  # type: ignore[no-any-return]
+                if kind == "error":
+                    _raise(*value)
+                step, done, total, figures = value
+                if step == WAITING:
+                    deadline = time.monotonic() + timeout
+                progress(step, done, total, **figures)
+            alive()
+            if time.monotonic() >= deadline:
+                self._kill()
+                raise StageTimeout(f"The {call.stage} stage took longer than {timeout:.0f} s and was stopped.")
 
     def _await_start(self, stage: str, alive: Callable[[], None]) -> None:
         """Imports take seconds, on a busy machine many: they are not the stage's time."""
@@ -143,11 +158,16 @@ class StageWorker:
         self._drop()
         if code == -signal.SIGKILL:
             return OutOfMemory(f"The system stopped the {stage} stage, probably for want of memory.")
+        if code == -signal.SIGALRM:
+            return StageTimeout(f"The {stage} stage took too long and was stopped.")
         return StageError(f"The process of the {stage} stage crashed (exit code {code}).")
 
     def _kill(self) -> None:
+        """The process and what it started: a tool that hangs below it must not outlive it."""
         if self._process is not None and self._process.is_alive():
-            self._process.kill()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid or 0, signal.SIGKILL)
+            self._process.kill()  # where it had not made its group yet
             self._process.join(10)
         self._drop()
 
@@ -188,36 +208,57 @@ def _serve(connection: Connection, compute: Compute, parent: int) -> None:
     from tasks.failures import as_meshmill_error
 
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    os.setpgid(0, 0)  # a group of its own, to be killed with all that it starts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks the group to stop: the parent decides
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     progress = _Sender(connection)
     connection.send(("started", None))
     while True:
         try:
-            call = connection.recv()
+            call, limit = connection.recv()
         except EOFError:
             return
-        started = time.monotonic()
+        progress.begin(limit)
         try:
-            output = replace(compute(call, progress), seconds=time.monotonic() - started)
+            output = replace(compute(call, progress), seconds=progress.seconds())
         except Exception as error:  # noqa: BLE001 - every failure crosses the border as data
             known = as_meshmill_error(error)
             connection.send(("error", (type(known).__name__, str(known), traceback.format_exc())))
         else:
             connection.send(("done", output))
+        finally:
+            progress.end()
 
 
 class _Sender:
     """Progress over the pipe, at most ten times a second: steps can be far shorter than a message is worth."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._last = connection, 0.0
+        self._connection, self._last, self._limit, self._started = connection, 0.0, 0, 0.0
+
+    def begin(self, limit: float) -> None:
+        """A stage's clock starts, and the kernel's alarm with it, which ends this process even where a hung C call
+        holds the interpreter."""
+        self._limit = int(limit) + GRACE_SECONDS
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        signal.alarm(self._limit)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def end(self) -> None:
+        signal.alarm(0)
 
     def __call__(self, step: str, done: int, total: int, **figures: Any) -> None:
         moment = time.monotonic()
         if done < total and moment - self._last < 0.1:
             return
         self._last = moment
+        if step == WAITING:
+            self._start()
         plain = {name: float(value) for name, value in figures.items() if isinstance(value, (int, float))}
         self._connection.send(("progress", (step, done, total, plain)))
 
@@ -226,4 +267,4 @@ def _die_with(parent: int) -> None:
     """Leave when the parent is gone, however it went: an orphan would hold memory and a GPU for hours."""
     while os.getppid() == parent:
         time.sleep(1)
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
