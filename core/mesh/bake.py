@@ -95,8 +95,8 @@ def bake(
         "texels": round(float(covered.mean()), 4),
         "from_photo": round(by_photo, 4),
         "from_views": round(by_views, 4),
-        "from_field": round(1 - by_photo - by_views, 4) if field.color is not None else 0.0,
-        "filled": round(1 - by_photo - by_views, 4) if field.color is None else 0.0,
+        "unseen": round(1 - by_photo - by_views, 4),
+        "filled_from": "neighbours" if field.color is None else "field",
         "delight": lit,
         "charts": atlas.charts,
     }

@@ -39,7 +39,9 @@ def finish_asset(
     """Everything a shop publishes of one asset.
 
     Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
-    ``turntable.webp``. ``mesh.info["engine"]`` says which tools may decimate. Equal inputs give equal bytes. Raises
+    ``turntable.webp``. ``mesh.info["engine"]`` says which tools may decimate. ``report["placement"]``: a GLB's
+    position is ``(v + offset) * scale`` of the field's world; ``report["texture"]``: where ``model.glb``'s texels came
+    from, ``unseen`` being the share that no picture shows. Equal inputs give equal bytes. Raises
     :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
     met, :class:`core.errors.InvalidRecipe` for an unknown profile.
     """
@@ -60,13 +62,19 @@ def finish_asset(
     made = {level.budget for level in levels}
     # Holes cost faces: an object with a hundred of them has no sound thousand-face version.
     left_out = [budget for budget in budgets if budget not in made]
-    report: dict[str, Any] = {"levels": {}, "levels_left_out": left_out, "profile": params.profile}
+    report: dict[str, Any] = {
+        "placement": {"scale": placed[0], "offset": placed[1].tolist()},
+        "levels": {},
+        "levels_left_out": left_out,
+        "profile": params.profile,
+    }
     for i, level in enumerate(levels):
         name = "model.glb" if i == 0 else f"lod{i}.glb"
         size = max(64, texture >> i)
         model, baked = texture_level(level, pictures, field, size, params, placed)
         files[name] = _fitted(model, size, params, profile, about) if i == 0 else _glb(model, about)
-        report["levels"][name] = _describe(level, files[name]) | {"bake": baked}
+        report["levels"][name] = _describe(level, files[name])
+        report.setdefault("texture", baked)  # the published model's; the lighter levels repeat it
         step(name, bytes=len(files[name]))
 
     final = read_glb(files["model.glb"])

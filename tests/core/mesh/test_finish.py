@@ -100,6 +100,22 @@ def test_without_a_known_height_the_longest_side_is_one_and_the_file_says_so() -
     assert set(result.files) == {"model.glb", "hero.png", "contact.png"}
 
 
+def test_the_report_says_where_the_model_stands_and_how_much_of_it_nobody_saw() -> None:
+    from core.quality import assess
+    from core.quality.params import QualityParams
+
+    result, _, field, cutout, view_set = finished("chair")
+    scale, offset = result.report["placement"]["scale"], np.array(result.report["placement"]["offset"])
+    model = read_glb(result.files["model.glb"])
+    world = model.vertices / scale - offset
+    assert SOLIDS["chair"](*world.T).max() < 0.03
+    seen = render_mesh(world, model.faces, field.camera, 512).alpha > 127
+    assert (seen == (cutout.rgba[..., 3] > 127)).mean() > 0.99
+    metrics = assess(cutout, view_set, result.files["model.glb"], result.report, QualityParams()).metrics
+    assert metrics["unseen_texture"] == pytest.approx(result.report["texture"]["unseen"], abs=1e-4)
+    assert metrics["input_mask_iou"] > 0.9
+
+
 def test_trimesh_loads_the_file_with_its_texture() -> None:
     import trimesh
 
@@ -200,8 +216,8 @@ def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> 
     blind = replace(view_set, images=view_set.images[:0], cameras=())
     params = FinishParams(faces=1500, lods=(), texture=256, turntable=0, small=False, usdz=False)
     result = finish_asset(mesh, replace(field, color=None), cutout, blind, params, ABOUT)
-    baked = result.report["levels"]["model.glb"]["bake"]
-    assert baked["filled"] > 0.3
+    assert result.report["texture"]["filled_from"] == "neighbours"
+    assert result.report["texture"]["unseen"] > 0.3
     texels = read_glb(result.files["model.glb"]).texels()
     assert texels is not None
     assert texels.std() > 5
