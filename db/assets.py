@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from db.engine import reading, writing
+from db.planning import CANDIDATE, Candidate
 from db.tables import (
     Artifact,
     ArtifactInput,
@@ -21,44 +22,11 @@ from db.tables import (
     Product,
     RecipeRow,
     Review,
-    Run,
     StageRun,
     now,
 )
 
 PAGE = 1000
-SETTLED = ("finished", "review", "failed", "quarantined")
-"""Statuses that a new run leaves alone while nothing that went into them has changed."""
-
-_CANDIDATE: tuple[Any, ...] = (
-    Product.id,
-    Product.sku,
-    Product.name,
-    Product.height_cm,
-    Product.elevation,
-    Product.licence,
-    Photo.id,
-    Photo.sha256,
-    Photo.source_uri,
-    Photo.licence,
-)
-"""The columns of :class:`Candidate`, in its order."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A product with the photo to build it from."""
-
-    product_id: int
-    sku: str
-    name: str
-    height_cm: float | None
-    elevation: float | None
-    product_licence: str | None
-    photo_id: int
-    photo_sha256: str
-    photo_uri: str
-    photo_licence: str | None
 
 
 @dataclass(frozen=True)
@@ -73,86 +41,10 @@ class Job:
     status: str
 
 
-def candidates(engine: Engine, catalogue_id: int, limit: int | None = None) -> Iterator[list[Candidate]]:
-    """Pages of present products with their chosen photo, by SKU."""
-    after, left = "", limit
-    while left is None or left > 0:
-        page = PAGE if left is None else min(PAGE, left)
-        query = (
-            select(*_CANDIDATE)
-            .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
-            .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku > after)
-            .order_by(Product.sku)
-            .limit(page)
-        )
-        with reading(engine) as session:
-            rows = [Candidate(*tuple[Any, ...](row)) for row in session.execute(query)]
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].sku
-        left = None if left is None else left - len(rows)
-
-
-def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[str, Any]) -> None:
-    with writing(engine) as session:
-        if session.get(RecipeRow, recipe_hash) is None:
-            session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
-
-
-def start_run(engine: Engine, run_id: str, catalogue_id: int, recipe_hash: str) -> None:
-    with writing(engine) as session:
-        session.add(Run(id=run_id, catalogue_id=catalogue_id, recipe_hash=recipe_hash))
-
-
-def end_run(engine: Engine, run_id: str, summary: dict[str, Any]) -> None:
-    with writing(engine) as session:
-        session.execute(update(Run).where(Run.id == run_id).values(finished_at=now(), summary=summary))
-
-
-def plan_page(
-    engine: Engine,
-    page: Sequence[tuple[Candidate, str, str]],
-    *,
-    recipe_hash: str,
-    run_id: str | None,
-    model: str,
-    redo: Callable[[Asset], bool],
-) -> list[tuple[str, bool]]:
-    """Make sure that each ``(candidate, plan key, asset id)`` has its asset row; ``(asset id, must be built)`` each."""
-    keys = [key for _, key, _ in page]
-    planned: list[tuple[str, bool]] = []
-    with writing(engine) as session:
-        known = {
-            (row.product_id, row.plan_key): row
-            for row in session.scalars(select(Asset).where(Asset.plan_key.in_(keys)))
-        }
-        for candidate, key, asset_id in page:
-            row = known.get((candidate.product_id, key))
-            if row is not None and row.status in SETTLED and not redo(row):
-                planned.append((row.id, False))
-                continue
-            if row is None:
-                row = Asset(
-                    id=asset_id,
-                    product_id=candidate.product_id,
-                    photo_id=candidate.photo_id,
-                    recipe_hash=recipe_hash,
-                    plan_key=key,
-                    model=model,
-                    licence=candidate.photo_licence or candidate.product_licence,
-                )
-                session.add(row)
-            row.photo_id, row.run_id, row.status = candidate.photo_id, run_id, "queued"
-            row.reason = row.error_class = row.verdict = None
-            planned.append((row.id, True))
-    return planned
-
-
 def job(engine: Engine, asset_id: str) -> Job:
     """Raises ``LookupError`` where there is no such asset."""
     query = (
-        select(*_CANDIDATE, Asset.recipe_hash, RecipeRow.parameters, RecipeRow.name, Asset.status)
+        select(*CANDIDATE, Asset.recipe_hash, RecipeRow.parameters, RecipeRow.name, Asset.status)
         .select_from(Asset)
         .join(Product, Product.id == Asset.product_id)
         .join(Photo, Photo.id == Asset.photo_id)
@@ -167,7 +59,7 @@ def job(engine: Engine, asset_id: str) -> Job:
     return Job(asset_id, Candidate(*values[:10]), *values[10:])
 
 
-def set_status(engine: Engine, asset_id: str, status: str, **values: Any) -> None:
+def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> None:
     """Move an asset; a newly finished one supersedes its product's earlier finished or reviewed ones."""
     with writing(engine) as session:
         if status in ("finished", "review", "failed", "quarantined"):

@@ -10,7 +10,7 @@ from prefect import flow
 
 from core.errors import MeshmillError
 from db import assets
-from flows.report import Webhooks
+from flows.webhooks import told
 from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset, request
 from tasks.failures import TRANSIENT
 from tasks.house import CPU_STAGES, HOUSE, House, open_house
@@ -29,10 +29,10 @@ def build_assets(asset_ids: list[str], force: bool = False) -> dict[str, str]:
     if house is not None:
         return build_shard(house, asset_ids, force)
     house = open_house()
-    house.listener = Webhooks(house)
     token = HOUSE.set(house)
     try:
-        return build_shard(house, asset_ids, force)
+        with told(house):
+            return build_shard(house, asset_ids, force)
     finally:
         HOUSE.reset(token)
         house.close()

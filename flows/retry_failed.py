@@ -9,6 +9,7 @@ from pydantic import Field
 
 from db.assets import requeue
 from flows.build_assets import build_assets
+from flows.webhooks import told
 from tasks.house import HOUSE, open_house
 
 
@@ -23,7 +24,8 @@ def retry_failed(
     house = HOUSE.get(None) or open_house()
     token = HOUSE.set(house)
     try:
-        return build_assets(requeue(house.engine, [status], skus or []))
+        with told(house):
+            return build_assets(requeue(house.engine, [status], skus or []))
     finally:
         HOUSE.reset(token)
         house.close()

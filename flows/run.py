@@ -9,17 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.recipes import Recipe, recipe_hash
-from db import assets
+from core.recipes import Recipe
+from db import assets, runs
 from db.catalogue import Changes
 from flows.embedded import EmbeddedServer
+from flows.webhooks import told
 from storage import copy_to_file
 from tasks.build import build_ahead
 from tasks.house import HOUSE, House
 from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, registered_in, resolve_models
-from tasks.plan import plan_catalogue
+from tasks.plan import begin_run, plan_catalogue
 from tasks.worker import StageCall
 
 
@@ -39,17 +40,17 @@ def run_folder(
     started = time.monotonic()
     catalogue_id, changes = ingest_source(house, photos)
     models = resolve_models(house.settings, recipe, registered_in(house.engine))
-    run_id = new_run_id()
-    plan = plan_catalogue(house, catalogue_id, recipe, models, limit=limit, force=force)
-    assets.start_run(house.engine, run_id, catalogue_id, recipe_hash(recipe))
-    if plan.build:
-        house.listener.planned(
-            {row["asset_id"]: row["sku"] for row in assets.list_assets(house.engine, ids=plan.build)}
-        )
-        _build(house, plan.build, models, force)
-    rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
-    document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
-    assets.end_run(house.engine, run_id, {name: value for name, value in document.items() if name != "assets"})
+    run_id = begin_run(house, catalogue_id, recipe)
+    plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
+    with told(house) as tell:
+        if plan.build:
+            _announce(house, plan.build)
+            _build(house, plan.build, models, force)
+        rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
+        document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
+        short = {name: value for name, value in document.items() if name != "assets"}
+        house.ask(runs.end_run, run_id, short)
+        tell("run.ended", short)
     if out is not None:
         deliver(house, rows, out)
     return document
@@ -62,7 +63,8 @@ def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
     if asset_ids:
         _announce(house, asset_ids)
         recipe = Recipe.model_validate(assets.job(house.engine, asset_ids[0]).parameters)
-        _build(house, asset_ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
+        with told(house):
+            _build(house, asset_ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
     rows = assets.list_assets(house.engine, ids=asset_ids)
     return summary(run_id, rows, (), time.monotonic() - started, None)
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.recipes import Recipe, recipe_hash
-from db import assets
-from db.assets import Candidate, Job
+from db import planning, runs
+from db.assets import Job
+from db.planning import Candidate, Wanted
 from tasks.failures import may_pass_next_time
 from tasks.house import House
-from tasks.keys import VERSIONS, asset_id, digest
+from tasks.keys import VERSIONS, asset_id, digest, new_run_id
 from tasks.models import Weights
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Asset ids of a run, in the order of their SKUs."""
+    """Asset ids of a run or of a page of it, in the order of their SKUs."""
 
     build: tuple[str, ...]
     reused: tuple[str, ...]
@@ -48,18 +49,60 @@ def about_of(job: Job, models: Mapping[str, Weights]) -> dict[str, Any]:
     return about | ({"height_cm": candidate.height_cm} if candidate.height_cm is not None else {})
 
 
-def plan_key(candidate: Candidate, recipe: Recipe, models: Mapping[str, Weights]) -> str:
-    """Everything that an asset depends on, without building anything."""
+def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) -> str:
+    """Everything that an asset depends on, without building anything. ``models``: role to content hash."""
     return digest(
         {
             "photo": candidate.photo_sha256,
-            "recipe": recipe_hash(recipe),
-            "models": {role: weights.sha256 for role, weights in models.items()},
+            "recipe": recipe_hash,
+            "models": models,
             "product": product_facts(candidate),
             "elevation": candidate.elevation,
             "versions": VERSIONS,
         }
     )
+
+
+def begin_run(house: House, catalogue_id: int, recipe: Recipe, prefect_run_id: str | None = None) -> str:
+    """A new run's id, on record with its recipe."""
+    key, run_id = recipe_hash(recipe), new_run_id()
+    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
+    house.ask(runs.start_run, run_id, catalogue_id, key, prefect_run_id)
+    return run_id
+
+
+def plan_pages(
+    house: House,
+    catalogue_id: int,
+    recipe: Recipe,
+    models: Mapping[str, Weights],
+    *,
+    run_id: str | None = None,
+    limit: int | None = None,
+    force: bool = False,
+) -> Iterator[Plan]:
+    """Queue what is new or changed, page by page; leave alone what is settled, unless ``force`` is given.
+
+    Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
+    the others.
+    """
+    key = recipe_hash(recipe)
+    hashes = {role: weights.sha256 for role, weights in models.items()}
+    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
+
+    def redo(status: str, error_class: str | None) -> bool:
+        return force or (status == "failed" and may_pass_next_time(error_class))
+
+    for page in planning.candidates(house.engine, catalogue_id, limit):
+        keys = [plan_key(candidate, key, hashes) for candidate in page]
+        wanted = [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
+        planned = house.ask(
+            planning.plan_page, wanted, recipe_hash=key, run_id=run_id, model=models["views"].label, redo=redo
+        )
+        yield Plan(
+            tuple(id_ for id_, must in planned if must),
+            tuple(id_ for id_, must in planned if not must),
+        )
 
 
 def plan_catalogue(
@@ -72,26 +115,9 @@ def plan_catalogue(
     limit: int | None = None,
     force: bool = False,
 ) -> Plan:
-    """Queue what is new or changed; leave alone what is settled, unless its object is gone or ``force`` is given.
-
-    Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
-    the others.
-    """
-    build: list[str] = []
-    reused: list[str] = []
-    key = recipe_hash(recipe)
-    assets.ensure_recipe(house.engine, key, recipe.name, recipe.model_dump(mode="json"))
-
-    def redo(row: Any) -> bool:
-        return force or (row.status == "failed" and may_pass_next_time(row.error_class))
-
-    for page in assets.candidates(house.engine, catalogue_id, limit):
-        rows = []
-        for candidate in page:
-            plan = plan_key(candidate, recipe, models)
-            rows.append((candidate, plan, asset_id(candidate.product_id, plan)))
-        for id_, must in assets.plan_page(
-            house.engine, rows, recipe_hash=key, run_id=run_id, model=models["views"].label, redo=redo
-        ):
-            (build if must else reused).append(id_)
-    return Plan(tuple(build), tuple(reused))
+    """All pages at once, for runs of one machine."""
+    pages = list(plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force))
+    return Plan(
+        tuple(id_ for page in pages for id_ in page.build),
+        tuple(id_ for page in pages for id_ in page.reused),
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from db.assets import candidates
 from db.catalogue import Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
+from db.planning import candidates
 
 
 def product(sku: str, *photos: tuple[str, str], **more: Any) -> FoundProduct:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from flows.report import markdown_summary, signature, tell
+from flows.report import markdown_summary
+from flows.webhooks import post, signature
 from tasks.settings import Settings
 
 
@@ -41,7 +42,7 @@ def test_a_webhook_is_signed_and_tried_again(receiver: Any, tmp_path: Path, monk
     answers += [503]
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     settings = Settings(home=tmp_path, webhook_url=url, webhook_secret="s3cret")
-    assert tell(settings, "run.ended", {"finished": 3})
+    assert post(settings, "run.ended", {"finished": 3})
     assert len(got) == 2
     headers, body = got[-1]
     assert json.loads(body) == {"event": "run.ended", "data": {"finished": 3}}
@@ -51,17 +52,22 @@ def test_a_webhook_is_signed_and_tried_again(receiver: Any, tmp_path: Path, monk
 
 def test_a_receiver_that_is_down_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    assert not tell(Settings(home=tmp_path, webhook_url="http://127.0.0.1:9/x"), "run.ended", {})
-    assert not tell(Settings(home=tmp_path, webhook_url="file:///etc/passwd"), "run.ended", {})
-    assert not tell(Settings(home=tmp_path), "run.ended", {})
+    assert not post(Settings(home=tmp_path, webhook_url="http://127.0.0.1:9/x"), "run.ended", {})
+    assert not post(Settings(home=tmp_path, webhook_url="file:///etc/passwd"), "run.ended", {})
+    assert not post(Settings(home=tmp_path), "run.ended", {})
 
 
 def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
-    rows = [
-        {"sku": "a|b\n<script>", "status": "finished", "reason": None, "seconds": 12.0},
-        {"sku": "c", "status": "failed", "reason": "Too dark.", "seconds": None},
-        {"sku": "d", "status": "failed", "reason": "Too dark.", "seconds": None},
-    ]
-    text = markdown_summary({"run_id": "r", "seconds": 3, "counts": {"finished": 1, "failed": 2}, "assets": rows})
-    assert "| Too dark. | 2 |" in text
+    document = {
+        "run_id": "r",
+        "seconds": 3,
+        "counts": {"finished": 1, "failed": 2, "queued": 0},
+        "changes": {"new": 3, "changed": 0},
+        "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
+        "failures": [{"status": "failed", "error": "E", "reason": "Too dark.", "count": 2, "example": "c"}],
+    }
+    text = markdown_summary(document)
+    assert "| Too dark. | failed | 2 | c |" in text
     assert "| a\\|b &lt;script> | 12 |" in text
+    assert "3 new" in text
+    assert "queued" not in text

@@ -1,0 +1,155 @@
+"""What must be built: products with their photo in pages, and asset rows for what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.engine import reading, writing
+from db.tables import Asset, Photo, Product, RecipeRow, now
+
+PAGE = 1000
+"""Products a transaction: memory stays flat and other writers get their turn, however large the catalogue."""
+
+SETTLED = ("finished", "review", "failed", "quarantined")
+"""Statuses that a new run leaves alone while nothing that went into them has changed."""
+
+STALE = ("queued", "failed", "quarantined")
+"""What another photo, recipe or checkpoint makes pointless; what is published stays until the new one is finished."""
+
+CANDIDATE: tuple[Any, ...] = (
+    Product.id,
+    Product.sku,
+    Product.name,
+    Product.height_cm,
+    Product.elevation,
+    Product.licence,
+    Photo.id,
+    Photo.sha256,
+    Photo.source_uri,
+    Photo.licence,
+)
+"""The columns of :class:`Candidate`, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product with the photo to build it from."""
+
+    product_id: int
+    sku: str
+    name: str
+    height_cm: float | None
+    elevation: float | None
+    product_licence: str | None
+    photo_id: int
+    photo_sha256: str
+    photo_uri: str
+    photo_licence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The asset that a candidate should have."""
+
+    candidate: Candidate
+    asset_id: str
+    plan_key: str
+
+
+Redo = Callable[[str, str | None], bool]
+"""Whether a settled asset of this status and error class is to be built again."""
+
+
+def candidates(engine: Engine, catalogue_id: int, limit: int | None = None) -> Iterator[list[Candidate]]:
+    """Pages of present products with their chosen photo, by SKU."""
+    after, left = "", limit
+    while left is None or left > 0:
+        page = PAGE if left is None else min(PAGE, left)
+        query = (
+            select(*CANDIDATE)
+            .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
+            .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku > after)
+            .order_by(Product.sku)
+            .limit(page)
+        )
+        with reading(engine) as session:
+            rows = [Candidate(*tuple[Any, ...](row)) for row in session.execute(query)]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].sku
+        left = None if left is None else left - len(rows)
+
+
+def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[str, Any]) -> None:
+    """Keep the recipe's parameters, which every asset refers to by their hash."""
+    with writing(engine) as session:
+        if session.get(RecipeRow, recipe_hash) is None:
+            session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
+
+
+def plan_page(
+    engine: Engine,
+    page: Sequence[Wanted],
+    *,
+    recipe_hash: str,
+    run_id: str | None,
+    model: str,
+    redo: Redo,
+) -> list[tuple[str, bool]]:
+    """Make sure that every wanted asset has its row; ``(asset id, must be built)`` each, in the page's order."""
+    with writing(engine) as session:
+        columns = (Asset.id, Asset.status, Asset.error_class, Asset.photo_id)
+        found = session.execute(select(*columns).where(Asset.id.in_([w.asset_id for w in page]))).all()
+        known = {id_: (status, error_class, photo_id) for id_, status, error_class, photo_id in found}
+        new = [wanted for wanted in page if wanted.asset_id not in known]
+        again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id][:2], redo)]
+        if new:
+            _insert(session, new, recipe_hash, run_id, model)
+        if again:
+            moved = [{"id": w.asset_id, "photo_id": w.candidate.photo_id} for w in again]
+            moved = [row for row in moved if row["photo_id"] != known[str(row["id"])][2]]
+            if moved:  # the same bytes under another name: the row of the photo that now holds them
+                session.execute(update(Asset), moved)
+            values = {"run_id": run_id, "status": "queued", "reason": None, "error_class": None, "verdict": None}
+            session.execute(update(Asset).where(Asset.id.in_([w.asset_id for w in again])).values(**values))
+    build = {wanted.asset_id for wanted in (*new, *again)}
+    return [(wanted.asset_id, wanted.asset_id in build) for wanted in page]
+
+
+def _is_open(state: tuple[str, str | None], redo: Redo) -> bool:
+    status, error_class = state
+    return status not in SETTLED or redo(status, error_class)
+
+
+def _insert(session: Session, new: Sequence[Wanted], recipe_hash: str, run_id: str | None, model: str) -> None:
+    """Queue new assets, and set aside what their products still had waiting or failed from other plans."""
+    moment = now()
+    rows = [
+        {
+            "id": wanted.asset_id,
+            "product_id": wanted.candidate.product_id,
+            "photo_id": wanted.candidate.photo_id,
+            "recipe_hash": recipe_hash,
+            "run_id": run_id,
+            "plan_key": wanted.plan_key,
+            "model": model,
+            "status": "queued",
+            "licence": wanted.candidate.photo_licence or wanted.candidate.product_licence,
+            "created_at": moment,
+        }
+        for wanted in new
+    ]
+    products = [wanted.candidate.product_id for wanted in new]
+    session.execute(
+        update(Asset).where(Asset.product_id.in_(products), Asset.status.in_(STALE)).values(status="superseded")
+    )
+    # Two planners of one catalogue agree on ids, so the second one's row is the first one's.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(dialect.insert(Asset).on_conflict_do_nothing(), rows)

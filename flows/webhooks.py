@@ -1,0 +1,116 @@
+"""Webhooks: signed, tried again, sent beside the work. The database is the record, a webhook a hint."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Full, Queue
+from threading import Thread
+from typing import Any
+
+from db import assets
+from tasks.failures import TRANSIENT
+from tasks.house import House, Listener
+from tasks.settings import Settings
+
+TRIES = 4
+SECONDS = 5
+WAITING = 10_000
+"""Events that wait for a slow receiver; further ones are dropped."""
+
+DRAIN_SECONDS = 60
+"""How long the end of a run waits for what is still to be sent."""
+
+ASSET_FIELDS = ("sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "score", "run_id")
+
+Tell = Callable[[str, dict[str, Any]], None]
+"""Hands an event to the webhook and returns at once."""
+
+
+def signature(secret: str, stamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over ``stamp.body``, hexadecimal: the stamp keeps an old message from being sent again."""
+    return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def post(settings: Settings, event: str, payload: dict[str, Any], tries: int = TRIES) -> bool:
+    """Post an event, signed; False when nobody took it. Never raises: a receiver that is down must not fail a night."""
+    url = settings.webhook_url
+    if not url or not url.startswith(("http://", "https://")):
+        return False
+    body = json.dumps({"event": event, "data": payload}, default=str).encode()
+    for attempt in range(tries):
+        stamp = str(int(time.time()))
+        headers = {"Content-Type": "application/json", "X-Meshmill-Event": event, "X-Meshmill-Time": stamp}
+        if settings.webhook_secret:
+            headers["X-Meshmill-Signature"] = signature(settings.webhook_secret.get_secret_value(), stamp, body)
+        try:
+            request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked above, the operator's own
+            with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
+                return True
+        except (urllib.error.URLError, OSError):
+            if attempt + 1 < tries:
+                time.sleep(2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+    return False
+
+
+@contextmanager
+def told(house: House) -> Iterator[Tell]:
+    """Tell the webhook, if there is one, about each asset that comes to an end while the block runs.
+
+    A thread of its own sends, so a receiver that is slow or down holds back neither a GPU nor the finishing. Whoever
+    listened before still hears everything.
+    """
+    if not house.settings.webhook_url:
+        yield lambda _event, _payload: None
+        return
+    outbox: Queue[tuple[str, dict[str, Any]] | None] = Queue(WAITING)
+
+    def tell(event: str, payload: dict[str, Any]) -> None:
+        try:
+            outbox.put_nowait((event, payload))
+        except Full:
+            return  # the receiver is long gone; the database has it all
+
+    sender = Thread(target=_send, args=(house, outbox), name="webhooks", daemon=True)
+    sender.start()
+    before, house.listener = house.listener, _Listening(house.listener, tell)
+    try:
+        yield tell
+    finally:
+        house.listener = before
+        outbox.put(None)
+        sender.join(DRAIN_SECONDS)
+
+
+def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> None:
+    tries = TRIES
+    while (item := outbox.get()) is not None:
+        event, payload = item
+        if event.startswith("asset."):
+            try:
+                (row,) = assets.list_assets(house.engine, ids=[payload["asset_id"]])
+            except TRANSIENT:
+                continue
+            payload = {name: row[name] for name in ASSET_FIELDS}
+        # One patient wait is enough to know that nobody is there; the next success restores the patience.
+        tries = TRIES if post(house.settings, event, payload, tries) else 1
+
+
+class _Listening:
+    """Passes everything on to who listened before, and assets' ends to the webhook."""
+
+    def __init__(self, before: Listener, tell: Tell) -> None:
+        self._before, self._tell = before, tell
+        self.planned, self.stage, self.progress = before.planned, before.stage, before.progress
+
+    def asset(self, asset_id: str, status: str, reason: str | None) -> None:
+        self._before.asset(asset_id, status, reason)
+        event = "asset.finished" if status in ("finished", "review") else "asset.failed"
+        self._tell(event, {"asset_id": asset_id})
