@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from core.errors import InputError
 from core.photos import read_photo
@@ -41,6 +41,7 @@ def seeds() -> dict[str, bytes]:
     exif[0x0112] = 6
     sixteen = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
     frames = [rgb, rgb.rotate(90), rgb.rotate(180)]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
     def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
@@ -52,15 +53,18 @@ def seeds() -> dict[str, bytes]:
         "jpeg-progressive": encode(rgb, "JPEG", progressive=True),
         "jpeg-cmyk": encode(rgb.convert("CMYK"), "JPEG"),
         "jpeg-gray": encode(gray, "JPEG"),
+        "jpeg-profile": encode(rgb, "JPEG", icc_profile=profile, quality=30),
         "png": encode(rgb, "PNG"),
         "png-rgba": encode(rgba, "PNG", exif=exif.tobytes()),
         "png-palette": encode(rgb.quantize(32), "PNG", transparency=3),
         "png-16": encode(sixteen, "PNG"),
+        "png-profile": encode(rgba, "PNG", icc_profile=profile),
         "webp": encode(rgba, "WEBP"),
         "webp-animated": encode(rgb, "WEBP", save_all=True, append_images=frames[1:]),
         "gif": encode(rgb, "GIF", save_all=True, append_images=frames[1:]),
         "bmp": encode(rgb, "BMP"),
         "tiff": encode(rgb, "TIFF", compression="tiff_lzw"),
+        "tiff-turned": encode(rgb, "TIFF", exif=exif),
         "tiff-16": encode(sixteen, "TIFF"),
         "tiff-float": encode(Image.fromarray(np.asarray(gray, np.float32)), "TIFF"),
         "avif": encode(rgb, "AVIF"),

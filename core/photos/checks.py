@@ -17,6 +17,9 @@ def check_fitness(photo: Photo, limits: PhotoLimits) -> tuple[str, ...]:
     """Warnings about a photo that can be used; raises :class:`NoObject` or :class:`PoorPhoto` for one that cannot."""
     height, width = photo.rgba.shape[:2]
     warnings = []
+    if max(height, width) > limits.widest_aspect * min(height, width):
+        longer = max(height, width) // min(height, width)
+        raise PoorPhoto(f"The photo is a strip, {longer} times as long as it is wide: crop it to the product.")
     if max(height, width) > limits.wide_aspect * min(height, width):
         warnings.append("The photo is a very long strip; the product will be cut out of it.")
     luma = luminance(photo)

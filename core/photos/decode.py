@@ -27,6 +27,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "BMP", "TIFF", "GIF")
 """The only decoders that ever see a file: no PostScript, no PDF, no SVG, no rare C parsers."""
 
 _HEAVY = frozenset({"WEBP", "AVIF", "HEIF"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+"""Major brands of HEIC files; AVIF has its own."""
 _DECODER_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, SyntaxError, TypeError, LookupError, EOFError)
 _DECODER_ERRORS += (ArithmeticError, struct.error, RuntimeError, AttributeError, AssertionError, MemoryError, Warning)
 """What Pillow and its codecs raise on broken files; ours never run inside the guarded calls."""
@@ -78,12 +80,15 @@ def _open(stream: BinaryIO) -> Image:
     """The header alone, by content, with the allowed decoders only."""
     from PIL import Image as Images
     from PIL import UnidentifiedImageError
-    from pillow_heif import register_heif_opener
 
-    register_heif_opener()
+    formats = FORMATS if _heif_is_readable() else tuple(name for name in FORMATS if name != "HEIF")
+    stream.seek(0)
+    head = stream.read(12)
+    if formats is not FORMATS and head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        raise UnreadablePhoto("HEIC photos cannot be read on this installation; save the photo as JPEG.")
     stream.seek(0)
     try:
-        return Images.open(stream, formats=FORMATS)
+        return Images.open(stream, formats=formats)
     except (Images.DecompressionBombError, Images.DecompressionBombWarning) as error:
         raise UnreadablePhoto("The picture claims to have far too many pixels and was not opened.") from error
     except UnidentifiedImageError as error:
@@ -91,6 +96,16 @@ def _open(stream: BinaryIO) -> Image:
         raise UnreadablePhoto(f"The file is not a photo in a known format ({known}).") from error
     except _DECODER_ERRORS as error:
         raise UnreadablePhoto("The file is damaged: its header cannot be read.") from error
+
+
+def _heif_is_readable() -> bool:
+    """pillow-heif may be left out: its wheels hold GPL code (docs/licensing.md)."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def _verify_checksums(image: Image) -> None:

@@ -23,6 +23,8 @@ class PhotoLimits:
     """Larger photos are scaled down to this many pixels right after decoding."""
     wide_aspect: float = 4.0
     """Longer over shorter side from which a photo carries a warning."""
+    widest_aspect: float = 50.0
+    """Longer over shorter side beyond which it is refused: scaled down, such a strip is a line."""
     blur_warning: float = 3.0
     """Standard deviation of the sharpest edges, in pixels of a photo whose longer side is 512: a warning."""
     blur_limit: float = 6.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,74 @@ def _matrix_profile() -> bytes:
             data[entry + 4 : entry + 12] = start.to_bytes(4, "big") + (14).to_bytes(4, "big")
     data[0:4] = len(data).to_bytes(4, "big")
     return bytes(data)
+
+
+def test_a_display_p3_photo_is_converted_as_the_closed_form_says() -> None:
+    """Independent of lcms: sRGB's curve undone, P3 primaries to XYZ to sRGB primaries, sRGB's curve again."""
+    rng = np.random.default_rng(3)
+    # Colours inside both gamuts: greyish ones, so that nothing is clipped.
+    pixels = np.clip(rng.integers(60, 200, (160, 200, 1)) + rng.integers(-25, 26, (160, 200, 3)), 0, 255)
+    alpha = rng.integers(0, 256, (160, 200, 1))
+    alpha[:40] = 0
+    stored = np.concatenate([pixels, alpha], 2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = Image.fromarray(np.ascontiguousarray(stored[::-1, ::-1]))
+    photo = read_photo(encode(turned, icc_profile=_p3_profile(), exif=exif.tobytes()))
+
+    linear = np.where(pixels / 255 <= 0.04045, pixels / 255 / 12.92, ((pixels / 255 + 0.055) / 1.055) ** 2.4)
+    to_srgb = np.linalg.inv(_SRGB_TO_XYZ) @ _P3_TO_XYZ
+    mixed = np.clip(linear @ to_srgb.T, 0, 1)
+    expected = 255 * np.where(mixed <= 0.0031308, 12.92 * mixed, 1.055 * mixed ** (1 / 2.4) - 0.055)
+    assert np.abs(photo.rgba[..., :3] - expected).max() <= 1.5
+    assert np.abs(photo.rgba[..., :3] - pixels).max() > 5  # the profile does something
+    assert (photo.rgba[..., 3:] == alpha).all(), "alpha is no colour: neither converted nor multiplied in"
+
+
+_SRGB_TO_XYZ = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+_P3_TO_XYZ = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
+"""Columns: the primaries adapted to D50, as the profiles of sRGB and Display P3 hold them."""
+
+
+def _p3_profile() -> bytes:
+    """sRGB's profile with the primaries of Display P3, whose curve is the same."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for index in range(int.from_bytes(data[128:132], "big")):
+        entry = 132 + 12 * index
+        column = {b"rXYZ": 0, b"gXYZ": 1, b"bXYZ": 2}.get(bytes(data[entry : entry + 4]))
+        if column is not None:
+            offset = int.from_bytes(data[entry + 4 : entry + 8], "big") + 8
+            for row in range(3):
+                value = round(_P3_TO_XYZ[row, column] * 65536)
+                data[offset + 4 * row : offset + 4 * row + 4] = value.to_bytes(4, "big", signed=True)
+    return bytes(data)
+
+
+def test_a_tiff_with_premultiplied_alpha_comes_out_straight() -> None:
+    """TIFF may store colour times alpha (ExtraSamples 1); the product's rim would be dark if it stayed so."""
+    alpha = np.repeat(np.linspace(0, 255, 200).astype(np.uint8)[None], 160, 0)
+    alpha[60:100] = 255  # a sharp edge, else the photo counts as blurred
+    color = np.array([200, 100, 40])
+    stored = np.dstack([np.rint(color * (alpha / 255)[..., None]), alpha]).astype(np.uint8)
+    straight = bytes.fromhex("520103000100000002000000")  # the tag ExtraSamples as Pillow writes it: 2, unassociated
+    data = encode(Image.fromarray(stored), "TIFF")
+    assert data.count(straight) == 1
+    photo = read_photo(data.replace(straight, straight.replace(b"\2", b"\1")))
+    assert photo.has_alpha
+    assert (photo.rgba[..., 3] == alpha).all()
+    sure = alpha > 100  # below, few levels are left to divide
+    assert np.abs(photo.rgba[sure][:, :3].astype(int) - color).max() <= 3
+
+
+def test_heic_is_refused_by_name_where_its_reader_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    data = encode(scene(), "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnreadablePhoto, match="HEIC photos cannot be read on this installation"):
+        read_photo(data)
+    assert read_photo(encode(scene())).rgba.shape == (160, 200, 4)
 
 
 def test_an_unusable_profile_is_a_warning() -> None:
@@ -155,6 +224,12 @@ def test_the_shorter_side_needs_128_pixels(size: tuple[int, int], fits: bool) ->
     else:
         with pytest.raises(PhotoTooSmall, match="128"):
             read_photo(data)
+
+
+def test_a_photo_that_is_hardly_more_than_a_line_is_refused() -> None:
+    """Found by fuzzing: a header that claims 128x123014 pixels, scaled down to 1 pixel's width."""
+    with pytest.raises(PoorPhoto, match="a strip, 150 times"):
+        read_photo(encode(Image.effect_noise((128, 19_200), 80)))
 
 
 def test_nearly_uniform_photos_show_no_object() -> None:
