@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,13 +20,17 @@ BUSY_SECONDS = 60
 """How long SQLite waits for another writer before it gives up."""
 
 
+_ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A host that was unplugged says nothing: without these a connection to it would wait for ever."""
+
+
 def open_engine(url: str) -> Engine:
     """An engine for ``sqlite:///file`` or ``postgresql://…`` (psycopg 3)."""
     parsed = make_url(url)
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if not parsed.drivername.startswith("sqlite"):
-        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24)
+        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=_ALIVE)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
@@ -63,6 +67,12 @@ def writing(engine: Engine) -> Iterator[Session]:
         session.begin(),
     ):
         yield session
+
+
+def take_turns(session: Session, name: str) -> None:
+    """Until this transaction ends nobody else takes a turn under this name; SQLite has one writer at a time anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
 
 @contextmanager

@@ -30,10 +30,11 @@ def owner_is_dead(owner: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """The kernel's start time of a process; "" where there is none."""
+    """The kernel's start time of a process; "" where there is none, or one that only waits to be collected."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
+    except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return ""
     try:  # no /proc (macOS): alive is all that can be known

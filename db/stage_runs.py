@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, func, select, update
 
-from db.engine import reading, writing
+from db.engine import reading, take_turns, writing
 from db.tables import Artifact, ArtifactInput, AssetStage, Lease, StageRun, now
 
 
@@ -185,6 +185,7 @@ def fail(
 def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: bool) -> None:
     """Record which run gave the asset this stage."""
     with writing(engine) as session:
+        take_turns(session, asset_id)
         known = session.get(AssetStage, (asset_id, stage))
         if known is None or known.stage_run_id != run_id:  # seen again after a restart, it is still the asset's own
             session.merge(AssetStage(asset_id=asset_id, stage=stage, stage_run_id=run_id, reused=reused))
@@ -193,6 +194,7 @@ def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: b
 def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:
     """The row of a photo's object, made once for each content."""
     with writing(engine) as session:
+        take_turns(session, new.sha256)
         row = session.scalars(
             select(Artifact).where(Artifact.sha256 == new.sha256, Artifact.kind == new.kind, Artifact.made_by.is_(None))
         ).first()

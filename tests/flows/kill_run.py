@@ -1,26 +1,38 @@
-"""`python kill_run.py FOLDER`: the embedded run on a folder with stages that cost nothing. Killed by its test."""
+"""`python kill_run.py FOLDER STAGES`: an embedded run on FOLDER/photos, started and killed by tests.
+
+STAGES names the module that computes: `fake_stages` (they cost nothing) or `kill_stages` (the real ones). What
+happens is appended to FOLDER/events, a line each: ``started``, ``reused``, ``finished`` or ``failed``, the stage, the
+asset, seconds. The recipe's overrides are the lines of FOLDER/recipe; everything else comes from `MESHMILL_*`.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tasks"))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "tasks")]
 
 
 def main() -> None:
-    import fake_stages
-
     from core.recipes import load_recipe
     from flows.run import run_folder
-    from tasks.house import open_house
+    from tasks.house import Silent, open_house
     from tasks.settings import Settings
 
     folder = Path(sys.argv[1])
-    places = [f"views.checkpoint={folder}/views", f"segment.model={folder}/segmenter.onnx"]
-    house = open_house(Settings(home=folder / "home"), compute=fake_stages.compute)
-    document = run_folder(house, str(folder / "photos"), load_recipe("starter", places), out=folder / "out")
+    events = os.open(folder / "events", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    class Writes(Silent):
+        def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
+            os.write(events, f"{state} {stage} {asset_id} {more.get('seconds', 0)}\n".encode())
+
+    recipe = load_recipe("starter", (folder / "recipe").read_text().split())
+    house = open_house(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
+    document = run_folder(house, str(folder / "photos"), recipe, out=folder / "out")
     house.close()
     print(json.dumps(document["counts"]))  # noqa: T201
 
