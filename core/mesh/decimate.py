@@ -14,6 +14,11 @@ from core.mesh.topology import Topology, compact, inspect
 TIMEOUT = 120.0
 """Seconds after which pymeshlab's process is killed: 200k faces take three."""
 
+HEAVY = 60_000
+"""Faces from which a mesh is thinned before its quadrics are collapsed, which cost far more a face."""
+THINNING = 1e-4
+"""How far thinning may move the surface, in diagonals: a third of the mean error that 20k faces may have."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -44,6 +49,8 @@ def levels_of_detail(
     """
     if not np.isfinite(vertices).all() or len(faces) == 0:
         raise MeshFailed("The mesh has no faces or has vertices that are not numbers.")
+    if len(faces) > HEAVY and len(faces) > 4 * budgets[0]:
+        vertices, faces = thinned(vertices, faces, 2 * budgets[0])
     before = inspect(vertices, faces)
     if not before.sound:
         raise MeshFailed("The mesh is not a closed manifold, so that it cannot be decimated safely.")
@@ -88,6 +95,24 @@ def _first_sound(
             return Level(vertices, faces, budget, "qslim", inspect(vertices, faces), tuple(reasons))
         reasons.append(f"qslim at {target}: {fault}")
     return None
+
+
+def thinned(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], least: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Without the vertices that hardly shape the surface, by manifold3d; unchanged where fewer than ``least`` stay.
+
+    Marching cubes makes most of its faces where nothing bends. manifold3d finds them ten times faster than quadrics
+    do, and what it returns is manifold again. A mesh that it does not accept comes back unchanged.
+    """
+    import manifold3d
+
+    solid = manifold3d.Manifold(manifold3d.Mesh64(vertices, np.ascontiguousarray(faces, np.uint64), tolerance=0.0))
+    lighter = solid.simplify(THINNING * float(np.linalg.norm(np.ptp(vertices, axis=0))))
+    if solid.status() != manifold3d.Error.NoError or lighter.num_tri() < least:
+        return vertices, faces
+    mesh = lighter.to_mesh64()
+    return np.array(mesh.vert_properties[:, :3], np.float64), np.asarray(mesh.tri_verts).astype(np.int64)
 
 
 def qslim(
