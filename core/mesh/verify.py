@@ -33,6 +33,8 @@ class Verification:
 
     profile: str
     source: str
+    url: str
+    """Where the profile's budgets stand in public."""
     checks: tuple[Check, ...]
 
     @property
@@ -48,6 +50,7 @@ class Verification:
         return {
             "profile": self.profile,
             "source": self.source,
+            "url": self.url,
             "passed": self.passed,
             "checks": [asdict(check) for check in self.checks],
         }
@@ -67,7 +70,9 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
         model = read_glb(data)
         texels = model.texels()
     except (MeshFailed, OSError, ValueError) as error:
-        return Verification(name, budget.source, (Check("readable", False, str(error), "one textured mesh in a GLB"),))
+        return Verification(
+            name, budget.source, budget.url, (Check("readable", False, str(error), "one textured mesh in a GLB"),)
+        )
 
     checks = [Check("readable", True, "GLB 2.0", "one textured mesh in a GLB")]
 
@@ -84,7 +89,7 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
     limit("texture", max(texels.shape[:2]) if texels is not None else 0, budget.max_texture, budget.min_texture)
     limit("materials", len(document.get("materials", [])), budget.max_materials)
     checks += _structure(document, model)
-    return Verification(name, budget.source, tuple(checks))
+    return Verification(name, budget.source, budget.url, tuple(checks))
 
 
 def _structure(document: dict[str, Any], model: Model) -> list[Check]:

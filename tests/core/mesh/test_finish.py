@@ -196,7 +196,7 @@ def test_a_profile_that_cannot_be_met_fails_loudly() -> None:
     with pytest.MonkeyPatch.context() as patch:
         from core.mesh import budgets
 
-        patch.setitem(budgets.PROFILES, "tiny", budgets.Profile("a test", max_bytes=20_000))
+        patch.setitem(budgets.PROFILES, "tiny", budgets.Profile("a test", "", max_bytes=20_000))
         with pytest.raises(BudgetExceeded, match="bytes is"):
             finish_asset(mesh, field, cutout, view_set, dense, ABOUT)
 

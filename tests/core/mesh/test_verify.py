@@ -84,5 +84,6 @@ def test_an_unknown_profile_lists_the_known_ones() -> None:
 def test_every_profile_names_its_source_and_a_limit(name: str) -> None:
     profile = PROFILES[name]
     assert len(profile.source) > 10
-    assert any(value is not None for key, value in vars(profile).items() if key != "source")
+    assert profile.url.startswith(("https://", "http://"))
+    assert any(value is not None for key, value in vars(profile).items() if key not in ("source", "url"))
     assert ("texture" in failed(cube(), name)) == (profile.min_texture is not None)
