@@ -56,7 +56,7 @@ def job(engine: Engine, asset_id: str) -> Job:
     if row is None:
         raise LookupError(f"There is no asset {asset_id}.")
     values: tuple[Any, ...] = tuple(row)
-    return Job(asset_id, Candidate(*values[:10]), *values[10:])
+    return Job(asset_id, Candidate(*values[: len(CANDIDATE)]), *values[len(CANDIDATE) :])
 
 
 def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> None:

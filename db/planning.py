@@ -33,6 +33,7 @@ CANDIDATE: tuple[Any, ...] = (
     Photo.sha256,
     Photo.source_uri,
     Photo.licence,
+    Photo.attribution,
 )
 """The columns of :class:`Candidate`, in its order."""
 
@@ -51,6 +52,7 @@ class Candidate:
     photo_sha256: str
     photo_uri: str
     photo_licence: str | None
+    photo_attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

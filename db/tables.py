@@ -73,6 +73,10 @@ class Product(Base):
     sku: Mapped[str] = mapped_column(String(200))
     name: Mapped[str] = mapped_column(Text)
     height_cm: Mapped[float | None] = mapped_column(Float)
+    width_cm: Mapped[float | None] = mapped_column(Float)
+    depth_cm: Mapped[float | None] = mapped_column(Float)
+    azimuth: Mapped[float | None] = mapped_column(Float)
+    """Degrees from the product's front to the chosen photo's camera, recorded; elevation: the camera's."""
     elevation: Mapped[float | None] = mapped_column(Float)
     licence: Mapped[str | None] = mapped_column(Text)
     removed: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -97,6 +101,10 @@ class Photo(Base):
     fingerprint: Mapped[str] = mapped_column(String(200))
     """Size and modification time (or ETag): while it stands still the file is not read again."""
     licence: Mapped[str | None] = mapped_column(Text)
+    attribution: Mapped[str | None] = mapped_column(Text)
+    """Whom the published file names, in the words of the manifest."""
+    picture_hash: Mapped[str | None] = mapped_column(String(200))
+    """Perceptual fingerprint, known once the photo was decoded: the same picture under another name is near it."""
     current: Mapped[bool] = mapped_column(Boolean, default=True)
     chosen: Mapped[bool] = mapped_column(Boolean, default=False)
     """The product's best view: the one its asset is made from."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.licences import credit_line
 from core.recipes import Recipe, recipe_hash
 from db import planning, runs
 from db.assets import Job
@@ -30,6 +31,7 @@ def product_facts(candidate: Candidate) -> dict[str, Any]:
         "sku": candidate.sku,
         "height_cm": candidate.height_cm,
         "licence": candidate.photo_licence or candidate.product_licence,
+        "attribution": candidate.photo_attribution,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -37,7 +39,8 @@ def product_facts(candidate: Candidate) -> dict[str, Any]:
 def about_of(job: Job, models: Mapping[str, Weights]) -> dict[str, Any]:
     """The fields of core's ``AssetAbout``; part of the finish stage's key."""
     candidate, views = job.candidate, models["views"]
-    credits = (candidate.photo_licence or candidate.product_licence, *(w.attribution for w in models.values()))
+    photo = credit_line("Photo", candidate.photo_licence or candidate.product_licence, candidate.photo_attribution)
+    credits = (photo, *(credit_line("Model", w.licence, w.attribution) for w in models.values() if w.attribution))
     about = {
         "sku": candidate.sku,
         "asset_id": job.asset_id,

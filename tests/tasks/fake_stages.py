@@ -2,6 +2,7 @@
 
 Only for tests of the factory around the stages: leases, reuse, crashes, lineage. What a photo does is in its bytes:
 ``bad`` is no object, ``crash`` kills the process, ``hang`` never ends, ``ours`` is a bug, ``flaky`` fails once.
+``MESHMILL_TEST_SLOW`` names a stage that takes a minute, ``MESHMILL_TEST_BYTES`` how large each file is.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     if log:
         with Path(log).open("a") as stream:
             stream.write(f"{call.stage}\n")
-    time.sleep(float(os.environ.get("MESHMILL_TEST_SECONDS", "0")))
+    slow = call.stage == os.environ.get("MESHMILL_TEST_SLOW")
+    time.sleep(60 if slow else float(os.environ.get("MESHMILL_TEST_SECONDS", "0")))
     if call.stage == "segment":
         _misbehave(call.inputs["photo"])
     progress("step", 1, 1)
@@ -46,7 +48,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
         digest.update(config.read_bytes() if config.is_file() else b"")
     for role in sorted(call.inputs):
         digest.update(role.encode() + call.inputs[role])
-    files = {name: f"{name} {digest.hexdigest()}".encode() for name in FILES[call.stage]}
+    size = int(os.environ.get("MESHMILL_TEST_BYTES", "0"))
+    files = {name: f"{name} {digest.hexdigest()}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
     if call.stage == "assess":
         figures = {"score": 0.75, "verdict": "finished", "reasons": [], "metrics": {"closed": True}}
