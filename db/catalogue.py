@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +23,9 @@ class FoundPhoto:
     fingerprint: str
     bytes: int
     licence: str | None = None
+    attribution: str | None = None
+    modified: float | None = None
+    """When the source last saw it change, seconds since the epoch by the source's clock; not kept."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class FoundProduct:
     height_cm: float | None = None
     elevation: float | None = None
     licence: str | None = None
+    width_cm: float | None = None
+    depth_cm: float | None = None
+    azimuth: float | None = None
 
 
 @dataclass
@@ -65,19 +71,22 @@ def sync_products(
     catalogue_id: int,
     found: Iterable[FoundProduct],
     read_hash: Callable[[FoundPhoto], str | None],
+    read_size: Callable[[FoundPhoto], tuple[int, int] | None] = lambda _: None,
     *,
     complete: bool = True,
 ) -> Changes:
     """Bring products and photos in line with the source.
 
     ``read_hash`` gives a photo's sha256, or None while it is still being written; it is asked only where the
-    fingerprint moved. ``complete`` False (a limited listing) removes nothing.
+    fingerprint moved. ``read_size`` gives its width and height, None where its header does not tell; asked right after.
+    A product with a photo that is still being written waits whole, as it stood before. ``complete`` False (a limited
+    listing) removes nothing.
     """
     changes = Changes()
     seen: set[str] = set()
     for page in _pages(found):
         seen.update(product.sku for product in page)
-        _sync_page(engine, catalogue_id, page, read_hash, changes)
+        _sync_page(engine, catalogue_id, page, read_hash, read_size, changes)
     if complete:
         with writing(engine) as session:
             known = session.execute(
@@ -103,32 +112,45 @@ class _Known:
         row = self.products.get(sku)
         return self.photos.get((row.id, source_uri)) if row else None
 
+    def moved(self, sku: str, photo: FoundPhoto) -> bool:
+        row = self.photo(sku, photo.source_uri)
+        return row is None or row.fingerprint != photo.fingerprint
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a photo's file said."""
+
+    sha256: str
+    width: int | None
+    height: int | None
+
 
 def _sync_page(
     engine: Engine,
     catalogue_id: int,
     page: Sequence[FoundProduct],
     read_hash: Callable[[FoundPhoto], str | None],
+    read_size: Callable[[FoundPhoto], tuple[int, int] | None],
     changes: Changes,
 ) -> None:
     known = _load(engine, catalogue_id, page)
     # Files are read outside any transaction: hashing gigabytes must not hold the database.
-    hashes: dict[tuple[str, str], str | None] = {}
-    for product in page:
-        for photo in product.photos:
-            row = known.photo(product.sku, photo.source_uri)
-            if row is None or row.fingerprint != photo.fingerprint:
-                hashes[product.sku, photo.source_uri] = read_hash(photo)
+    read: dict[tuple[str, str], _Read] = {}
     ready = []
     for product in page:
-        photos = tuple(p for p in product.photos if hashes.get((product.sku, p.source_uri), "") is not None)
-        if photos:
-            ready.append(replace(product, photos=photos))
-        else:
+        moved = [photo for photo in product.photos if known.moved(product.sku, photo)]
+        hashes = [read_hash(photo) for photo in moved]
+        if None in hashes:
             changes.waiting.append(product.sku)
+            continue
+        ready.append(product)
+        for photo, sha256 in zip(moved, hashes, strict=True):
+            width, height = read_size(photo) or (None, None)
+            read[product.sku, photo.source_uri] = _Read(str(sha256), width, height)
     with writing(engine) as session:
         ids = _write_products(session, catalogue_id, ready, known)
-        _write_photos(session, ready, ids, known, hashes, changes)
+        _write_photos(session, ready, ids, known, read, changes)
 
 
 def _load(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
@@ -168,6 +190,9 @@ def _facts(product: FoundProduct) -> dict[str, object]:
     return {
         "name": product.name,
         "height_cm": product.height_cm,
+        "width_cm": product.width_cm,
+        "depth_cm": product.depth_cm,
+        "azimuth": product.azimuth,
         "elevation": product.elevation,
         "licence": product.licence,
         "removed": False,
@@ -179,7 +204,7 @@ def _write_photos(
     page: Sequence[FoundProduct],
     ids: dict[str, int],
     known: _Known,
-    hashes: dict[tuple[str, str], str | None],
+    read: dict[tuple[str, str], _Read],
     changes: Changes,
 ) -> None:
     """New bytes make a new row, what is gone or replaced stops being current, the first photo is the chosen one."""
@@ -195,24 +220,32 @@ def _write_photos(
                 touched = True
         for photo in product.photos:
             row = known.photo(product.sku, photo.source_uri)
-            sha256 = hashes.get((product.sku, photo.source_uri))
+            seen = read.get((product.sku, photo.source_uri))
             chosen = photo.source_uri == first
-            if row is not None and sha256 in (None, row.sha256):
-                if row.fingerprint != photo.fingerprint or row.chosen != chosen:
-                    updates.append({"id": row.id, "fingerprint": photo.fingerprint, "chosen": chosen})
-                    touched |= row.chosen != chosen
+            if row is not None and (seen is None or seen.sha256 == row.sha256):
+                # A licence can change while the picture stays: the manifest's word of today counts.
+                values = {name: getattr(photo, name) for name in ("fingerprint", "licence", "attribution")}
+                values["chosen"] = chosen
+                moved = {name for name, value in values.items() if getattr(row, name) != value}
+                if moved:
+                    updates.append({"id": row.id, **values})
+                    touched |= moved != {"fingerprint"}
                 continue
+            assert seen is not None, "a photo without a row was read"
             touched = True
             if row is not None:
                 updates.append({"id": row.id, "current": False, "chosen": False})
             inserts.append(
                 {
                     "product_id": product_id,
-                    "sha256": sha256,
+                    "sha256": seen.sha256,
+                    "width": seen.width,
+                    "height": seen.height,
                     "bytes": photo.bytes,
                     "source_uri": photo.source_uri,
                     "fingerprint": photo.fingerprint,
                     "licence": photo.licence,
+                    "attribution": photo.attribution,
                     "current": True,
                     "chosen": chosen,
                 }

@@ -18,7 +18,10 @@ def start_run(
 ) -> None:
     """The run's row, which its assets refer to. The recipe must be there already."""
     with writing(engine) as session:
-        session.add(Run(id=run_id, catalogue_id=catalogue_id, recipe_hash=recipe_hash, prefect_run_id=prefect_run_id))
+        if session.get(Run, run_id) is None:  # asked a second time after a lost answer
+            session.add(
+                Run(id=run_id, catalogue_id=catalogue_id, recipe_hash=recipe_hash, prefect_run_id=prefect_run_id)
+            )
 
 
 def end_run(engine: Engine, run_id: str, summary: dict[str, Any]) -> None:
@@ -36,7 +39,8 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
     mine = Asset.run_id == run_id
     ended_badly = Asset.status.in_(("failed", "quarantined"))
     with reading(engine) as session:
-        counted = dict(session.execute(select(Asset.status, func.count()).where(mine).group_by(Asset.status)).tuples())
+        rows = session.execute(select(Asset.status, func.count()).where(mine).group_by(Asset.status)).all()
+        counted = {status: int(count) for status, count in rows}
         slowest = session.execute(
             select(Product.sku, Asset.id, Asset.seconds)
             .join(Product, Product.id == Asset.product_id)
@@ -54,7 +58,7 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
         ).all()
         seconds, cost = session.execute(select(func.sum(Asset.seconds), func.sum(Asset.cost)).where(mine)).one()
     return {
-        "counts": {status: int(counted.get(status, 0)) for status in STATUSES},
+        "counts": {status: counted.get(status, 0) for status in STATUSES},
         "slowest": [{"sku": sku, "asset_id": id_, "seconds": took} for sku, id_, took in slowest],
         "failures": [
             {"status": status, "error": error, "reason": reason, "count": int(count), "example": sku}

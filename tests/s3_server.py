@@ -1,0 +1,26 @@
+"""What tests need of a real S3 server beside its fixture."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from storage import StoreDown
+from storage.s3 import S3Store
+
+ACCESS, SECRET = "meshmill", "not-a-secret"
+
+
+def ready(store: S3Store) -> S3Store:
+    """A server that answers may still be choosing its master: its first writes are tried for a while."""
+    sha256 = hashlib.sha256(b"probe").hexdigest()
+    for _ in range(60):
+        try:
+            store.ensure_bucket()
+            store.put(b"probe", "probe", sha256, "text/plain")
+            store.delete("probe")
+        except StoreDown:
+            time.sleep(0.5)
+        else:
+            return store
+    raise RuntimeError("the S3 server takes no objects")
