@@ -15,6 +15,7 @@ from core.sjc.score import guided
 if TYPE_CHECKING:
     import torch
 
+    from core.zero123.conditioning import Photo
     from core.zero123.model import Zero123
 
 
@@ -23,11 +24,7 @@ class Prior:
     """A model that has seen the photo. Everything that does not change during a run is computed once."""
 
     model: Zero123
-    clip: torch.Tensor
-    """``(1, clip)`` embedding of the photo."""
-    concat: torch.Tensor
-    """``(1, C, s, s)`` condition latent, unscaled."""
-    condition: Camera
+    photo: Photo
     alphas_cumprod: torch.Tensor
     """``(T,)`` float64."""
 
@@ -36,12 +33,11 @@ def prior_of(model: Zero123, cutout: Cutout, condition: Camera) -> Prior:
     """Embed the photo once for all steps."""
     import torch
 
-    from core.zero123.conditioning import embed_image, encode_condition, to_pixels
+    from core.zero123.conditioning import see, to_pixels
 
     with torch.no_grad():
-        photo = to_pixels(cutout.rgba, model.image_size).to(model.device)
-        embedding, concat = embed_image(model, photo), encode_condition(model, photo)
-    return Prior(model, embedding, concat, condition, model.schedule.alphas_cumprod())
+        photo = see(model, to_pixels(cutout.rgba, model.image_size).to(model.device), condition)
+    return Prior(model, photo, model.schedule.alphas_cumprod())
 
 
 @dataclass(frozen=True)
@@ -78,12 +74,10 @@ def predicted_eps(prior: Prior, z_t: torch.Tensor, t: int, cameras: Sequence[Cam
     """
     import torch
 
-    from core.zero123.conditioning import pose_tensor, posed_clip
+    from core.zero123.conditioning import conditions
     from core.zero123.model import denoise
 
-    count = len(cameras)
-    context = posed_clip(prior.model, prior.clip, pose_tensor(prior.model, prior.condition, list(cameras)))
-    concat = prior.concat.expand(count, -1, -1, -1)
+    context, concat = conditions(prior.model, prior.photo, cameras)
     if guidance == 1:
         return _as_eps(prior, denoise(prior.model, z_t, t, context, concat), z_t, t)
     both = denoise(

@@ -68,7 +68,7 @@ class ReleasedLoop:
         white = torch.ones((1, 3, model.image_size, model.image_size), device=device)
         with torch.no_grad():
             self.background = encode_condition(model, white)[0] * model.scaling_factor
-        camera = Camera(0.0, prior.condition.elevation, prior.condition.radius, RELEASED_FOV)
+        camera = Camera(0.0, prior.photo.camera.elevation, prior.photo.camera.radius, RELEASED_FOV)
         self.view = InputView(camera.camera_to_world(), to_pixels(cutout.rgba, model.image_size).to(device))
         self.k = intrinsics(model.latent_size, model.latent_size, RELEASED_FOV)
         self.table = sigma_table(prior.alphas_cumprod.numpy())
@@ -145,4 +145,4 @@ class ReleasedLoop:
         size = self.params.grid
         with torch.no_grad():
             sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
-        return Field(sigma.float().cpu().numpy(), None, self.prior.condition, info)
+        return Field(sigma.float().cpu().numpy(), None, self.prior.photo.camera, info)

@@ -46,6 +46,7 @@ STEMS = {
     "unet": DIFFUSERS_STEMS,
     "vae": DIFFUSERS_STEMS,
     "cc_projection": DIFFUSERS_STEMS,
+    "lift": DIFFUSERS_STEMS,
     "image_encoder": ("model", "pytorch_model"),
 }
 """File names without ending, per part."""
@@ -55,6 +56,7 @@ CLASSES = {
     "vae": ("diffusers", "AutoencoderKL"),
     "image_encoder": ("transformers", "CLIPVisionModelWithProjection"),
     "cc_projection": ("pipeline_zero1to3", "CCProjection"),
+    "lift": ("diffusers", "UNet2DModel"),
     "scheduler": ("diffusers", "DDIMScheduler"),
 }
 """What ``model_index.json`` says. Only compared, never imported."""
@@ -137,6 +139,7 @@ def _load_folder(folder: Path, pose_entry: PoseEntry | None) -> Zero123:
         unet=config.unet,
         vae=config.vae,
         image_encoder=config.image_encoder,
+        lift=config.lift,
         schedule=config.schedule,
         pose_entry=pose_entry or config.pose_entry,
         name=str(about.get("name", folder.name)),
@@ -154,7 +157,7 @@ def read_config(folder: Path) -> tuple[Zero123Config, str]:
         if not name.startswith("_") and isinstance(value, list):
             plain_name(name, index)
             expected = CLASSES.get(name, ("", None))[1]
-            if name in ("unet", "vae", "image_encoder") and value[-1:] != [expected]:
+            if name in ("unet", "vae", "image_encoder", "lift") and value[-1:] != [expected]:
                 raise CheckpointError(f"model_index.json: '{name}' is a {value[-1:]}, expected {expected}.")
     present = [name for name in PROJECTIONS if (folder / name).is_dir()]
     if not present:
@@ -175,6 +178,7 @@ def read_config(folder: Path) -> tuple[Zero123Config, str]:
         unet=unet,
         vae=_known("vae", read_json(folder / "vae" / "config.json")),
         image_encoder=vision,
+        lift=_known("lift", read_json(folder / "lift" / "config.json")) if (folder / "lift").is_dir() else None,
         schedule=_schedule(read_json(folder / "scheduler" / "scheduler_config.json")),
         pose_entry=said,
         name=folder.name,
@@ -270,6 +274,8 @@ def _write_configs(model: Zero123, folder: Path) -> None:
     config = config_of(model)
     write_json(folder / "unet" / "config.json", {"_class_name": CLASSES["unet"][1], **config.unet})
     write_json(folder / "vae" / "config.json", {"_class_name": CLASSES["vae"][1], **config.vae})
+    if config.lift is not None:
+        write_json(folder / "lift" / "config.json", {"_class_name": CLASSES["lift"][1], **config.lift})
     vision = {key: value for key, value in config.image_encoder.items() if key in VISION_KEYS}
     vision |= {"architectures": [CLASSES["image_encoder"][1]], "model_type": "clip_vision_model"}
     write_json(folder / "image_encoder" / "config.json", vision)
@@ -294,8 +300,6 @@ def _write_configs(model: Zero123, folder: Path) -> None:
             "steps_offset": 1,
         },
     )
-    write_json(
-        folder / "model_index.json",
-        {"_class_name": "Zero1to3StableDiffusionPipeline", **{name: list(value) for name, value in CLASSES.items()}},
-    )
+    classes = {name: list(value) for name, value in CLASSES.items() if name != "lift" or model.lift is not None}
+    write_json(folder / "model_index.json", {"_class_name": "Zero1to3StableDiffusionPipeline", **classes})
     write_json(folder / "meshmill.json", {"name": model.name, "info": model.info})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import radians
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera, relative_pose
+from core.zero123.lift import Volume, lift, lifted_views
 from core.zero123.model import PoseEntry, Zero123
 
 if TYPE_CHECKING:
@@ -95,6 +98,40 @@ def _posterior(model: Zero123, images: Tensor) -> Any:
     return model.vae.encode(images.contiguous().to(model.vae.dtype), return_dict=False)[0]
 
 
+@dataclass(frozen=True)
+class Photo:
+    """What a model computes once of a photo ``(1, 3, S, S)``, whatever is asked of it later."""
+
+    camera: Camera
+    clip: Tensor
+    """``(1, clip)``."""
+    latent: Tensor
+    """``(1, C, s, s)``, unscaled."""
+    volume: Volume | None
+    """What the lift made of it, where the model has one."""
+
+
+def see(model: Zero123, images: Tensor, camera: Camera) -> Photo:
+    """Embed, encode and lift one image ``(1, 3, S, S)`` in [-1, 1], taken by ``camera``."""
+    volume = None
+    if model.lift is not None:
+        volume = lift(model.lift, images, images.new_tensor([camera.elevation]))
+    return Photo(camera, embed_image(model, images), encode_condition(model, images), volume)
+
+
+def conditions(model: Zero123, photo: Photo, targets: Sequence[Camera]) -> tuple[Tensor, Tensor]:
+    """What the denoiser is told of ``V`` targets: context ``(V, 1, D)`` and the concatenated part ``(V, C', s, s)``."""
+    import torch
+
+    context = posed_clip(model, photo.clip, pose_tensor(model, photo.camera, targets))
+    concat = photo.latent.expand(len(targets), -1, -1, -1)
+    if photo.volume is None:
+        return context, concat
+    rows = [(t.azimuth - photo.camera.azimuth, t.elevation, t.radius / photo.camera.radius) for t in targets]
+    rough = lifted_views(photo.volume, concat.new_tensor([rows]), 2 * model.latent_size)
+    return context, torch.cat([concat, rough], 1)
+
+
 def pose_vector(condition: Camera, target: Camera, entry: PoseEntry = "radius") -> NDArray[np.float64]:
     """``T`` of the projection, ``(4,)``: the relative pose; Stable-Zero123 takes ``rad(90 - elevation_c)`` last."""
     pose = relative_pose(condition, target)
@@ -103,7 +140,7 @@ def pose_vector(condition: Camera, target: Camera, entry: PoseEntry = "radius") 
     return pose
 
 
-def pose_tensor(model: Zero123, condition: Camera, targets: list[Camera] | tuple[Camera, ...]) -> Tensor:
+def pose_tensor(model: Zero123, condition: Camera, targets: Sequence[Camera]) -> Tensor:
     """Poses of ``targets`` seen from ``condition``, ``(len(targets), 4)`` float32 on the model's device."""
     import torch
 

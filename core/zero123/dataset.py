@@ -338,8 +338,18 @@ def to_tensor(rgba: NDArray[np.uint8] | Tensor) -> Tensor:
     return (image[:, :3] * alpha + (1 - alpha)) * 2 - 1
 
 
-def draw_pairs(shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.random.Generator) -> Pairs:
-    """Ordered random pairs of different views; framed objects condition on their anchor more often."""
+@dataclass(frozen=True)
+class Conditions:
+    """A batch of objects, each with the picture that conditions."""
+
+    shard: NDArray[np.int64]
+    item: NDArray[np.int64]
+    picture: NDArray[np.int64]
+    """A view's number, ``V`` for view 0 recentred."""
+
+
+def draw_conditions(shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.random.Generator) -> Conditions:
+    """Random objects and views; framed objects condition on their anchor more often."""
     sizes = np.array([len(shard.cameras) for shard in shards])
     flat = rng.integers(0, sizes.sum(), batch)
     edges = np.cumsum(sizes)
@@ -348,18 +358,32 @@ def draw_pairs(shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.
     views = shards[0].cameras.shape[1]
     framed = np.array([shards[s].framed[i] for s, i in zip(shard, item, strict=True)])
     anchored = framed & (rng.random(batch) < config.anchor_share)
-    condition = np.where(anchored, 0, rng.integers(0, views, batch))
-    target = (condition + rng.integers(1, views, batch)) % views
-    condition = np.where(framed & (condition == 0), views, condition)
-    return Pairs(shard, item, condition, target)
+    view = np.where(anchored, 0, rng.integers(0, views, batch))
+    return Conditions(shard, item, np.where(framed & (view == 0), views, view))
 
 
-def pair_poses(shards: Sequence[Shard], pairs: Pairs) -> NDArray[np.float32]:
-    """``T`` of every pair, ``(B, 4)`` (:func:`core.cameras.relative_pose`)."""
+def draw_pairs(
+    shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.random.Generator, targets: int = 1
+) -> Pairs:
+    """Ordered random pairs of different views; ``targets`` pairs in a row share object and condition."""
+    drawn = draw_conditions(shards, batch // targets, config, rng)
+    views = shards[0].cameras.shape[1]
+    shard, item, picture = (np.repeat(x, targets) for x in (drawn.shard, drawn.item, drawn.picture))
+    target = (picture % views + rng.integers(1, views, len(picture))) % views
+    return Pairs(shard, item, picture, target)
+
+
+def pair_cameras(shards: Sequence[Shard], pairs: Pairs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Azimuth, elevation and radius ``(B, 3)`` of the condition and of the target of every pair."""
     rows = list(zip(pairs.shard, pairs.item, strict=True))
     views = shards[0].cameras.shape[1]
     first = np.stack([shards[s].cameras[i, c % views] for (s, i), c in zip(rows, pairs.condition, strict=True)])
     second = np.stack([shards[s].cameras[i, t] for (s, i), t in zip(rows, pairs.target, strict=True)])
+    return first, second
+
+
+def pair_poses(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``T`` of camera pairs ``(B, 3)``, ``(B, 4)`` (:func:`core.cameras.relative_pose`)."""
     turn = np.radians(second[:, 0] - first[:, 0])
     tilt = np.radians(first[:, 1] - second[:, 1])
     return np.stack([tilt, np.sin(turn), np.cos(turn), second[:, 2] - first[:, 2]], -1).astype(np.float32)

@@ -49,15 +49,17 @@ def load_image_variations(folder: Path) -> Zero123:
         projection.bias.zero_()
     for part in (unet, vae, clip, projection):
         part.eval().requires_grad_(False)
-    return Zero123(unet, vae, clip, projection, Schedule(), name=folder.name, info={"base": folder.name})
+    return Zero123(unet, vae, clip, projection, schedule=Schedule(), name=folder.name, info={"base": folder.name})
 
 
-def widen_for_condition(unet: Any) -> None:
-    """Double ``conv_in``'s input channels in place, the new half zero: the U-Net's output does not change yet."""
+def widen_for_condition(unet: Any, channels: int | None = None) -> None:
+    """Give ``conv_in`` more input channels in place (default: twice as many), the new ones zero: no output changes."""
     import torch
 
     old = unet.conv_in
-    new: Any = torch.nn.Conv2d(2 * old.in_channels, old.out_channels, old.kernel_size, old.stride, old.padding)
+    new: Any = torch.nn.Conv2d(
+        channels or 2 * old.in_channels, old.out_channels, old.kernel_size, old.stride, old.padding
+    )
     with torch.no_grad():
         new.weight.zero_()
         new.weight[:, : old.in_channels] = old.weight

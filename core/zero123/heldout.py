@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cameras import Camera, relative_pose
-from core.zero123.dataset import Pairs, Shard, pair_poses, shoot, to_tensor
+from core.cameras import Camera
+from core.zero123.dataset import Shard, shoot, to_tensor
 from core.zero123.model import Zero123
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class Cases:
     """``(K, S, S, 4)``."""
     owner: NDArray[np.int64]
     """``(M,)``: row of ``conditions``."""
-    poses: NDArray[np.float32]
-    """``(M, 4)``."""
+    photos: tuple[Camera, ...]
+    """``K`` cameras of the conditions."""
+    cameras: tuple[Camera, ...]
+    """``M`` cameras of the targets."""
     targets: Image
     """``(M, S, S, 4)``."""
 
@@ -46,11 +48,11 @@ def procedural_cases(shard: Shard, objects: int = 64, views: int = 4) -> Cases:
     last = shard.cameras.shape[1]
     item = np.repeat(np.arange(objects), views)
     target = np.tile(np.arange(1, views + 1), objects)
-    condition = np.where(shard.framed[item], last, 0)
-    poses = pair_poses([shard], Pairs(np.zeros_like(item), item, condition, target))
     rows = np.arange(objects)
     conditions = shard.images[rows, np.where(shard.framed[:objects], last, 0)]
-    return Cases(tuple(f"object {i}" for i in rows), conditions, item, poses, shard.images[item, target])
+    photos = tuple(Camera(*map(float, shard.cameras[i, 0])) for i in rows)
+    cameras = tuple(Camera(*map(float, shard.cameras[i, v])) for i, v in zip(item, target, strict=True))
+    return Cases(tuple(f"object {i}" for i in rows), conditions, item, photos, cameras, shard.images[item, target])
 
 
 def folder_cases(folder: Path, size: int, framed: bool = True, views: Sequence[int] = tuple(range(1, 12))) -> Cases:
@@ -70,19 +72,21 @@ def folder_cases(folder: Path, size: int, framed: bool = True, views: Sequence[i
 
     names: list[str] = []
     conditions, owner, targets = [], [], []
-    poses: list[NDArray[np.float32]] = []
+    photos: list[Camera] = []
+    cameras: list[Camera] = []
     for path in sorted(p for p in folder.iterdir() if (p / "cameras.json").is_file()):
         about = json.loads((path / "cameras.json").read_text())
-        photo = _camera(about["photo"])
+        photos.append(_camera(about["photo"]))
         chosen = [about["views"][i] for i in views]
         large = torch.stack([read(path / "photo_rgba.png"), *(read(path / "views" / f"{i:02d}.png") for i in views)])
         images = shoot(large[None], np.array([framed]), size)[0]
         conditions.append(images[-1] if framed else images[0])
         targets.extend(images[1:-1])
-        poses.extend(relative_pose(photo, _camera(view)).astype(np.float32) for view in chosen)
+        cameras.extend(map(_camera, chosen))
         owner.extend([len(names)] * len(chosen))
         names.append(path.name)
-    return Cases(tuple(names), np.stack(conditions), np.array(owner), np.stack(poses), np.stack(targets))
+    everything = np.stack(conditions), np.array(owner), tuple(photos), tuple(cameras), np.stack(targets)
+    return Cases(tuple(names), *everything)
 
 
 def _camera(about: dict[str, Any]) -> Camera:
@@ -95,32 +99,31 @@ def predict(
     """The views of all cases, ``(M, S, S, 3)``; every row's noise follows from ``seed`` and its number."""
     import torch
 
-    from core.zero123.conditioning import decode, embed_image, encode_condition, posed_clip, to_images
+    from core.zero123.conditioning import conditions, decode, see, to_images
     from core.zero123.sampling import ddim, seeded_noise, timesteps, view_seed
 
     visited = timesteps(model.schedule, steps, "trailing")
     pixels = to_tensor(cases.conditions).to(model.device)
-    poses = torch.from_numpy(cases.poses).to(model.device)
     out = []
     with torch.no_grad():
-        clip = embed_image(model, pixels)
-        concat = encode_condition(model, pixels)
+        photos = [see(model, pixels[i : i + 1], camera) for i, camera in enumerate(cases.photos)]
+        told = [conditions(model, photos[k], [c]) for k, c in zip(cases.owner, cases.cameras, strict=True)]
+        context, concat = (torch.cat(parts) for parts in zip(*told, strict=True))
         for first in range(0, len(cases.owner), batch):
-            rows = cases.owner[first : first + batch]
-            context = posed_clip(model, clip[rows], poses[first : first + batch])
-            start, _ = seeded_noise(model, [view_seed(seed, first + i) for i in range(len(rows))])
-            latents = ddim(model, start, context, concat[rows], visited=visited, guidance=guidance)
+            rows = slice(first, min(first + batch, len(cases.owner)))
+            start, _ = seeded_noise(model, [view_seed(seed, i) for i in range(rows.start, rows.stop)])
+            latents = ddim(model, start, context[rows], concat[rows], visited=visited, guidance=guidance)
             out.append(to_images(decode(model, latents)))
     return np.concatenate(out)
 
 
 def shuffled(cases: Cases) -> Cases:
-    """Every view asked for with the pose of the object's next one."""
+    """Every view asked for with the camera of the object's next one."""
     order = np.arange(len(cases.owner))
     for k in np.unique(cases.owner):
         rows = np.flatnonzero(cases.owner == k)
         order[rows] = np.roll(rows, -1)
-    return replace(cases, poses=cases.poses[order])
+    return replace(cases, cameras=tuple(cases.cameras[i] for i in order))
 
 
 def over_white(rgba: Image) -> Image:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cameras import Camera
 from core.errors import CheckpointError
 from core.zero123.checkpoints import load_model
 from core.zero123.model import PoseEntry, Zero123
@@ -26,7 +27,7 @@ class CheckpointReport:
     """Of every weight and configuration file, by its path in the folder."""
     bytes: int
     parameters: dict[str, int]
-    """By part: ``unet``, ``vae``, ``image_encoder``, ``cc_projection``."""
+    """By part: ``unet``, ``vae``, ``image_encoder``, ``cc_projection``, and ``lift`` where there is one."""
     image_size: int
     latent_channels: int
     prediction: str
@@ -85,21 +86,20 @@ def _try_out(model: Zero123) -> dict[str, Any]:
     """One guided step of one view of a grey picture; everything that comes out must be finite."""
     import torch
 
-    from core.zero123.conditioning import decode, embed_image, encode_condition, posed_clip
+    from core.zero123.conditioning import conditions, decode, see
     from core.zero123.sampling import ddim, seeded_noise
 
     image = torch.zeros(1, 3, model.image_size, model.image_size, device=model.device)
-    pose = torch.tensor([[0.0, 1.0, 0.0, 0.0]], device=model.device)
     results: dict[str, Tensor] = {}
     with torch.no_grad():
-        results["image_encoder"] = embed_image(model, image)
-        results["cc_projection"] = posed_clip(model, results["image_encoder"], pose)
-        results["vae encoder"] = encode_condition(model, image)
+        photo = see(model, image, Camera(0.0, 0.0))
+        results["image_encoder"], results["vae encoder"] = photo.clip, photo.latent
+        results["cc_projection"], concat = conditions(model, photo, [Camera(90.0, 0.0)])
+        if model.lift is not None:
+            results["lift"] = concat
         start, _ = seeded_noise(model, [0])
         visited = [model.schedule.timesteps // 2]
-        results["unet"] = ddim(
-            model, start, results["cc_projection"], results["vae encoder"], visited=visited, guidance=3.0
-        )
+        results["unet"] = ddim(model, start, results["cc_projection"], concat, visited=visited, guidance=3.0)
         results["vae decoder"] = decode(model, results["unet"])
     for name, value in results.items():
         if not bool(value.isfinite().all()):

@@ -339,6 +339,8 @@ def to_original(model: Zero123) -> dict[str, Tensor]:
 
     from core.zero123.model import config_of
 
+    if model.lift is not None:
+        raise CheckpointError(f"{model.name} has a lift: the original layout has no place for it.")
     config = config_of(model)
     found: dict[str, Tensor] = {"betas": model.schedule.betas().float()}
     thirds: dict[str, dict[int, Tensor]] = {}

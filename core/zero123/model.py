@@ -48,6 +48,8 @@ class Zero123Config:
     unet: dict[str, Any]
     vae: dict[str, Any]
     image_encoder: dict[str, Any]
+    lift: dict[str, Any] | None = None
+    """:func:`core.zero123.lift.lift_config`; None for published weights."""
     schedule: Schedule = Schedule()
     pose_entry: PoseEntry = "radius"
     name: str = "unnamed"
@@ -58,13 +60,15 @@ class Zero123:
     """A loaded model. ``info`` records where the weights came from; modules are in evaluation mode and frozen."""
 
     unet: Any
-    """``UNet2DConditionModel``: ``[noisy latent, condition latent]`` in, noise or v out."""
+    """``UNet2DConditionModel``: ``[noisy latent, condition]`` in, noise or v out."""
     vae: Any
     """``AutoencoderKL``."""
     image_encoder: Any
     """``CLIPVisionModelWithProjection``."""
     projection: Any
     """``nn.Linear(clip + 4, context)``; ``cc_projection`` of the original."""
+    lift: Any = None
+    """``UNet2DModel`` (:mod:`core.zero123.lift`): its rough view is part of the condition; None: the paper's model."""
     schedule: Schedule = Schedule()
     pose_entry: PoseEntry = "radius"
     name: str = "unnamed"
@@ -120,7 +124,7 @@ class Zero123:
             "vae": self.vae,
             "image_encoder": self.image_encoder,
             "cc_projection": self.projection,
-        }
+        } | ({} if self.lift is None else {"lift": self.lift})
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> Zero123:
         """This model with every part moved; ``dtype`` goes to the U-Net alone, the others stay as they are."""
@@ -160,13 +164,17 @@ def unet_config(
     heads: int,
     layers: int = 2,
     groups: int = 32,
+    lifted: int = 0,
 ) -> dict[str, Any]:
-    """Constructor arguments of a Stable-Diffusion-1 style U-Net; ``attention`` says 1 or 0 for every width."""
+    """Constructor arguments of a Stable-Diffusion-1 style U-Net; ``attention`` says 1 or 0 for every width.
+
+    ``lifted`` channels of the lift's view come after the noisy and the condition latent.
+    """
     down = tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attention)
     up = tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attention))
     return {
         "sample_size": latent_size,
-        "in_channels": 2 * latent_channels,
+        "in_channels": 2 * latent_channels + lifted,
         "out_channels": latent_channels,
         "block_out_channels": tuple(widths),
         "layers_per_block": layers,
@@ -244,13 +252,15 @@ def empty_parts(config: Zero123Config) -> dict[str, Any]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+    from core.zero123.lift import lift_net
+
     vision = CLIPVisionConfig(**config.image_encoder)
     return {
         "unet": UNet2DConditionModel(**config.unet),  # type: ignore[no-untyped-call]
         "vae": AutoencoderKL(**config.vae),  # type: ignore[no-untyped-call]
         "image_encoder": CLIPVisionModelWithProjection(vision),
         "cc_projection": torch.nn.Linear(vision.projection_dim + POSE_SIZE, config.unet["cross_attention_dim"]),
-    }
+    } | ({} if config.lift is None else {"lift": lift_net(config.lift)})
 
 
 def assemble(config: Zero123Config, parts: dict[str, Any], info: dict[str, Any] | None = None) -> Zero123:
@@ -262,6 +272,7 @@ def assemble(config: Zero123Config, parts: dict[str, Any], info: dict[str, Any] 
         vae=parts["vae"],
         image_encoder=parts["image_encoder"],
         projection=parts["cc_projection"],
+        lift=parts.get("lift"),
         schedule=config.schedule,
         pose_entry=config.pose_entry,
         name=config.name,
@@ -275,6 +286,7 @@ def config_of(model: Zero123) -> Zero123Config:
         unet=_public(dict(model.unet.config)),
         vae=_public(dict(model.vae.config)),
         image_encoder=model.image_encoder.config.to_diff_dict(),
+        lift=None if model.lift is None else _public(dict(model.lift.config)),
         schedule=model.schedule,
         pose_entry=model.pose_entry,
         name=model.name,
@@ -289,7 +301,8 @@ def denoise(model: Zero123, z_t: Tensor, t: Tensor | int, context: Tensor, conca
     """The U-Net's prediction (noise or v, as ``model.schedule.prediction`` says), ``(B, C, s, s)`` float32.
 
     ``z_t`` noisy latents ``(B, C, s, s)``, ``t`` timesteps ``(B,)`` or one, ``context`` ``(B, tokens, context_size)``
-    after the projection, ``concat`` condition latents ``(B, C, s, s)``, unscaled.
+    after the projection, ``concat`` the condition ``(B, channels, s, s)``: the photo's latent, unscaled, and what the
+    lift saw where the model has one (:func:`core.zero123.conditioning.conditions`).
     """
     import torch
 

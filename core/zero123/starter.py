@@ -3,6 +3,7 @@
     views        procedural objects, rendered once into shards        core.zero123.dataset
     autoencoder  64x64 pixels to 16x16x8 latents                      core.zero123.autoencoder_training
     latents      every view encoded once: the U-Net never waits       core.zero123.dataset
+    lift         an image to a coarse volume, by rays of other views  core.zero123.lift_training
     U-Net        the paper's objective with v, CLIP tower jointly     core.zero123.training
     export       averaged weights, fp16, the published folder layout  core.zero123.checkpoints
 
@@ -24,6 +25,8 @@ from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
 from core.zero123.dataset import DataConfig, build_cache, cache_latents, open_shards, sources_of
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
+from core.zero123.lift import LIFTED_CHANNELS, lift_config
+from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import Schedule, Zero123, Zero123Config, build_model, clip_config, unet_config, vae_config
 from core.zero123.training import TrainConfig, TrainState, begin, load_state, train_unet, trained_parts, with_averages
 
@@ -34,18 +37,21 @@ class TrainViewsConfig(Parameters):
     data: DataConfig = DataConfig()
     shards: int = 16
     autoencoder: AutoencoderTrainConfig = AutoencoderTrainConfig()
-    unet: TrainConfig = TrainConfig()
+    lift: LiftTrainConfig = LiftTrainConfig()
+    unet: TrainConfig = TrainConfig(targets=4)
     base: str | None = None
     """Fine-tune these weights (Zero-1-to-3 or image-variations Stable Diffusion) instead of training the starter."""
     device: str = "cpu"
     sheet_seconds: float = 900.0
     """Seconds between contact sheets of held-out objects."""
     autoencoder_share: float = 0.3
-    """Share of the minutes that views and autoencoder may take before the U-Net gets its turn."""
+    """Share of the minutes that views and autoencoder may take before the others get their turn."""
+    lift_share: float = 0.7
+    """Share of the minutes that may have passed when the U-Net gets its turn."""
 
 
 def starter_config() -> Zero123Config:
-    """64 px images, 16x16x8 latents, 11.7 M parameters in all (23 MB in fp16); sized to train on a CPU in hours."""
+    """64 px images, 16x16x8 latents, 20.7 M parameters in all (41 MB in fp16); sized to train on a CPU in hours."""
     return Zero123Config(
         unet=unet_config(
             latent_size=16,
@@ -56,16 +62,21 @@ def starter_config() -> Zero123Config:
             heads=6,
             layers=1,
             groups=16,
+            lifted=LIFTED_CHANNELS,
         ),
         vae=vae_config(image_size=64, latent_channels=8, widths=(16, 32, 64), layers=1, scaling_factor=1.0, groups=4),
         image_encoder=clip_config(size=64, patch=16, width=192, layers=3, heads=6, projection=192),
+        lift=lift_config(64, (96, 144, 192)),
         schedule=Schedule(beta_end=0.016, prediction="v_prediction"),
         name="starter",
     )
 
 
 def large_starter_config() -> Zero123Config:
-    """For a GPU visit: 128 px images, 16x16x16 latents, under 28 M parameters in all (56 MB in fp16)."""
+    """For a GPU visit: 128 px images, 16x16x16 latents, under 28 M parameters in all (56 MB in fp16).
+
+    Without a lift: what a lift is for, a GPU's hundred times more samples should teach the U-Net itself. Not measured.
+    """
     return Zero123Config(
         unet=unet_config(
             latent_size=16,
@@ -118,6 +129,18 @@ def train_views(
     for part in ("train", "held"):
         cache_latents(out_dir / "data" / part, model.vae, progress=progress)
     shards = open_shards(out_dir / "data" / "train", ready)
+    if model.lift is not None:
+        lift_minutes = max(0.0, left(config.lift_share))
+        train_lift(
+            model.lift,
+            shards,
+            config.data,
+            out_dir,
+            config.lift,
+            resume=resume,
+            minutes=lift_minutes,
+            progress=progress,
+        )
     looked = time.monotonic()
 
     def look(state: TrainState) -> None:
@@ -175,6 +198,8 @@ def resume_model(out_dir: Path, config: TrainViewsConfig) -> tuple[Zero123, Trai
     if not (out_dir / "unet.pt").exists():
         raise CheckpointError(f"{out_dir.name} holds no training state yet: unet.pt is missing.")
     model = start_model(config, out_dir, 0, 0, True, silent)
+    if model.lift is not None:
+        train_lift(model.lift, [], config.data, out_dir, config.lift, minutes=0)
     state = begin(model, config.unet)
     load_state(out_dir / "unet.pt", trained_parts(model, config.unet), state)
     return with_averages(model, state), state

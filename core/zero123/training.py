@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import CheckpointError
 from core.parameters import Parameters
 from core.progress import Progress, silent
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.conditioning import embed_image, posed_clip
-from core.zero123.dataset import DataConfig, Shard, draw_pairs, pair_poses, pick, step_rng, to_tensor
+from core.zero123.dataset import DataConfig, Shard, draw_pairs, pair_cameras, pair_poses, pick, step_rng, to_tensor
+from core.zero123.lift import lift, lifted_views
 from core.zero123.model import Schedule, Zero123, denoise
 from core.zero123.sampling import add_noise
 
@@ -34,6 +38,8 @@ class TrainConfig(Parameters):
 
     seed: int = 0
     batch: int = 24
+    targets: int = 1
+    """Pairs in a row that share object and condition, so that a lift runs once for all of them."""
     accumulate: int = 1
     """Micro-batches a step; the batch is split among them."""
     learning_rate: float = 5e-4
@@ -89,7 +95,7 @@ class Batch:
     clean: Tensor
     """Scaled target latents ``(B, C, s, s)``: a posterior sample."""
     concat: Tensor
-    """Condition latents ``(B, C, s, s)``: the posterior's mean, unscaled."""
+    """The posterior's mean of the condition, unscaled, and the lift's view: ``(B, channels, s, s)``."""
     images: Tensor
     """Condition images ``(B, 3, S, S)`` for CLIP."""
     pose: Tensor
@@ -158,7 +164,9 @@ def draw_batch(
 
     count = config.batch // config.accumulate
     rng, generator = step_rng(config.seed, step, part)
-    pairs = draw_pairs(shards, count, data, rng)
+    pairs = draw_pairs(shards, count, data, rng, config.targets)
+    first, second = pair_cameras(shards, pairs)
+    images = to_tensor(pick(shards, pairs, pairs.condition, "images")).to(model.device)
     condition = pick(shards, pairs, pairs.condition, "latents").float()
     moments = pick(shards, pairs, pairs.target, "latents").float()
     mean, log_variance = moments.chunk(2, 1)
@@ -167,15 +175,39 @@ def draw_batch(
     keep_clip, keep_image = draw_keep(count, config.drop, generator)
     drawn = Batch(
         clean=clean,
-        concat=condition.chunk(2, 1)[0].contiguous(),
-        images=to_tensor(pick(shards, pairs, pairs.condition, "images")),
-        pose=torch.from_numpy(pair_poses(shards, pairs)),
+        concat=with_lift(model, condition.chunk(2, 1)[0].contiguous(), images, first, second, config.targets),
+        images=images,
+        pose=torch.from_numpy(pair_poses(first, second)),
         noise=torch.randn(clean.shape, generator=generator),
         t=draw_timesteps(model.schedule, count, config.noisy_share, generator),
         keep_clip=keep_clip,
         keep_image=keep_image,
     )
     return Batch(**{name: value.to(model.device) for name, value in vars(drawn).items()})
+
+
+def with_lift(
+    model: Zero123,
+    latents: Tensor,
+    images: Tensor,
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    targets: int,
+) -> Tensor:
+    """Condition latents ``(B, C, s, s)`` with the frozen lift's views beside them, where the model has a lift.
+
+    ``first`` and ``second (B, 3)`` are the cameras of pairs; ``targets`` in a row share their condition.
+    """
+    import torch
+
+    if model.lift is None:
+        return latents
+    turned = np.stack([second[:, 0] - first[:, 0], second[:, 1], second[:, 2] / first[:, 2]], -1)
+    with torch.no_grad():
+        elevation = torch.from_numpy(first[::targets, 1]).to(images.device)
+        volume = lift(model.lift, images[::targets], elevation)
+        cameras = torch.from_numpy(turned).to(images.device).view(-1, targets, 3)
+        return torch.cat([latents.to(images.device), lifted_views(volume, cameras, 2 * model.latent_size)], 1)
 
 
 def trained_parts(model: Zero123, config: TrainConfig) -> dict[str, Any]:

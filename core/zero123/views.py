@@ -13,15 +13,7 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import CheckpointError
 from core.progress import Progress, silent
-from core.zero123.conditioning import (
-    decode,
-    embed_image,
-    encode_condition,
-    pose_tensor,
-    posed_clip,
-    to_images,
-    to_pixels,
-)
+from core.zero123.conditioning import conditions, decode, see, to_images, to_pixels
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import ddim, seeded_noise, timesteps, view_seed
@@ -58,7 +50,6 @@ def synthesize(
             raise ValueError("a request needs one seed for every target")
     with torch.no_grad():
         contexts, concats = _conditions(model, requests)
-        owners = [i for i, request in enumerate(requests) for _ in request.targets]
         seeds = [seed for request in requests for seed in request.seeds]
         visited = timesteps(model.schedule, params.steps, params.spacing)
         images: list[NDArray[np.uint8]] = []
@@ -74,7 +65,7 @@ def synthesize(
                 model,
                 start,
                 contexts[rows],
-                concats[owners[rows]],
+                concats[rows],
                 visited=visited,
                 guidance=params.guidance,
                 eta=params.eta,
@@ -90,16 +81,14 @@ def synthesize(
 
 
 def _conditions(model: Zero123, requests: Sequence[ViewRequest]) -> tuple[Tensor, Tensor]:
-    """Contexts ``(views, 1, D)`` of every view and condition latents ``(objects, C, s, s)`` of every object."""
+    """Contexts ``(views, 1, D)`` and concatenated conditions ``(views, channels, s, s)`` of every view."""
     import torch
 
-    contexts, concats = [], []
-    for request in requests:  # one by one, so that an object's embedding does not depend on its company
+    told = []
+    for request in requests:  # one by one, so that what is told of an object does not depend on its company
         pixels = to_pixels(request.image, model.image_size).to(model.device)
-        poses = pose_tensor(model, request.condition, request.targets)
-        contexts.append(posed_clip(model, embed_image(model, pixels), poses))
-        concats.append(encode_condition(model, pixels))
-    return torch.cat(contexts), torch.cat(concats)
+        told.append(conditions(model, see(model, pixels, request.condition), request.targets))
+    return torch.cat([context for context, _ in told]), torch.cat([concat for _, concat in told])
 
 
 def novel_views(

@@ -183,11 +183,11 @@ def test_timesteps_fall_into_the_noisiest_third_as_asked(share: float, expected:
 
 def test_pairs_are_two_views_of_one_object_with_its_relative_pose(shard_folder: Path) -> None:
     from core.cameras import Camera, relative_pose
-    from core.zero123.dataset import draw_pairs, pair_poses
+    from core.zero123.dataset import draw_pairs, pair_cameras, pair_poses
 
     shards = open_shards(shard_folder)
     pairs = draw_pairs(shards, 400, DATA, np.random.default_rng(0))
-    poses = pair_poses(shards, pairs)
+    poses = pair_poses(*pair_cameras(shards, pairs))
     assert set(pairs.shard) == {0, 1}
     assert np.all(pairs.condition % 4 != pairs.target)
     for s, i, c, t, pose in zip(pairs.shard, pairs.item, pairs.condition, pairs.target, poses, strict=True):

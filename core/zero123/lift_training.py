@@ -1,0 +1,224 @@
+"""How the lift learns: rays of other views must show what those views show, and points outside their hull are empty.
+
+Three terms, all on a few rays and points an object: the colour over white and the coverage of rays through the volume
+(mean squared error), and the density at random points of the frustum against the visual hull of all cached views
+(binary cross-entropy), which says where matter is long before ray colours do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.parameters import Parameters
+from core.progress import Progress, silent
+from core.zero123.dataset import DataConfig, Shard, draw_conditions, step_rng
+from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, march, occupancy, pixel_grid
+from core.zero123.training import TrainState, load_state, named_parameters, save_state, update_ema
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+COVERAGE_WEIGHT = 0.3
+HULL_WEIGHT = 0.3
+
+PARTIAL_FRUSTUM = 0.8
+"""Points are drawn from this share of the frustum along every axis; objects fill no more."""
+
+BACKGROUND_SHARE = 0.08
+"""How often rays far from the object are drawn, relative to rays near it."""
+
+
+class LiftTrainConfig(Parameters):
+    """Defaults: the starter's on a CPU."""
+
+    seed: int = 0
+    batch: int = 16
+    targets: int = 4
+    """Views of every object whose rays are compared."""
+    rays: int = 96
+    """Rays of each of those views."""
+    points: int = 2048
+    samples: int = 32
+    """Along a ray."""
+    learning_rate: float = 8e-4
+    warmup: int = 100
+    decay_share: float = 0.6
+    """The learning rate falls to zero over this last share of the steps."""
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    permute_share: float = 0.5
+    """Share of objects whose colour channels are swapped at random; half of all are mirrored."""
+    steps: int = 4200
+    checkpoint_seconds: float = 180.0
+
+
+@dataclass(frozen=True)
+class LiftBatch:
+    """``B`` objects with all their ``V`` cached views."""
+
+    views: Tensor
+    """``(B, V + 1, S, S, 3)`` over white, 0..1; the last is the recentred condition."""
+    coverage: Tensor
+    """``(B, V + 1, S, S)``."""
+    cameras: Tensor
+    """``(B, V, 3)``: azimuth from the condition's and elevation in degrees, radius in the condition's distance."""
+    picture: Tensor
+    """``(B,)``: which of the ``V + 1`` pictures conditions."""
+    condition: Tensor
+    """``(B,)``: which camera took it."""
+    targets: Tensor
+    """``(B, targets)``."""
+
+
+def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig, step: int) -> LiftBatch:
+    """The batch of a step: a function of seed, step and shards alone. Mirrored and recoloured copies included."""
+    import torch
+
+    rng, _ = step_rng(config.seed, step, 1)
+    drawn = draw_conditions(shards, config.batch, data, rng)
+    rows = list(zip(drawn.shard, drawn.item, strict=True))
+    rgba = torch.from_numpy(np.stack([shards[s].images[i] for s, i in rows])).float() / 255
+    cameras = torch.from_numpy(np.stack([shards[s].cameras[i] for s, i in rows]))
+    count, views = cameras.shape[:2]
+    swapped = rng.random(count) < config.permute_share
+    order = torch.from_numpy(np.stack([rng.permutation(3) if s else np.arange(3) for s in swapped]))
+    rgb = torch.gather(rgba[..., :3], -1, order[:, None, None, None].expand(-1, *rgba.shape[1:4], -1))
+    alpha = rgba[..., 3:]
+    mirrored = torch.from_numpy(rng.random(count) < 0.5)
+    picture = torch.from_numpy(drawn.picture)
+    condition = picture % views
+    first = cameras[torch.arange(count), condition]
+    turn = cameras[..., 0] - first[:, None, 0]
+    turn = torch.where(mirrored[:, None], -turn, turn)
+    over_white = rgb * alpha + 1 - alpha
+    flip = mirrored[:, None, None, None]
+    return LiftBatch(
+        views=torch.where(flip[..., None], over_white.flip(3), over_white),
+        coverage=torch.where(flip, alpha[..., 0].flip(3), alpha[..., 0]),
+        cameras=torch.stack([turn, cameras[..., 1], cameras[..., 2] / first[:, None, 2]], -1),
+        picture=picture,
+        condition=condition,
+        targets=torch.from_numpy(np.stack([rng.permutation(views)[: config.targets] for _ in range(count)])),
+    )
+
+
+def lift_losses(net: Any, batch: LiftBatch, config: LiftTrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """``colour``, ``coverage`` and ``hull``, each a differentiable scalar; ``generator`` lives where the batch does."""
+    import torch
+    import torch.nn.functional as F
+
+    count, device = len(batch.picture), batch.views.device
+    row = torch.arange(count, device=device)
+    elevation = batch.cameras[row, batch.condition, 1]
+    image = batch.views[row, batch.picture].permute(0, 3, 1, 2).contiguous() * 2 - 1
+    volume = lift(net, image, elevation)
+    seen = batch.coverage[row[:, None], batch.targets]
+    near = F.max_pool2d(seen, 9, 1, 4).flatten(0, 1).flatten(1) + BACKGROUND_SHARE
+    at = torch.multinomial(near, config.rays, generator=generator).view(count, -1)
+    view = batch.targets.repeat_interleave(config.rays, 1)
+    uv = pixel_grid(image.shape[-1], device)[at]
+    jitter = torch.rand(at.shape, generator=generator, device=device)
+    colour, coverage = march(volume, uv, batch.cameras[row[:, None], view], config.samples, jitter)
+    points = (torch.rand(count, config.points, 3, generator=generator, device=device) * 2 - 1) * PARTIAL_FRUSTUM
+    return {
+        "colour": (colour - batch.views.flatten(2, 3)[row[:, None], view, at]).square().mean(),
+        "coverage": (coverage - batch.coverage.flatten(2)[row[:, None], view, at]).square().mean(),
+        "hull": F.binary_cross_entropy_with_logits(occupancy(volume, points), hull(batch, points, elevation)),
+    }
+
+
+def hull(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
+    """How far ``points (B, N, 3)`` of the frustum lie inside every silhouette that shows them, ``(B, N)`` in 0..1."""
+    import torch
+    import torch.nn.functional as F
+
+    away = 1 + points[..., 2] * HALF_DEPTH
+    local = torch.stack([points[..., 0] * away * TAN, -points[..., 1] * away * TAN, 1 - away], -1)
+    world = local @ camera_axes(torch.zeros_like(elevation), elevation).transpose(1, 2)
+    seen = torch.einsum("bnd,bvdk->bvnk", world, camera_axes(batch.cameras[..., 0], batch.cameras[..., 1]))
+    distance = (batch.cameras[..., 2:] - seen[..., 2]).clamp(min=0.05) * TAN
+    at = torch.stack([seen[..., 0] / distance, -seen[..., 1] / distance], -1)
+    count, views, amount, _ = at.shape
+    masks = batch.coverage[:, :views].flatten(0, 1)[:, None]
+    inside = F.grid_sample(masks, at.view(count * views, amount, 1, 2), align_corners=False).view(count, views, amount)
+    return torch.where(at.abs().amax(-1) < 1, inside, 1.0).amin(1)
+
+
+def train_lift(
+    net: Any,
+    shards: Sequence[Shard],
+    data: DataConfig,
+    out_dir: Path,
+    config: LiftTrainConfig,
+    *,
+    resume: bool = True,
+    minutes: float = float("inf"),
+    progress: Progress = silent,
+    at_checkpoint: Callable[[TrainState], None] = lambda state: None,
+) -> TrainState:
+    """Train until ``config.steps`` or for ``minutes``; ``out_dir/lift.pt`` is the state to resume from.
+
+    Leaves the averaged weights in ``net`` when the steps are done.
+    """
+    import torch
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path, parts = out_dir / "lift.pt", {"lift": net}
+    net.train().requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    state = TrainState(0, optimizer, {name: p.detach().clone() for name, p in named_parameters(parts)})
+    if resume and path.exists():
+        load_state(path, parts, state)
+    extra = {"config": config.model_dump(mode="json"), "shards": len(shards)}
+
+    def keep() -> None:
+        save_state(path, parts, state, extra)
+        at_checkpoint(state)
+
+    started = saved = time.monotonic()
+    while state.step < config.steps and time.monotonic() - started < minutes * 60:
+        loss = lift_step(net, state, shards, data, config)
+        progress("lift", state.step, config.steps, loss=loss)
+        if time.monotonic() - saved > config.checkpoint_seconds:
+            keep()
+            saved = time.monotonic()
+    keep()
+    with torch.no_grad():
+        for name, parameter in named_parameters(parts):
+            parameter.copy_(state.ema[name])
+    net.eval().requires_grad_(False)
+    return state
+
+
+def lift_step(net: Any, state: TrainState, shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig) -> float:
+    """One optimiser step; returns its loss."""
+    import torch
+
+    device = next(net.parameters()).device
+    drawn = draw_lift_batch(shards, data, config, state.step)
+    batch = LiftBatch(**{name: value.to(device) for name, value in vars(drawn).items()})
+    generator = torch.Generator(device).manual_seed(step_rng(config.seed, state.step, 2)[1].initial_seed())
+    losses = lift_losses(net, batch, config, generator)
+    loss = losses["colour"] + COVERAGE_WEIGHT * losses["coverage"] + HULL_WEIGHT * losses["hull"]
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+    left = (config.steps - state.step) / max(1.0, config.decay_share * config.steps)
+    for group in state.optimizer.param_groups:
+        group["lr"] = config.learning_rate * min(1.0, (state.step + 1) / max(1, config.warmup), left)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    update_ema(state.ema, {"lift": net}, config.ema_decay, state.step)
+    state.step += 1
+    state.samples += config.batch
+    state.history.append((state.step, float(loss.detach())))
+    return state.history[-1][1]

@@ -1,0 +1,164 @@
+"""The lift: its geometry against closed forms, its place in a checkpoint, and training that survives a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_training_views import DATA, make_shards
+from zero123_helpers import tiny_config
+
+from core.cameras import Camera, project
+from core.zero123.lift import (
+    HALF_DEPTH,
+    LIFTED_CHANNELS,
+    TAN,
+    Volume,
+    camera_axes,
+    lift,
+    lift_config,
+    lift_net,
+    lifted_views,
+    march,
+    pixel_grid,
+    to_frustum,
+)
+
+TINY = lift_config(16, (16, 32), depth=8, groups=8)
+
+
+def lifted_config() -> Any:
+    """The tiny model with a lift: 32 px images, 8 x 8 latents."""
+    from core.zero123.model import unet_config
+
+    unet = unet_config(
+        latent_size=8, latent_channels=4, widths=(32, 64), attention=(1, 0), context=48, heads=4, lifted=LIFTED_CHANNELS
+    )
+    return replace(tiny_config(unet=unet), lift=lift_config(32, (16, 32), depth=8, groups=8))
+
+
+def test_frustum_coordinates_are_the_photo_cameras_pixels() -> None:
+    points = np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3))
+    camera = Camera(0.0, 35.0, 1.0)
+    found = to_frustum(torch.from_numpy(points).float()[None], torch.tensor([35.0]))[0].numpy()
+    pixels = project(points, camera, 64)
+    np.testing.assert_allclose((found[:, 0] + 1) * 32 - 0.5, pixels[:, 0], atol=1e-3)
+    np.testing.assert_allclose((found[:, 1] + 1) * 32 - 0.5, pixels[:, 1], atol=1e-3)
+    np.testing.assert_allclose(1 + found[:, 2] * HALF_DEPTH, pixels[:, 2], atol=1e-5)
+
+
+def test_camera_axes_are_the_cameras() -> None:
+    expected = Camera(123.0, -17.0).camera_to_world()[:3, :3]
+    found = camera_axes(torch.tensor([123.0]), torch.tensor([-17.0]))[0]
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+
+
+def ball(elevation: float, radius: float = 0.25, size: int = 64) -> Volume:
+    """A green ball around the origin, as a lift would say it."""
+    cells = size // 2
+    axis = (torch.arange(cells) + 0.5) / cells * 2 - 1
+    depth, v, u = torch.meshgrid(axis, axis, axis, indexing="ij")
+    away = 1 + depth * HALF_DEPTH
+    distance = torch.stack([u * away * TAN, v * away * TAN, depth * HALF_DEPTH]).norm(dim=0)
+    density = ((radius - distance) * 400).clamp(-10, 10)
+    colour = torch.tensor([-8.0, 8.0, -8.0, -8.0]).view(4, 1, 1, 1).expand(4, cells // 2, cells // 2, cells // 2)
+    return Volume(density[None, None], colour[None], torch.zeros(1, 3, size, size), torch.tensor([elevation]))
+
+
+@pytest.mark.parametrize("camera", [(0.0, 20.0, 1.0), (140.0, -15.0, 1.0), (-75.0, 60.0, 1.2)])
+def test_a_ball_is_a_disc_from_everywhere(camera: tuple[float, float, float]) -> None:
+    """Its silhouette subtends ``asin(r / d)``: on the image plane a disc of radius ``tan(asin(r / d))``."""
+    uv = pixel_grid(64, torch.device("cpu"))
+    cameras = torch.tensor(camera).expand(1, len(uv), 3)
+    colour, coverage = march(ball(20.0), uv[None], cameras, 64, torch.full((1, len(uv)), 0.5))
+    truth = uv.norm(dim=-1) * TAN < np.tan(np.arcsin(0.25 / camera[2]))
+    seen = coverage[0] > 0.5
+    assert float((seen & truth).sum() / (seen | truth).sum()) > 0.94
+    inside = coverage[0] > 0.99
+    assert torch.allclose(colour[0, inside], torch.tensor([0.0, 1.0, 0.0]).expand(int(inside.sum()), 3), atol=0.02)
+    assert torch.allclose(colour[0, uv.norm(dim=-1) > 0.9], torch.ones(3), atol=1e-2)
+
+
+def test_a_view_does_not_depend_on_its_company() -> None:
+    net = lift_net(TINY).eval()
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    cameras = torch.tensor([[[0.0, 10.0, 1.0], [90.0, 30.0, 1.1]]]).repeat(2, 1, 1)
+    with torch.no_grad():
+        together = lifted_views(lift(net, images, torch.tensor([10.0, 40.0])), cameras, 8)
+        alone = lifted_views(lift(net, images[1:], torch.tensor([40.0])), cameras[1:, 1:], 8)
+    assert together.shape == (4, LIFTED_CHANNELS, 4, 4)
+    assert float((together[3:] - alone).abs().max()) < 1e-5
+
+
+def test_a_checkpoint_with_a_lift_comes_back_and_its_views_follow_the_lift(tmp_path: Path) -> None:
+    from core.artifacts import Cutout
+    from core.errors import CheckpointError
+    from core.zero123 import build_model, load_model, novel_views, save_pretrained
+    from core.zero123.inspection import verify_checkpoint
+    from core.zero123.ldm import to_original
+    from core.zero123.params import ViewsParams
+
+    model = build_model(lifted_config(), seed=4)
+    folder = save_pretrained(model, tmp_path / "lifted")
+    one, again = load_model(folder), load_model(folder)
+    assert verify_checkpoint(folder).parameters["lift"] == sum(p.numel() for p in model.lift.parameters())
+    rgba = np.random.default_rng(3).integers(0, 256, (32, 32, 4), np.uint8)
+    cutout = Cutout(rgba, (0.0, 0.0, 32.0, 32.0), "alpha")
+    params = ViewsParams(steps=2, batch=3)
+    cameras = [(90.0, 10.0, 2.0), (200.0, 10.0, 2.0)]
+    first = novel_views(one, cutout, 10.0, cameras, params=params)
+    assert np.array_equal(first, novel_views(again, cutout, 10.0, cameras, params=params))
+    with torch.no_grad():
+        again.lift.conv_out.bias.add_(3.0)
+    assert not np.array_equal(first, novel_views(again, cutout, 10.0, cameras, params=params))
+    with pytest.raises(CheckpointError, match="has a lift"):
+        to_original(model)
+
+
+def test_points_outside_a_silhouette_are_outside_the_hull(tmp_path: Path) -> None:
+    """Views of a ball: the hull holds its centre and nothing far from it."""
+    from core.zero123.lift_training import LiftBatch, hull
+
+    uv = pixel_grid(32, torch.device("cpu")).norm(dim=-1).view(32, 32) * TAN
+    disc = (uv < np.tan(np.arcsin(0.25))).float().expand(1, 6, 32, 32)
+    cameras = torch.stack([torch.tensor([a, e, 1.0]) for a, e in ((0, 20), (90, 0), (180, 40), (250, -10), (40, 70))])
+    nothing = torch.zeros(1, dtype=torch.long)
+    batch = LiftBatch(torch.ones(1, 6, 32, 32, 3), disc, cameras[None], nothing, nothing, nothing[None])
+    points = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.75], [0.45, 0.45, 0.0], [0.7, 0.0, 0.0]]])
+    found = hull(batch, points, torch.tensor([20.0]))[0]
+    assert found[0] == 1
+    assert float(found[1:].max()) < 0.01
+
+
+def test_lift_training_resumes_exactly_and_lowers_its_loss(tmp_path: Path) -> None:
+    from core.zero123.dataset import open_shards
+    from core.zero123.lift_training import LiftTrainConfig, train_lift
+
+    shards = open_shards(make_shards(tmp_path / "shards"))
+    config = LiftTrainConfig(batch=4, targets=2, rays=16, points=32, samples=8, warmup=2, steps=6, checkpoint_seconds=0)
+
+    def fresh() -> Any:
+        torch.manual_seed(0)
+        return lift_net(TINY)
+
+    whole, broken = fresh(), fresh()
+    state = train_lift(whole, shards, DATA, tmp_path / "a", config)
+
+    class Killed(Exception):
+        pass
+
+    def stop(found: Any) -> None:
+        if found.step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_lift(broken, shards, DATA, tmp_path / "b", config, at_checkpoint=stop)
+    resumed = fresh()
+    train_lift(resumed, shards, DATA, tmp_path / "b", config)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert state.history[-1][1] < state.history[0][1]
