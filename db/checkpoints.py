@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 
 from db.engine import reading, writing
-from db.tables import Asset, Checkpoint, Product
+from db.tables import Artifact, Asset, AssetStage, Checkpoint, Product, StageRun
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,12 @@ class CheckpointRow:
     licence: str | None
     commercial: bool | None
     attribution: str | None
+    territory: str | None = None
+    revenue_cap: str | None = None
 
 
 def _row(c: Checkpoint) -> CheckpointRow:
-    return CheckpointRow(c.name, c.kind, c.sha256, c.path, c.revision, c.licence, c.commercial, c.attribution)
+    return CheckpointRow(**{field.name: getattr(c, field.name) for field in fields(CheckpointRow)})
 
 
 def find_checkpoint(engine: Engine, name: str, kind: str) -> CheckpointRow | None:
@@ -47,7 +49,7 @@ def list_checkpoints(engine: Engine) -> list[CheckpointRow]:
         return [_row(c) for c in session.scalars(select(Checkpoint).order_by(Checkpoint.id))]
 
 
-def add_checkpoint(engine: Engine, row: CheckpointRow, **more: Any) -> None:
+def add_checkpoint(engine: Engine, row: CheckpointRow) -> None:
     """Register weights, or update the record of the same content under the same name."""
     with writing(engine) as session:
         known = session.scalars(
@@ -56,14 +58,29 @@ def add_checkpoint(engine: Engine, row: CheckpointRow, **more: Any) -> None:
             )
         ).first()
         if known is None:
-            session.add(Checkpoint(**vars(row), **more))
+            session.add(Checkpoint(**vars(row)))
             return
-        for name, value in {**vars(row), **more}.items():
+        for name, value in vars(row).items():
             setattr(known, name, value)
 
 
-def assets_of_model(engine: Engine, label: str) -> list[str]:
-    """SKUs of every asset that a view model touched, by its name or ``name@hash`` label."""
+def assets_touched(engine: Engine, sha256: str) -> list[dict[str, Any]]:
+    """Every asset that weights of this content had a part in, as view model or as segmenter: SKU, asset id, status,
+    the stages they computed, and where the GLB is."""
+    models = StageRun.parameters["models"]
+    part = or_(*(models[role].as_string() == sha256 for role in ("views", "segmenter")))
+    query = (
+        select(Product.sku, Asset.id, Asset.status, AssetStage.stage, Artifact.uri)
+        .join(Asset, Asset.product_id == Product.id)
+        .join(AssetStage, AssetStage.asset_id == Asset.id)
+        .join(StageRun, StageRun.id == AssetStage.stage_run_id)
+        .outerjoin(Artifact, Artifact.id == Asset.glb_id)
+        .where(part)
+        .order_by(Product.sku, Asset.id, StageRun.id)
+    )
+    touched: dict[str, dict[str, Any]] = {}
     with reading(engine) as session:
-        query = select(Product.sku).join(Asset, Asset.product_id == Product.id).where(Asset.model.like(label + "%"))
-        return list(session.scalars(query.distinct().order_by(Product.sku)))
+        for sku, asset_id, status, stage, glb in session.execute(query):
+            row = {"sku": sku, "asset_id": asset_id, "status": status, "stages": [], "glb": glb}
+            touched.setdefault(asset_id, row)["stages"].append(stage)
+    return list(touched.values())

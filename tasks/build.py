@@ -12,11 +12,13 @@ from db import assets
 from db.assets import Job
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
+from tasks.duplicates import duplicate_warning
 from tasks.failures import TRANSIENT, as_meshmill_error, status_of
 from tasks.house import House
 from tasks.keys import STAGES
 from tasks.models import Weights
 from tasks.plan import about_of
+from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.sources import read_source
 
@@ -57,6 +59,7 @@ def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], forc
     if job.status not in ("finished", "review"):  # a second worker on the same catalogue hides nothing from readers
         house.ask(assets.set_status, asset_id, "running")
     state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
+    check_photo(state.recipe, job.candidate)
     photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)
     state.made["photo"] = store_photo(house, photo.source, job.candidate.photo_sha256, photo.bytes)
     return state
@@ -96,7 +99,8 @@ def end_asset(house: House, state: Progressing) -> str:
     report = state.figures["finish"]
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
-    reason = " ".join(verdict["reasons"]) or None
+    duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
+    reason = " ".join([*verdict["reasons"], *([duplicate] if duplicate else [])]) or None
     house.ask(
         assets.set_status,
         state.job.asset_id,

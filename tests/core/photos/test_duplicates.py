@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from core.artifacts import Photo
 from core.photos import NEAR_DUPLICATE_DISTANCE, hash_distance, near_duplicate_hash
+from core.photos.duplicates import nearest_picture
 
 
 def product(seed: int, color: tuple[int, int, int] = (170, 40, 50)) -> Image.Image:
@@ -47,3 +48,16 @@ def test_other_products_and_other_colours_are_far() -> None:
     assert min(distances) > NEAR_DUPLICATE_DISTANCE
     red, blue = fingerprint(product(3)), fingerprint(product(3, (40, 60, 170)))
     assert hash_distance(red, blue) > NEAR_DUPLICATE_DISTANCE
+
+
+def test_the_nearest_of_many_is_found_and_agrees_with_the_distance() -> None:
+    rng = np.random.default_rng(0)
+    others = [rng.bytes(96).hex() for _ in range(3000)]
+    mine = bytearray(bytes.fromhex(others[1234]))
+    for bit in rng.choice(768, NEAR_DUPLICATE_DISTANCE, replace=False):
+        mine[bit // 8] ^= 1 << bit % 8
+    assert nearest_picture(bytes(mine).hex(), others) == 1234
+    assert hash_distance(bytes(mine).hex(), others[1234]) == NEAR_DUPLICATE_DISTANCE
+    assert nearest_picture(rng.bytes(96).hex(), others) is None
+    assert nearest_picture(bytes(mine).hex(), []) is None
+    assert nearest_picture(others[7], ["00ff", others[7]]) == 1, "fingerprints of another kind are far, not a crash"

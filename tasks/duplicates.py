@@ -1,0 +1,26 @@
+"""Tells a photographer when two products seem to have got the same photo."""
+
+from __future__ import annotations
+
+from core.photos.duplicates import nearest_picture
+from db.duplicates import other_pictures, record_picture_hash
+from db.planning import Candidate
+from tasks.house import House
+
+
+def duplicate_warning(house: House, candidate: Candidate, fingerprint: str | None) -> str | None:
+    """One sentence where another product of the catalogue is built from the same picture; else None.
+
+    A warning, not a refusal: variants of one product may share a photo on purpose.
+    """
+    if fingerprint is None:
+        return None
+    house.ask(record_picture_hash, candidate.photo_id, fingerprint)
+    others = house.ask(other_pictures, candidate.product_id)
+    same = next((sku for sku, sha256, _ in others if sha256 == candidate.photo_sha256), None)
+    if same is not None:
+        return f"The photo is the very file that {same} has: check that each product has a photo of its own."
+    near = nearest_picture(fingerprint, [picture for _, _, picture in others])
+    if near is None:
+        return None
+    return f"The photo shows the same picture as that of {others[near][0]}, only saved again: check which is right."
