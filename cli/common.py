@@ -35,7 +35,8 @@ def console() -> Console:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turn the error tree into a sentence and an exit code: 2 for wrong usage, 1 for everything else."""
+    """Turn the error tree into a sentence and an exit code: 2 for wrong usage, 130 for Ctrl-C, 143 for SIGTERM, 1 for
+    everything else. What nobody foresaw keeps its traceback."""
     import signal
 
     from core.errors import InputError, MeshmillError
@@ -49,13 +50,26 @@ def sentences() -> Iterator[None]:
         stop(str(error), 1)
     except LookupError as error:
         stop(str(error).strip("'\""), 1)
-    except KeyboardInterrupt:
-        stop("Stopped. What was finished is kept; run the same command again to go on.", 130)
+    except KeyboardInterrupt as error:
+        code = 143 if isinstance(error, Terminated) else 130
+        stop("Stopped. What was finished is kept; run the same command again to go on.", code)
+    except Exception as error:
+        from core.errors import StageError
+        from tasks.failures import as_meshmill_error
+
+        known = as_meshmill_error(error)
+        if isinstance(known, StageError):  # a bug: its traceback says more than a sentence
+            raise
+        stop(str(known), 1)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM."""
 
 
 def _interrupt(number: int, frame: Any) -> None:
     """A service manager's SIGTERM ends a command like Ctrl-C does: workers stopped, leases left to expire."""
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def stop(sentence: str, code: int) -> NoReturn:

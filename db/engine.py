@@ -75,13 +75,28 @@ def take_turns(session: Session, name: str) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
 
+_SQLITE_SAYS = {
+    "disk is full": "The disk with the database is full: free some space, then run the same command again; what was "
+    "finished is kept.",
+    "disk I/O error": "The disk with the database is full or failing: free some space or check it, then run the same "
+    "command again; what was finished is kept.",
+    "readonly database": "The database file is read-only: make it and its folder writable, or set MESHMILL_HOME to "
+    "another place.",
+    "unable to open database file": "The database file cannot be opened: make its folder writable, or set "
+    "MESHMILL_HOME to another place.",
+}
+"""SQLite's words for troubles with its disk, and what a person should do."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Lost connections and locks are transient; everything else is a bug and stays as it is."""
     try:
         yield
     except OperationalError as error:
-        raise DatabaseDown(f"The database did not answer: {_first_line(error)}.") from error
+        said = _first_line(error)
+        what = next((sentence for words, sentence in _SQLITE_SAYS.items() if words in said), "")
+        raise DatabaseDown(what or f"The database did not answer: {said}.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseDown(f"The database connection was lost: {_first_line(error)}.") from error

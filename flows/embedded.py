@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +17,10 @@ from core.errors import TransientError
 
 START_SECONDS = 180
 """A fresh server writes its whole schema first: 7 to 20 s, more on a busy machine."""
+
+
+LEAST_BYTES = 4 << 20
+"""Free space below which the server's own database cannot be made: it would try for minutes."""
 
 
 class EmbeddedServer:
@@ -59,6 +65,8 @@ class EmbeddedServer:
         """Until it answers. Raises :class:`TransientError` with the place of its log."""
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
+            if shutil.disk_usage(self._home).free < LEAST_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._home))
             if time.monotonic() > deadline or self._process is None or self._process.poll() is not None:
                 raise TransientError(f"The embedded Prefect server did not start; see {self._home / 'server.log'}.")
             time.sleep(0.1)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+
 import core.errors as tree
 from core.errors import InputError, MeshmillError, OutOfMemory, StageError, TransientError
 from db.engine import DatabaseDown
 from storage import ObjectDamaged, ObjectMissing, StoreDown
 
 TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
+
+
+_DISK = {
+    errno.ENOSPC: "The disk is full: free some space, then run the same command again",
+    errno.EDQUOT: "The disk quota is used up: free some space, then run the same command again",
+    errno.EROFS: "The disk is mounted read-only: make it writable, or set MESHMILL_HOME to another place",
+    errno.EACCES: "Writing is not permitted here: change the folder's owner, or set MESHMILL_HOME to another place",
+    errno.EIO: "The disk answers with errors: check it, then run the same command again",
+}
 
 
 def is_transient(error: BaseException) -> bool:
@@ -22,8 +33,9 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return TransientError(str(error))
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return OutOfMemory("There was not enough memory for this stage.")
-    if isinstance(error, OSError) and error.errno == 28:
-        return TransientError("The disk is full: free some space, then run again.")
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = f" ({error.filename})" if error.filename else ""
+        return TransientError(f"{_DISK[error.errno]}{where}; what was finished is kept.")
     if isinstance(error, (ConnectionError, TimeoutError)):
         return TransientError(f"A connection broke: {error}.")
     text = str(error).strip().splitlines()

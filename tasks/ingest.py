@@ -23,7 +23,8 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tup
     remote = source.startswith("s3://")
 
     def read_hash(photo: FoundPhoto) -> str | None:
-        if settle_seconds and photo.modified is not None and now - photo.modified < settle_seconds:
+        # A time in the future is a wrong clock, here or in the camera: waiting for it could take years.
+        if settle_seconds and photo.modified is not None and 0 <= now - photo.modified < settle_seconds:
             return None
         return hash_object(house, photo) if remote else hash_file(photo)
 
