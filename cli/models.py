@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.common import Json, open_house_for_people, put_json, sentences
+from core.errors import CheckpointError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Model weights and their licences.")
 
@@ -61,27 +62,92 @@ def _shown(weights: Any) -> dict[str, Any]:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="The name that recipes use.")],
-    path: Annotated[Path, typer.Argument(exists=True, help="A diffusers folder, an original .ckpt, or an ONNX file.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A diffusers folder, an original .ckpt, an ONNX file, or a hub id; default: the name is one."
+        ),
+    ] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="SPDX name or URL.")] = None,
     commercial: Annotated[bool | None, typer.Option("--commercial/--non-commercial", help="What it allows.")] = None,
     attribution: Annotated[str | None, typer.Option("--attribution", help="Goes into asset.copyright.")] = None,
     territory: Annotated[str | None, typer.Option("--territory", help="Where it may be used.")] = None,
     revenue_cap: Annotated[str | None, typer.Option("--revenue-cap", help="Up to which revenue.")] = None,
-    revision: Annotated[str | None, typer.Option("--revision")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Of a hub id; else only kept on record.")] = None,
     json: Json = False,
 ) -> None:
-    """Register weights under a name, with their content hash and what their licence allows."""
+    """Register weights under a name, with their content hash and what their licence allows.
+
+    A hub id (`stabilityai/stable-zero123`) is fetched where there is a network; its commit goes on record.
+    """
     with sentences():
+        from core.licences import find_model
         from db.checkpoints import CheckpointRow, add_checkpoint
         from tasks.models import content_hash
 
+        path, revision = _files_of(source or name, revision)
         house = open_house_for_people()
         kind: Literal["segmenter", "views"] = "segmenter" if path.suffix == ".onnx" else "views"
         sha256 = content_hash(house.settings, path)
-        row = CheckpointRow(name, kind, sha256, str(path.resolve()), revision, licence, commercial, attribution)
-        add_checkpoint(house.engine, row, territory=territory, revenue_cap=revenue_cap)
+        known = find_model(path.name, kind) or find_model((source or name).partition("@")[0], kind)
+        known = known or find_model(name, kind)
+        if known is not None:  # what the register says, where nobody said otherwise
+            licence, attribution = licence or known.licence, attribution or known.attribution
+            commercial = known.commercial if commercial is None else commercial
+            territory = territory or (known.terms.territory if known.terms else None)
+            revenue_cap = revenue_cap or (known.terms.revenue_cap if known.terms else None)
+        row = CheckpointRow(
+            name, kind, sha256, str(path.resolve()), revision, licence, commercial, attribution, territory, revenue_cap
+        )
+        add_checkpoint(house.engine, row)
         house.close()
         put_json(vars(row)) if json else typer.echo(f"{name} ({kind}) {sha256}")
+
+
+def _files_of(source: str, revision: str | None) -> tuple[Path, str | None]:
+    """Where the weights lie and their revision, fetched from the hub where need be."""
+    from core.errors import InputError
+    from tasks.hub import fetch, is_hub_id
+
+    path = Path(source).expanduser()
+    if path.exists():
+        return path, revision
+    if not is_hub_id(source):
+        raise InputError(f"There is no file or folder {source}, and it is no hub id such as owner/name.")
+    found = fetch(f"{source}@{revision}" if revision and "@" not in source else source)
+    return found.path, found.revision
+
+
+@app.command()
+def assets(
+    name: Annotated[str, typer.Argument(help="A registered or shipped model, a path, or a content sha256.")],
+    json: Json = False,
+) -> None:
+    """List every asset that a model had a part in: what to rebuild or withdraw when its licence or quality changes."""
+    with sentences():
+        import re
+
+        from db.checkpoints import assets_touched, list_checkpoints
+        from tasks.models import registered_in, resolve_segmenter, resolve_views
+
+        house = open_house_for_people()
+        hashes = {row.sha256 for row in list_checkpoints(house.engine) if row.name == name}
+        if re.fullmatch(r"[0-9a-f]{64}", name):
+            hashes = {name}
+        elif not hashes:
+            registered = registered_in(house.engine)
+            for resolve in (resolve_views, resolve_segmenter):
+                with contextlib.suppress(CheckpointError):
+                    hashes.add(resolve(house.settings, name, registered).sha256)
+        if not hashes:
+            raise LookupError(f"There is no model '{name}': `meshmill models list` shows them.")
+        rows = [row for sha256 in sorted(hashes) for row in assets_touched(house.engine, sha256)]
+        house.close()
+        if json:
+            put_json(rows)
+            return
+        for row in rows:
+            typer.echo(f"{row['sku']}  {row['asset_id']}  {row['status']}  {', '.join(row['stages'])}")
 
 
 @app.command()

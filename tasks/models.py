@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +13,10 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from core.errors import CheckpointError, PolicyViolation
+from core.licences import commercial_objection, find_model
 from core.recipes import Recipe
-from db.checkpoints import CheckpointRow, find_checkpoint
+from db.checkpoints import CheckpointRow, add_checkpoint, find_checkpoint
+from tasks import hub
 from tasks.settings import Settings
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
@@ -41,10 +43,29 @@ class Weights:
     commercial: bool | None
     """None: nobody has said."""
     attribution: str | None = None
+    revision: str | None = None
+    """The hub's commit, where the hub was asked."""
 
     @property
     def label(self) -> str:
         return f"{Path(self.name).name}@{self.sha256[:12]}"
+
+
+def check_models(recipe: Recipe, models: Iterable[Weights]) -> None:
+    """Raises :class:`PolicyViolation` for the first model that a commercial recipe may not use.
+
+    What a person said at registration (``commercial``) outweighs the licence's text; nobody having said anything, the
+    register decides, and what it does not know is refused.
+    """
+    if recipe.policy != "commercial":
+        return
+    for weights in models:
+        if weights.commercial:
+            continue
+        why = commercial_objection(weights.licence) or "it was registered as non-commercial"
+        raise PolicyViolation(
+            f"The recipe's policy is commercial and the model {weights.name} cannot be used commercially: {why}."
+        )
 
 
 def resolve_models(settings: Settings, recipe: Recipe, registered: Lookup) -> dict[str, Weights]:
@@ -53,13 +74,7 @@ def resolve_models(settings: Settings, recipe: Recipe, registered: Lookup) -> di
         "segmenter": resolve_segmenter(settings, recipe.segment.model, registered),
         "views": resolve_views(settings, recipe.views.checkpoint, registered),
     }
-    if recipe.policy == "commercial":
-        for weights in models.values():
-            if not weights.commercial:
-                known = f"its licence is {weights.licence}" if weights.licence else "its licence is not on record"
-                raise PolicyViolation(
-                    f"The recipe's policy is commercial, which the model {weights.name} does not allow: {known}."
-                )
+    check_models(recipe, models.values())
     return models
 
 
@@ -69,7 +84,7 @@ def registered_in(engine: Engine) -> Lookup:
 
 
 def resolve_views(settings: Settings, name: str, registered: Lookup) -> Weights:
-    """The view model of a registered name, of a shipped one, or of a path."""
+    """The view model of a registered name, a path, a shipped one, or a hub id (fetched where there is a network)."""
     row = registered(name, "views")
     if row is not None:
         path = Path(row.path)
@@ -84,9 +99,21 @@ def resolve_views(settings: Settings, name: str, registered: Lookup) -> Weights:
         if path.is_dir() or (path.is_file() and path.suffix in WEIGHT_SUFFIXES):
             card = licence_of(path)
             return Weights("views", name, str(path.resolve()), content_hash(settings, path), *card)
+    if hub.is_hub_id(name):
+        found = hub.fetch(name)
+        sha256 = content_hash(settings, found.path)
+        return Weights("views", name, str(found.path), sha256, *licence_of(found.path, name), found.revision)
     raise CheckpointError(
         f"There is no model '{name}': use `starter`, a path, or register one with `meshmill models add {name} PATH`."
     )
+
+
+def remember(engine: Engine, models: Iterable[Weights]) -> None:
+    """Register what came from the hub: the same commit is used from now on, and nobody is asked again."""
+    for weights in models:
+        if weights.revision is not None:
+            card = (weights.revision, weights.licence, weights.commercial, weights.attribution)
+            add_checkpoint(engine, CheckpointRow(weights.name, weights.role, weights.sha256, weights.path, *card))
 
 
 def resolve_segmenter(settings: Settings, name: str, registered: Lookup) -> Weights:
@@ -99,22 +126,25 @@ def resolve_segmenter(settings: Settings, name: str, registered: Lookup) -> Weig
     path = STARTER if name == "starter" else downloaded_model(name) if name in SEGMENTERS else Path(name).expanduser()
     if not path.is_file():
         raise CheckpointError(f"The segmentation model {path} does not exist.")
-    entry = SEGMENTERS.get(name)
+    entry = find_model(name, "segmenter")
     licence, commercial = (entry.licence, entry.commercial) if entry else (None, None)
     if name == "starter":
         licence, commercial = "Apache-2.0", True
-    return Weights("segmenter", name, str(path), content_hash(settings, path), licence, commercial)
+    credit = entry.attribution if entry else None
+    return Weights("segmenter", name, str(path), content_hash(settings, path), licence, commercial, credit)
 
 
-def licence_of(path: Path) -> tuple[str | None, bool | None, str | None]:
-    """Licence, commercial use and attribution from the folder's ``licence.json``; the shipped models are our own."""
+def licence_of(path: Path, name: str = "") -> tuple[str | None, bool | None, str | None]:
+    """Licence, commercial use and attribution from the folder's ``licence.json``, else from the register by the file's
+    name or by ``name``; the shipped models are our own."""
     file = path / "licence.json"
     if path.is_dir() and file.is_file():
         record = json.loads(file.read_text("utf-8"))
         return record.get("licence"), record.get("commercial"), record.get("attribution")
     if path.resolve().is_relative_to(SHIPPED):
         return "Apache-2.0", True, None
-    return None, None, None
+    entry = find_model(path.name, "views") or find_model(name.partition("@")[0], "views")
+    return (entry.licence, entry.commercial, entry.attribution) if entry else (None, None, None)
 
 
 def content_hash(settings: Settings, path: Path) -> str:

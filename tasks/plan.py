@@ -14,7 +14,7 @@ from db.planning import Candidate, Wanted
 from tasks.failures import may_pass_next_time
 from tasks.house import House
 from tasks.keys import VERSIONS, asset_id, digest, new_run_id
-from tasks.models import Weights
+from tasks.models import Weights, remember
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def plan_pages(
     Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
     the others.
     """
+    remember(house.engine, models.values())
     key = recipe_hash(recipe)
     hashes = {role: weights.sha256 for role, weights in models.items()}
     house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
