@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
+import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
-from shop import Shop, kill_tree, left_behind
+import pytest
+from shop import ROOT, Shop, kill_tree, left_behind
 
 from tasks.keys import STAGES
+from tasks.worker import StageCall, StageWorker
 
 
-def kill_once(shop: Shop, stage: str, seconds: float) -> bool:
-    """Start a run and kill it a while after ``stage`` has begun anew; False where it had ended before."""
+def kill_once(shop: Shop, stage: str, seconds: float, saved: bool = False) -> bool:
+    """Start a run and kill it a while after ``stage`` has begun anew, or with ``saved`` once that stage has left a
+    checkpoint; False where it had ended before."""
     seen = len(shop.events())
     process = shop.start()
-    shop.wait(process, lambda: any(event[:2] == ["started", stage] for event in shop.events()[seen:]))
+    shop.wait(process, lambda: any(event[:2] == ["started", stage] for event in shop.events()[seen:]), 900)
+    if saved:
+        shop.wait(process, lambda: any((shop.folder / "home" / "scratch").glob("*.checkpoint")), 900)
     time.sleep(seconds)
     alive = process.poll() is None
     kill_tree(process)
@@ -41,3 +50,105 @@ def test_five_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert shop.starts() <= products * len(STAGES) + 2 * done
     time.sleep(2)
     assert left_behind(tmp_path) == []
+
+
+RECIPE = (
+    'views.rings=[{"elevation":10,"count":4}]',
+    "reconstruct.grid=32",
+    "reconstruct.steps=60",
+    "reconstruct.rays=512",
+    "reconstruct.early_stop=false",
+    "finish.faces=500",
+    "finish.lods=[]",
+    "finish.texture=64",
+    "finish.small=false",
+    "finish.usdz=false",
+    "finish.turntable=0",
+    "quality.finished=0",
+)
+"""The smallest that every stage takes."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_twenty_kills_of_six_real_products(tmp_path: Path) -> None:
+    products, kills = 6, 20
+    shop = Shop(
+        tmp_path,
+        "kill_stages",
+        MESHMILL_TEST_ALONE="",
+        OMP_NUM_THREADS="1",
+        MESHMILL_TEST_EVENTS=str(tmp_path / "events"),
+        MESHMILL_TEST_VIEWS=str(tmp_path / "played"),
+    )
+    (tmp_path / "recipe").write_text("\n".join(RECIPE))
+    for n, photo in enumerate(sorted((ROOT / "examples" / "photos").iterdir())[:products]):
+        shutil.copy(photo, tmp_path / "photos" / f"p{n}{photo.suffix}")
+    compute_views(shop)
+
+    dice = random.Random(11)
+    # Stages come strictly in order here: each of the first two products' stages is hit, then a third of the others.
+    moments = [
+        *range(2 * len(STAGES)),
+        *sorted(dice.sample(range(2 * len(STAGES), products * len(STAGES)), kills - 12)),
+    ]
+    done = Counter[str]()
+    for stage in (STAGES[moment % len(STAGES)] for moment in moments):
+        usual = [float(e[3]) for e in shop.events() if e[:2] == ["finished", stage]] or [1.0]
+        done[stage] += kill_once(shop, stage, dice.uniform(0, 0.8) * usual[-1], saved=stage == "reconstruct")
+        shop.check_objects()
+    print("kills:", dict(done), "stages started:", shop.starts())  # noqa: T201 - the figures of the record
+    assert sum(done.values()) >= kills - 2, "a kill must hit a running run"
+    assert shop.finish(shop.start(), 1800)["finished"] == products
+    shop.check_complete(products)
+    shop.check_nothing_twice()
+    assert shop.starts() <= products * len(STAGES) + 2 * kills
+    resumed = [(event[2], int(event[3])) for event in shop.events() if event[0] == "from" and int(event[3]) > 1]
+    print("resumed at step:", [step for _, step in resumed])  # noqa: T201
+    assert resumed, "SJC goes on from its checkpoint"
+    assert_unbroken(shop, resumed[-1][0])
+    time.sleep(2)
+    assert left_behind(tmp_path) == []
+
+
+def compute_views(shop: Shop) -> None:
+    """Every product's views with the shipped model, once and in one process."""
+    from core.recipes import load_recipe
+    from tasks.compute import compute
+    from tasks.models import resolve_models
+
+    recipe = load_recipe("starter", RECIPE)
+    (shop.folder / "played").mkdir()
+    models = {role: w.path for role, w in resolve_models(shop.settings, recipe, lambda *_: None).items()}
+    worker = StageWorker(compute, "views", threads=1)
+    for photo in sorted((shop.folder / "photos").iterdir()):
+        segment = recipe.segment.model_dump(mode="json")
+        call = StageCall("segment", {"photo": photo.read_bytes()}, segment, models={"segmenter": models["segmenter"]})
+        cutout = worker.call(call, nothing, 600).files["cutout.npz"]
+        views = recipe.views.model_dump(mode="json")
+        call = StageCall("views", {"cutout": cutout}, views, recipe.seed, {"views": models["views"]})
+        played = worker.call(call, nothing, 600).files["views.npz"]
+        (shop.folder / "played" / hashlib.sha256(cutout).hexdigest()).write_bytes(played)
+    worker.close()
+
+
+def assert_unbroken(shop: Shop, key: str) -> None:
+    """The field of a run that was killed and resumed has the bytes of one that never was."""
+    import kill_stages
+
+    query = f"SELECT id, parameters FROM stage_run WHERE key = '{key}' AND state = 'finished'"
+    ((run_id, parameters),) = shop.ask(query)
+    parameters = json.loads(parameters)
+    read = "SELECT role, key FROM artifact_input JOIN artifact ON artifact.id = artifact_id WHERE stage_run_id = "
+    inputs = {}
+    for role, stored in shop.ask(f"{read}{run_id}"):
+        with shop.store().open(stored) as stream:
+            inputs[role] = stream.read()
+    call = StageCall("reconstruct", inputs, parameters["params"], parameters["seed"], {"views": "none"})
+    worker = StageWorker(kill_stages.compute, "unbroken", threads=1)
+    field = worker.call(call, nothing, 600).files["field.npz"]
+    worker.close()
+    assert shop.ask(f"SELECT sha256 FROM artifact WHERE made_by = {run_id}") == [(hashlib.sha256(field).hexdigest(),)]
+
+
+def nothing(*_: object, **__: object) -> None: ...

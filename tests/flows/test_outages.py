@@ -185,6 +185,8 @@ def crash(server: Any) -> None:
     pg_ctl(["-m", "immediate", "-w", "stop"], pgdata=server.pgdata, user=server.system_user)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_prefects_server_is_restarted_in_mid_run(tmp_path: Path, running: list[subprocess.Popen[bytes]]) -> None:
     port = free_port()
     environment = {
@@ -218,7 +220,7 @@ def test_prefects_server_is_restarted_in_mid_run(tmp_path: Path, running: list[s
 def wait_for(port: int) -> None:
     import urllib.request
 
-    for _ in range(1200):
+    for _ in range(4000):
         with suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2).close()
             return
