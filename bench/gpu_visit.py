@@ -23,6 +23,7 @@ from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
 from core.zero123.dataset import HELD_OUT_SEED, DataConfig, build_cache, cache_latents, on_device, open_shards
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
+from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import build_model, empty_parts
 from core.zero123.starter import large_starter_config, starter_config
 from core.zero123.training import TrainConfig, train_unet, with_averages
@@ -50,9 +51,9 @@ def main() -> None:
 
 
 def visit(options: argparse.Namespace) -> None:
-    """Views (a fifth of the time at most), autoencoder (until two fifths), U-Net (until a twentieth is left)."""
+    """Views (a fifth of the time at most), autoencoder (until two fifths), a lift (until .65), U-Net (until .93)."""
     begun = time.monotonic()
-    total = options.minutes * 60
+    total = float(options.minutes) * 60
 
     def left(share: float) -> float:
         return (total * share - (time.monotonic() - begun)) / 60
@@ -93,6 +94,12 @@ def visit(options: argparse.Namespace) -> None:
     for folder in (cache, options.work / "held"):
         cache_latents(folder, model.vae, batch=512 if gpu else 52)
     report("latents", minutes=round((time.monotonic() - begun) / 60, 2))
+    if model.lift is not None and old is None:
+        settings_l = LiftTrainConfig(batch=256, steps=8000) if gpu else LiftTrainConfig(batch=2, rays=8, steps=2)
+        lift_state = train_lift(
+            model.lift, open_shards(cache), data, options.work, settings_l, minutes=left(0.65), progress=every(200)
+        )
+        report("lift", step=lift_state.step, minutes=round((time.monotonic() - begun) / 60, 2))
     if options.compile:
         model.unet.forward = torch.compile(model.unet.forward)
     settings_u = TrainConfig(
@@ -100,6 +107,7 @@ def visit(options: argparse.Namespace) -> None:
         learning_rate=4e-4,
         ema_decay=0.9995,
         bf16=gpu,
+        targets=4 if model.lift is not None else 1,
         seed=ready + (old[0]["step"] if old else 0),
     )
     shards = on_device(open_shards(cache), options.device)

@@ -42,7 +42,7 @@ class DataConfig(Parameters):
     objects_per_shard: int = 256
     framed_share: float = 0.7
     """Objects seen as cutouts are; their view 0 is the condition in ``anchor_share`` of their pairs."""
-    anchor_share: float = 0.6
+    anchor_share: float = 0.9
     moved_share: float = 0.25
     """Objects whose cameras differ in radius by up to 0.2."""
     elevation: tuple[float, float] = (-20.0, 80.0)

@@ -47,16 +47,16 @@ class LiftTrainConfig(Parameters):
     points: int = 2048
     samples: int = 32
     """Along a ray."""
-    learning_rate: float = 8e-4
+    learning_rate: float = 1.2e-3
     warmup: int = 100
-    decay_share: float = 0.6
+    decay_share: float = 0.4
     """The learning rate falls to zero over this last share of the steps."""
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     permute_share: float = 0.5
     """Share of objects whose colour channels are swapped at random; half of all are mirrored."""
-    steps: int = 4200
+    steps: int = 3500
     checkpoint_seconds: float = 180.0
 
 
@@ -170,12 +170,12 @@ def train_lift(
     """
     import torch
 
+    from core.zero123.muon import Muon
+
     out_dir.mkdir(parents=True, exist_ok=True)
     path, parts = out_dir / "lift.pt", {"lift": net}
     net.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = Muon(net.parameters(), config.learning_rate, config.weight_decay)
     state = TrainState(0, optimizer, {name: p.detach().clone() for name, p in named_parameters(parts)})
     if resume and path.exists():
         load_state(path, parts, state)

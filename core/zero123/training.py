@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class TrainConfig(Parameters):
     """Pairs in a row that share object and condition, so that a lift runs once for all of them."""
     accumulate: int = 1
     """Micro-batches a step; the batch is split among them."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """The paper's, or :class:`core.zero123.muon.Muon`."""
     learning_rate: float = 5e-4
     projection_factor: float = 10.0
     """The projection's learning rate over the others' (the paper)."""
@@ -226,6 +228,8 @@ def begin(model: Zero123, config: TrainConfig) -> TrainState:
     """Make the parts trainable and start optimiser and averages."""
     import torch
 
+    from core.zero123.muon import Muon
+
     parts = trained_parts(model, config)
     for module in parts.values():
         module.train().requires_grad_(True)
@@ -236,7 +240,11 @@ def begin(model: Zero123, config: TrainConfig) -> TrainState:
         }
         for name, module in parts.items()
     ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimizer: torch.optim.Optimizer
+    if config.optimizer == "muon":
+        optimizer = Muon(groups, config.learning_rate, config.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     averaged = parts if config.ema_projection else {k: v for k, v in parts.items() if k != "cc_projection"}
     ema = {name: parameter.detach().clone() for name, parameter in named_parameters(averaged)}
     return TrainState(0, optimizer, ema)
