@@ -19,6 +19,8 @@ Floats = NDArray[np.float32]
 
 FAINT = 0.02
 """Weight of the last resort against the views': it decides only where they hardly see."""
+HESITANT = 1e-3
+"""Weight of the field's colour against growth from the neighbours: it decides some thirty edges from what was seen."""
 REACH = 0.25
 """How far the photo's tone reaches past what its camera saw, in units of the object's longest side."""
 
@@ -129,17 +131,19 @@ def _see(pictures: Pictures, points: NDArray[np.float64], normals: NDArray[np.fl
 
 
 def _base(sight: Sight, faces: NDArray[np.int64], last_resort: NDArray[np.uint8] | None) -> Floats:
-    """A colour for every vertex without the photo: views, then the field's colour, else grown from the neighbours."""
-    if last_resort is not None:
-        weight = sight.views_weight[:, None]
-        return np.asarray((sight.views * weight + FAINT * last_resort) / (weight + FAINT), np.float32)
+    """A colour for every vertex without the photo: the views', else grown from the neighbours over the surface.
+
+    The field's colour holds growth back only far from anything seen: where no picture looks, the field has learnt
+    its colours from the pale rims of views.
+    """
     by_view = sight.views_weight > FAINT
     by_photo = ~by_view & (sight.photo_weight > 0.2)
-    color = np.where(by_view[:, None], sight.views, sight.photo)
-    certain = (by_view | by_photo).astype(np.float64)
-    if not certain.any():
-        return np.full((len(certain), 3), 190, np.float32)
-    return _diffuse(color, certain * 1e3, 1e-6, faces)
+    certainty = np.where(by_view | by_photo, 1e3, 1e-6 if last_resort is None else HESITANT)
+    if last_resort is None and certainty.max() < 1:
+        return np.full((len(certainty), 3), 190, np.float32)
+    guess = np.zeros_like(sight.views) if last_resort is None else last_resort
+    color = np.where(by_view[:, None], sight.views, np.where(by_photo[:, None], sight.photo, guess))
+    return _diffuse(color.astype(np.float32), certainty, 0, faces)
 
 
 def _membrane(sight: Sight, base: Floats, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Floats:

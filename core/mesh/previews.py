@@ -19,9 +19,9 @@ GROUND = (255, 255, 255)
 
 def picture(model: Model, camera: Camera, size: int, *, lit: bool = True, supersample: int = 2) -> Pixels:
     """``model`` over white, ``(size, size, 3)``, centred and scaled so that it fits whatever side is turned."""
-    low, high = model.vertices.min(0), model.vertices.max(0)
-    radius = np.linalg.norm(high - low) / 2
-    centred = (model.vertices.astype(np.float64) - (low + high) / 2) / max(float(radius), 1e-9) * 0.72
+    centred = model.vertices.astype(np.float64) - (model.vertices.min(0) + model.vertices.max(0)) / 2
+    # A sphere of radius .83 just fits into the frame from a distance of 2.
+    centred *= 0.8 / max(float(np.linalg.norm(centred, axis=1).max()), 1e-9)
     render = render_mesh(
         centred,
         model.faces,

@@ -35,16 +35,41 @@ def photo_source(cutout: Cutout, camera: Camera, vertices: NDArray[np.float64], 
 
 
 def view_sources(view_set: ViewSet, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> list[Source]:
-    """The synthesized views. Their ground is the near-white area that touches the border."""
-    from scipy.ndimage import label
-
+    """The synthesized views. White that runs into their outlines is ground too: it would show as a pale fringe."""
     sources = []
     for image, camera in zip(view_set.images, view_set.cameras, strict=True):
-        areas, _ = label(image.min(-1) >= 246)
-        border = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
-        ground = np.isin(areas, border[border > 0])
-        sources.append(_source(image, ~ground, camera, vertices, faces, max(1.5, image.shape[0] / 128)))
+        mask, blur = view_mask(image)
+        sources.append(_source(image, mask, camera, vertices, faces, max(1.5, image.shape[0] / 128, blur / 3)))
     return sources
+
+
+def view_mask(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], float]:
+    """The object ``(S, S)`` in a view over white ``(S, S, 3)``, and how many pixels its outline takes to rise.
+
+    Ground touches the border and is near-white, or paler than two thirds of what lies within the outline's width.
+    """
+    from scipy.ndimage import binary_dilation, gaussian_gradient_magnitude, maximum_filter
+
+    dark = 255 - image.min(-1).astype(np.float32)
+    ground = _touching(dark <= 9)
+    edge = binary_dilation(ground) & ~ground
+    if not edge.any():
+        return ~ground, 1.0
+    reach = max(1, image.shape[0] // 8)
+    slope = maximum_filter(gaussian_gradient_magnitude(dark, 0.5), 2 * reach + 1)
+    rise = maximum_filter(dark, 2 * reach + 1)[edge] / np.maximum(slope[edge], 1)
+    blur = min(float(np.median(rise)), float(reach))
+    peak = maximum_filter(dark, 2 * round(blur) + 1)
+    return ~_touching(dark <= np.maximum(9, 0.67 * peak)), blur
+
+
+def _touching(pale: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The parts of ``pale`` that reach the picture's border."""
+    from scipy.ndimage import label
+
+    areas, _ = label(pale)
+    border = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
+    return np.isin(areas, border[border > 0])
 
 
 def _source(
@@ -61,7 +86,7 @@ def _source(
 
     inside = distance_transform_edt(mask)
     trust = np.clip((inside - 0.5) / fade, 0, 1).astype(np.float32)
-    solid = inside > min(1.5, inside.max() - 0.5)
+    solid = inside > min(1.5 if cubic else fade, inside.max() - 0.5)
     if solid.any():
         nearest = distance_transform_edt(~solid, return_distances=False, return_indices=True)
         image = image[tuple(nearest)]

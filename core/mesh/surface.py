@@ -37,7 +37,7 @@ def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshPa
         level, info["silhouette_iou"] = silhouette_level(density, field.camera, cutout.rgba[..., 3])
         info["isovalue_from"] = "silhouette"
     info["isovalue"] = level
-    volume = solid(density, level, params.denoise)
+    volume = trimmed(solid(density, level, params.denoise), cutout, field.camera)
     if (border := _border_share(volume)) > 0:
         info["border_share"] = round(border, 4)
     vertices, faces = march(volume)
@@ -116,6 +116,36 @@ def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray
     return np.asarray(np.where(np.abs(volume) < tiny, np.where(volume >= 0, tiny, -tiny), volume), np.float32)
 
 
+def trimmed(volume: NDArray[np.float32], cutout: Cutout, camera: Camera) -> NDArray[np.float32]:
+    """``volume`` without what would stick out of the photo's outline by more than a tenth of a voxel.
+
+    Synthesized views disagree about outlines, the photo knows its own. Outside of its frame it knows nothing.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    mask = cutout.rgba[..., 3] > 127
+    if not mask.any():
+        return volume
+    size, n = mask.shape[0], np.array(volume.shape) - 2 * PAD
+    outline = distance_transform_edt(mask) - distance_transform_edt(~mask)  # pixels, positive inside
+    near = np.argwhere(volume > -1)
+    points = (-1 + (near - PAD + 0.5) * 2 / n)[:, ::-1]
+    x, y, depth = project(points, camera, size).T
+    column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
+    framed = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    pixel = 2 * depth * np.tan(np.radians(camera.fov) / 2) / size
+    inside = np.full(len(near), np.inf)
+    inside[framed] = outline[row[framed], column[framed]] * pixel[framed] * n.max() / 2 + 0.1
+    result = volume.copy()
+    index = tuple(near.T)
+    tiny = 1e-3  # as in solid: nothing lies exactly on the surface
+    bounded = np.where(np.abs(inside) < tiny, -tiny, np.clip(inside, -1, 1))
+    result[index] = np.minimum(volume[index], bounded)
+    if not (result > 0).any():
+        raise ReconstructionFailed("The reconstructed field lies nowhere behind the product in the photo.")
+    return result
+
+
 def _regrowth(sharp: NDArray[np.float32], blurred: NDArray[np.float32]) -> np.float32:
     """How far below zero to cut ``blurred`` so that thin parts get their volume back: 0 where nothing shrank.
 
@@ -163,20 +193,23 @@ def drop_floaters(
     camera: Camera,
     share: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
-    """Keep parts of a tenth of the largest one's volume, and smaller ones above ``share`` that the views support."""
+    """Keep parts of a tenth of the largest one's volume, and smaller ones above ``share`` that the pictures show."""
     labels = face_components(faces)
     volumes = np.bincount(labels, signed_volumes(vertices, faces))
     largest = float(volumes.max())
     keep = volumes >= 0.1 * largest
     for part in np.flatnonzero(~keep & (volumes >= max(share, 1e-9) * largest)):
         points = vertices[np.unique(faces[labels == part])]
-        keep[part] = support(points, cutout, view_set, camera) >= 0.6
+        keep[part] = support(points, cutout, view_set, camera) >= 0.7
     vertices, faces, _ = compact(vertices, faces[keep[labels]])
     return vertices, faces, int((~keep).sum())
 
 
 def support(points: NDArray[np.float64], cutout: Cutout, view_set: ViewSet, camera: Camera) -> float:
-    """In what share of the pictures (the photo counting as much as all views) points ``(N, 3)`` lie on the object."""
+    """How much of points ``(N, 3)`` lies on the object: in the photo or in the views on average, whichever sees less.
+
+    What floats in a corner of the box hides behind the product in the photo, but never from all sides.
+    """
 
     def seen(mask: NDArray[np.bool_], eye: Camera) -> float:
         size = mask.shape[0]
@@ -185,7 +218,7 @@ def support(points: NDArray[np.float64], cutout: Cutout, view_set: ViewSet, came
 
     photo = seen(cutout.rgba[..., 3] > 127, camera)
     views = [seen(image.min(-1) < 248, eye) for image, eye in zip(view_set.images, view_set.cameras, strict=True)]
-    return (photo + float(np.mean(views))) / 2 if views else photo
+    return min(photo, float(np.mean(views))) if views else photo
 
 
 def sample_color(color: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.uint8]:

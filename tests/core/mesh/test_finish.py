@@ -8,12 +8,14 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mesh_solids import SOLIDS, chair, drilled, scene
 from PIL import Image
+from viewers import drawn_share, three_js
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera
@@ -139,6 +141,17 @@ def test_the_default_engine_gives_the_same_bytes_twice_too() -> None:
     first, second = (finish_asset(mesh, field, cutout, view_set, params, ABOUT) for _ in range(2))
     assert first.report["levels"]["model.glb"]["tool"] == "pymeshlab"
     assert first.files == second.files
+
+
+@pytest.mark.server
+def test_three_js_draws_the_files_in_a_browser(tmp_path: Path) -> None:
+    from tests.gallery.browser import find_chromium
+
+    if find_chromium() is None:
+        pytest.skip("no Chromium: apt-get install chromium (CI does)")
+    with three_js(tmp_path) as draw:
+        for name, glb in (("chair", "model.glb"), ("pair", "lod1.glb")):
+            assert 0.05 < drawn_share(draw(finished(name)[0].files[glb])) < 0.9
 
 
 def test_the_small_variant_is_small_and_the_same_object() -> None:

@@ -66,6 +66,37 @@ def test_specks_go_and_supported_parts_stay() -> None:
     assert extract_mesh(field, cutout, view_set, MeshParams()).info["floaters_dropped"] == 0
 
 
+def test_what_hides_behind_the_product_in_the_photo_but_from_no_other_side_goes() -> None:
+    field, cutout, view_set = scene(sphere)
+    x, y, z = grid(64)
+    behind = np.sqrt((x - 0.0) ** 2 + (y + 0.25) ** 2 + (z + 0.85) ** 2) < 0.13
+    mesh = extract_mesh(
+        replace(field, density=np.where(behind, np.float32(80), field.density)), cutout, view_set, MeshParams()
+    )
+    assert mesh.info["floaters_dropped"] == 1
+    assert mesh.vertices[:, 2].min() > -0.5
+
+
+def test_the_photo_s_outline_is_the_mesh_s_outline_though_the_field_is_fatter() -> None:
+    field, cutout, view_set = scene(sphere)
+    x, y, z = grid(64)
+    fat = replace(field, density=np.where(np.sqrt(x * x + y * y + z * z) < 0.6, np.float32(100), np.float32(0)))
+    mesh = extract_mesh(replace(fat, info={"isovalue": 50.0}), cutout, view_set, MeshParams())
+    assert inspect(mesh.vertices, mesh.faces).sound
+    seen = render_mesh(mesh.vertices, mesh.faces, field.camera, 512).alpha > 127
+    photo = cutout.rgba[..., 3] > 127
+    assert (seen & photo).sum() / (seen | photo).sum() > 0.97
+    assert mesh.vertices[:, 2].max() > 0.5  # towards the camera the photo says nothing
+
+
+def test_a_field_that_lies_elsewhere_than_the_product_is_refused() -> None:
+    field, cutout, view_set = scene(sphere)
+    x, y, z = grid(64)
+    astray = np.where(np.sqrt((x - 0.8) ** 2 + y * y + z * z) < 0.1, np.float32(100), np.float32(0))
+    with pytest.raises(ReconstructionFailed, match="nowhere"):
+        extract_mesh(replace(field, density=astray, info={"isovalue": 50.0}), cutout, view_set, MeshParams())
+
+
 def test_cavities_are_filled() -> None:
     field, cutout, view_set = scene(sphere)
     x, y, z = grid(64)
