@@ -14,6 +14,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Also what only superseded assets were made of; their record stays.")
+    ] = False,
     older_than: Annotated[float, typer.Option("--older-than", min=0, help="Hours since the object was stored.")] = 24,
     json: Json = False,
 ) -> None:
@@ -22,7 +25,7 @@ def gc(
         from tasks.collect import collect
 
         house = open_house_for_people()
-        found = collect(house, delete=delete, older_than=older_than * 3600)
+        found = collect(house, delete=delete, superseded=superseded, older_than=older_than * 3600)
         house.close()
         total = sum(entry.bytes for entry in found.orphans)
         if json:

@@ -231,7 +231,11 @@ class Artifact(Base):
     """One stored object. Keys are content addresses, so equal bytes are stored once."""
 
     __tablename__ = "artifact"
-    __table_args__ = (Index("ix_artifact_sha256", "sha256"), Index("ix_artifact_made_by", "made_by"))
+    __table_args__ = (
+        Index("ix_artifact_sha256", "sha256"),
+        Index("ix_artifact_made_by", "made_by"),
+        Index("ix_artifact_key", "key"),
+    )
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     made_by: Mapped[int | None] = mapped_column(ForeignKey("stage_run.id"))
     """None for photos, which nobody here made."""
@@ -241,6 +245,8 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     bytes: Mapped[int] = mapped_column(BigInteger)
     media_type: Mapped[str] = mapped_column(String(100))
+    collected_at: Mapped[datetime | None]
+    """When `meshmill gc --superseded` gave the object up; the row stays as the record."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

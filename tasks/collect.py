@@ -1,11 +1,13 @@
-"""Garbage: objects in the store that no row refers to, left by workers that died between storing and recording."""
+"""Garbage: objects that no row refers to, left by workers that died between storing and recording, and, when asked,
+what only superseded assets were made of."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from db.housekeeping import referenced
+from db.housekeeping import forget_superseded, referenced
 from storage import Entry
 from tasks.house import House
 
@@ -24,17 +26,24 @@ class Garbage:
     deleted: bool
 
 
-def collect(house: House, *, delete: bool = False, older_than: float = YOUNG_SECONDS) -> Garbage:
-    """Find orphans, and with ``delete`` remove them. Never touches what a row refers to: the rows are asked again for
-    each object right before it goes."""
+def collect(
+    house: House, *, delete: bool = False, superseded: bool = False, older_than: float = YOUNG_SECONDS
+) -> Garbage:
+    """Find garbage older than so many seconds, and with ``delete`` remove it.
+
+    Never touches what a row that counts refers to: the rows are asked again for each object right before it goes.
+    """
+    limit = time.time() - older_than
+    before = datetime.fromtimestamp(limit, UTC) if superseded else None
+    if delete and before is not None:
+        forget_superseded(house.engine, before)
     orphans: list[Entry] = []
     kept = 0
     page: list[Entry] = []
 
     def sift() -> None:
         nonlocal kept
-        known = referenced(house.engine, [entry.key for entry in page])
-        limit = time.time() - older_than
+        known = referenced(house.engine, [entry.key for entry in page], before)
         for entry in page:
             if entry.key in known or entry.modified > limit:
                 kept += 1

@@ -1,0 +1,107 @@
+"""Garbage: orphans, what superseded assets leave behind, and what must never go. On both databases."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from test_run_stage import Shop, shop  # noqa: F401 - the fixture
+
+from core.errors import MeshmillError
+from db import assets
+from storage import ObjectMissing, read_bytes
+from tasks.collect import collect
+from tasks.keys import STAGES
+from tasks.reproduce import reproduce
+
+
+def orphan(house: Any) -> str:
+    data = b"stored by a worker that died before it recorded"
+    sha256 = hashlib.sha256(data).hexdigest()
+    house.store.put(data, f"objects/{sha256[:2]}/{sha256}.glb", sha256, "model/gltf-binary")
+    return f"objects/{sha256[:2]}/{sha256}.glb"
+
+
+def keys(house: Any) -> set[str]:
+    return {entry.key for entry in house.store.list("objects/")}
+
+
+def all_there(house: Any, asset_id: str) -> bool:
+    made = [a for stage in assets.lineage(house.engine, asset_id)["stages"] for a in stage["artifacts"]]
+    return all(read_bytes(house.store, a["key"], a["sha256"]) for a in made)
+
+
+def test_orphans_go_and_nothing_else(shop: Shop) -> None:  # noqa: F811
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = shop.build(house).build
+    before = keys(house)
+    lost = orphan(house)
+    assert collect(house).orphans == (), "too young to tell"
+    found = collect(house, older_than=-60)
+    assert [entry.key for entry in found.orphans] == [lost]
+    assert keys(house) == before | {lost}, "a dry run removes nothing"
+    assert collect(house, delete=True, older_than=-60).deleted
+    assert keys(house) == before
+    assert all_there(house, asset_id)
+
+
+def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) -> None:  # noqa: F811
+    house = shop.house()
+    for name in ("p", "q"):
+        (shop.photos / f"{name}.png").write_bytes(name.encode())
+    old, other = shop.build(house).build
+    first = keys(house)
+    (new, _) = shop.build(house, "finish.faces=5000").build
+    assert assets.list_assets(house.engine, ids=[old])[0]["status"] == "superseded"
+    second = keys(house)
+    assert collect(house, delete=True, older_than=-60).orphans == ()
+    assert collect(house, delete=True, superseded=True).orphans == (), "too young"
+
+    dry = collect(house, superseded=True, older_than=-60)
+    assert keys(house) == second
+    real = collect(house, delete=True, superseded=True, older_than=-60)
+    assert real.orphans == dry.orphans
+    gone = {entry.key for entry in real.orphans}
+    assert gone == second - keys(house)
+    assert gone < first, "only the old finish and assess results: the rest is shared with the new assets"
+    assert len(gone) == 2 * 3
+    assert all_there(house, new)
+    record = assets.lineage(house.engine, old)
+    assert [stage["stage"] for stage in record["stages"]] == list(STAGES), "how it was made stays on record"
+    glb = assets.artifact(house.engine, old)
+    assert glb is not None
+    with pytest.raises(ObjectMissing):
+        read_bytes(house.store, glb["key"], glb["sha256"])
+
+    shop.computed()
+    shop.build(house)
+    assert shop.computed() == {"finish": 2, "assess": 2}, "back to the old recipe: made again, not believed to be there"
+    assert all_there(house, old)
+    assert all_there(house, other)
+    assert collect(house, delete=True, superseded=True, older_than=3600).orphans == ()
+
+
+def test_a_photo_goes_with_its_last_asset(shop: Shop) -> None:  # noqa: F811
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"first")
+    shop.build(house)
+    (shop.photos / "p.png").write_bytes(b"second")
+    (new,) = shop.build(house).build
+    collect(house, delete=True, superseded=True, older_than=-60)
+    photos = {key for key in keys(house) if "." not in key}
+    assert photos == {f"objects/{h[:2]}/{h}" for h in [hashlib.sha256(b"second").hexdigest()]}
+    assert all_there(house, new)
+
+
+def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) -> None:  # noqa: F811
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = shop.build(house).build
+    same = reproduce(house, asset_id)
+    assert same["same"]
+    assert {item["stage"] for item in same["artifacts"]} == set(STAGES)
+    (shop.folder / "views" / "config.json").write_text('{"other": 1}')
+    with pytest.raises(MeshmillError, match="weights are no longer"):
+        reproduce(house, asset_id)
