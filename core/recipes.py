@@ -46,9 +46,12 @@ NAMED: dict[str, dict[str, Any]] = {
 """Recipes by name, as differences from the defaults."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
 def canonical_json(value: Any) -> str:
     """Sorted keys, no spaces, no NaN: the text that keys hash."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def recipe_hash(recipe: Recipe) -> str:

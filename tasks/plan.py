@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,16 +98,28 @@ def plan_pages(
     def redo(status: str, error_class: str | None) -> bool:
         return force or (status == "failed" and may_pass_next_time(error_class))
 
-    for page in planning.candidates(house.engine, catalogue_id, limit):
-        keys = [plan_key(candidate, key, hashes) for candidate in page]
-        wanted = [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
+    def wanted() -> Iterator[list[Wanted]]:
+        for page in planning.candidates(house.engine, catalogue_id, limit):
+            keys = [plan_key(candidate, key, hashes) for candidate in page]
+            yield [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
+
+    for page in _one_ahead(wanted()):
         planned = house.ask(
-            planning.plan_page, wanted, recipe_hash=key, run_id=run_id, model=models["views"].label, redo=redo
+            planning.plan_page, page, recipe_hash=key, run_id=run_id, model=models["views"].label, redo=redo
         )
         yield Plan(
             tuple(id_ for id_, must in planned if must),
             tuple(id_ for id_, must in planned if not must),
         )
+
+
+def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:
+    """The next page is read and hashed while the database writes this one."""
+    with ThreadPoolExecutor(1, "plan") as pool:
+        coming = pool.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = pool.submit(next, pages, None)
+            yield page
 
 
 def plan_catalogue(
