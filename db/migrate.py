@@ -9,9 +9,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 
-from db.engine import translated
+from db.engine import DatabaseDown, translated
 
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps its context in module globals; other processes wait at the database."""
@@ -42,6 +43,11 @@ def upgrade(engine: Engine, revision: str = "head") -> str | None:
     """Bring the schema to ``revision``; safe when several processes do it at once. Returns where it stands now."""
     if revision == "head" and current_revision(engine) == head_revision(engine):
         return head_revision(engine)
-    with translated(), _ONE_AT_A_TIME:
-        command.upgrade(_config(engine), revision)
+    try:
+        with translated(), _ONE_AT_A_TIME:
+            command.upgrade(_config(engine), revision)
+    except CommandError as error:
+        raise DatabaseDown(
+            f"The database stands at version {current_revision(engine)}, which a newer Meshmill made: update Meshmill."
+        ) from error
     return current_revision(engine)
