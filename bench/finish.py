@@ -1,6 +1,8 @@
 """Finishing, measured: procedural products through mesh and finish, decimation of 200k faces, memory over many meshes.
 
-python bench/finish.py products [--count 20] [--out DIR]    closed? front view against the photo, bytes, CPU seconds
+python bench/finish.py products [--count 20] [--fields DIR] [--light] [--out DIR]
+    every check that a published file must pass, the front against the photo, bytes, CPU seconds; of procedural products
+    and of the fields in DIR/*/{cutout,views,field} (artifacts of a run); --light: 5k faces, 512² instead of 20k, 1024²
 python bench/finish.py decimate                              200k faces to 20k, 5k, 1k: error in % of the diagonal
 python bench/finish.py memory [--count 500]                  resident memory while meshes go through
 """
@@ -8,15 +10,22 @@ python bench/finish.py memory [--count 500]                  resident memory whi
 from __future__ import annotations
 
 import argparse
+import io
 import resource
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the viewers are the tests' own
+
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
+from core.errors import MeshmillError
 from core.mesh import AssetAbout, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
 from core.mesh.surface import march, solid
@@ -61,33 +70,80 @@ def product(seed: int, n: int = 80) -> tuple[Field, Cutout, ViewSet]:
     return Field(density, None, camera, {"isovalue": 50.0}), cutout, ViewSet(views, cameras, camera)
 
 
-def products(count: int, out: Path | None) -> None:
-    print("seed  faces components  front PSNR  IoU  KB: GLB small (share) USDZ  CPU s: mesh finish  all closed")
+Scene = tuple[str, Field, Cutout, ViewSet, int | None]
+
+
+def oracles(count: int) -> Iterator[Scene]:
+    """Procedural products with exact pictures, and how many parts each has."""
+    from core.mesh.topology import face_components
+    from core.procedural import generate_objects, to_mesh
+
     for seed in range(count):
-        field, cutout, views = product(seed)
-        start = cpu_seconds()
-        mesh = extract_mesh(field, cutout, views, MeshParams())
-        middle = cpu_seconds()
-        result = finish_asset(mesh, field, cutout, views, FinishParams(), ABOUT)
-        end = cpu_seconds()
-        levels, size, front = result.report["levels"], result.report["bytes"], result.report["front"]
-        closed = all(level["topology"]["sound"] for level in levels.values()) and len(levels) == 3
-        first = levels["model.glb"]
-        print(
-            f"{seed:4d} {first['faces']:6d} {first['topology']['components']:5d}"
-            f" {front['psnr']:16.1f} {front['iou']:.3f}"
-            f" {size['model.glb'] / 1e3:8.0f} {size['small.glb'] / 1e3:5.0f}"
-            f" ({size['small.glb'] / size['model.glb']:.0%}) {size['model.usdz'] / 1e3:5.0f}"
-            f" {middle - start:11.1f} {end - middle:6.1f}  {closed}",
-            flush=True,
-        )
-        if out is not None:
-            for name, data in result.files.items():
-                (out / str(seed)).mkdir(parents=True, exist_ok=True)
-                (out / str(seed) / name).write_bytes(data)
-    print(
-        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB (with torch, for the oracle)"
-    )
+        parts = int(face_components(to_mesh(generate_objects([seed]), 0, 96).faces).max()) + 1
+        yield (str(seed), *product(seed), parts)
+
+
+def stored(folder: Path) -> Iterator[Scene]:
+    """Artifacts of a run; nobody knows how many parts their products have."""
+    for place in sorted(path.parent for path in folder.glob("*/field")):
+        read = [kind.from_bytes((place / name).read_bytes()) for kind, name in KINDS]
+        yield (place.name, *read, None)  # type: ignore[misc]
+
+
+KINDS = ((Field, "field"), (Cutout, "cutout"), (ViewSet, "views"))
+
+
+def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) -> None:
+    import trimesh
+
+    from tests.core.mesh.viewers import drawn_share, install_khronos, khronos_issues, three_js
+
+    khronos = Path(tempfile.gettempdir(), "meshmill-khronos")
+    if reason := install_khronos(khronos):
+        raise SystemExit(reason)
+    print("field  faces parts (truth)  front PSNR  IoU  KB: GLB small (share) USDZ  CPU s: mesh finish | what failed")
+    total = bad = 0
+    with tempfile.TemporaryDirectory(prefix="meshmill-") as folder, three_js(Path(folder, "chromium")) as draw:
+        for name, field, cutout, views, parts in scenes:
+            total += 1
+            start = cpu_seconds()
+            mesh = extract_mesh(field, cutout, views, MeshParams())
+            middle = cpu_seconds()
+            try:
+                result = finish_asset(mesh, field, cutout, views, params, ABOUT)  # raises where USD's validators object
+            except MeshmillError as error:
+                bad += 1
+                print(f"{name:>5s} {type(error).__name__}: {error}", flush=True)
+                continue
+            end = cpu_seconds()
+            files, levels = result.files, result.report["levels"]
+            glbs = {file: data for file, data in files.items() if file.endswith(".glb")}
+            faults = [f"{file} is not closed" for file, level in levels.items() if not level["topology"]["sound"]]
+            for file, issues in zip(glbs, khronos_issues(khronos, *glbs.values()), strict=True):
+                counts = [issues[kind] for kind in ("numErrors", "numWarnings", "numHints")]
+                faults += [f"{file}: validator {counts}"] if any(counts) else []
+            for file in levels:
+                loaded = trimesh.load(io.BytesIO(files[file]), file_type="glb", force="mesh")
+                faults += [f"{file}: trimesh"] if len(loaded.faces) != levels[file]["faces"] else []
+            share = drawn_share(draw(files["model.glb"]))
+            faults += [f"three.js drew {share:.1%}"] if not 0.02 < share < 0.95 else []
+            left_out = result.report["levels_left_out"]
+            bad += bool(faults)
+            first, size, front = levels["model.glb"], result.report["bytes"], result.report["front"]
+            print(
+                f"{name:>5s} {first['faces']:6d} {first['topology']['components']:5d} ({parts})"
+                f" {front['psnr']:12.1f} {front['iou']:.3f}"
+                f" {size['model.glb'] / 1e3:8.0f} {size['small.glb'] / 1e3:5.0f}"
+                f" ({size['small.glb'] / size['model.glb']:.0%}) {size['model.usdz'] / 1e3:5.0f}"
+                f" {middle - start:11.1f} {end - middle:6.1f} | {'; '.join(faults) or 'nothing'}"
+                f"{f', without {left_out}' if left_out else ''}",
+                flush=True,
+            )
+            for file, data in files.items() if out is not None else ():
+                (out / name).mkdir(parents=True, exist_ok=True)  # type: ignore[operator]
+                (out / name / file).write_bytes(data)  # type: ignore[operator]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{total} fields, {bad} with faults; peak memory {peak:.0f} MiB (with torch, for the oracle)")
 
 
 def samples(vertices: np.ndarray, faces: np.ndarray, count: int = 60_000) -> np.ndarray:
@@ -163,10 +219,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("products", "decimate", "memory"))
     parser.add_argument("--count", type=int)
+    parser.add_argument("--fields", type=Path)
+    parser.add_argument("--light", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.what == "products":
-        products(options.count or 20, options.out)
+        light = FinishParams(faces=5000, lods=(1000,), texture=512, turntable=0)
+        count = 20 if options.count is None else options.count
+        scenes = chain(stored(options.fields) if options.fields else (), oracles(count))
+        products(scenes, light if options.light else FinishParams(), options.out)
     elif options.what == "decimate":
         decimate()
     else:

@@ -126,6 +126,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPa
         ("np.savez(o, vertices_0=v, faces_0=f[:700])", "not a closed manifold"),
         ("open(o, 'wb').write(b'PK rubbish')", "cannot be read"),
         ("None", "cannot be read"),
+        ("import a_package_that_is_not_installed", "ended with 1: ModuleNotFoundError"),
     ],
 )
 def test_wrong_answers_of_the_worker_are_caught(monkeypatch: pytest.MonkeyPatch, answer: str, why: str) -> None:
