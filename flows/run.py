@@ -60,11 +60,15 @@ def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
     """Build queued assets whatever run they came from; the document of `retry --json`."""
     started = time.monotonic()
     run_id = new_run_id()
+    by_recipe: dict[str, list[str]] = {}
+    for row in assets.list_assets(house.engine, ids=asset_ids):
+        by_recipe.setdefault(row["recipe_hash"], []).append(row["asset_id"])
     if asset_ids:
         _announce(house, asset_ids)
-        recipe = Recipe.model_validate(assets.job(house.engine, asset_ids[0]).parameters)
-        with told(house):
-            _build(house, asset_ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
+    with told(house):
+        for ids in by_recipe.values():
+            recipe = Recipe.model_validate(assets.job(house.engine, ids[0]).parameters)
+            _build(house, ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
     rows = assets.list_assets(house.engine, ids=asset_ids)
     return summary(run_id, rows, (), time.monotonic() - started, None)
 
