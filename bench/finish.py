@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the viewers are 
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import MeshmillError
-from core.mesh import AssetAbout, FinishParams, MeshParams, extract_mesh, finish_asset
+from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
 from core.mesh.surface import march, solid
 from core.render import over, render_mesh
@@ -94,56 +94,78 @@ KINDS = ((Field, "field"), (Cutout, "cutout"), (ViewSet, "views"))
 
 
 def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) -> None:
-    import trimesh
-
-    from tests.core.mesh.viewers import drawn_share, install_khronos, khronos_issues, three_js
+    from tests.core.mesh.viewers import install_khronos
 
     khronos = Path(tempfile.gettempdir(), "meshmill-khronos")
     if reason := install_khronos(khronos):
         raise SystemExit(reason)
     print("field  faces parts (truth)  front PSNR  IoU  KB: GLB small (share) USDZ  CPU s: mesh finish | what failed")
-    total = bad = 0
-    with tempfile.TemporaryDirectory(prefix="meshmill-") as folder, three_js(Path(folder, "chromium")) as draw:
-        for name, field, cutout, views, parts in scenes:
-            total += 1
-            start = cpu_seconds()
+    published: dict[str, bytes] = {}
+    failed = []
+    for name, field, cutout, views, parts in scenes:
+        start = cpu_seconds()
+        try:
             mesh = extract_mesh(field, cutout, views, MeshParams())
             middle = cpu_seconds()
-            try:
-                result = finish_asset(mesh, field, cutout, views, params, ABOUT)  # raises where USD's validators object
-            except MeshmillError as error:
-                bad += 1
-                print(f"{name:>5s} {type(error).__name__}: {error}", flush=True)
-                continue
-            end = cpu_seconds()
-            files, levels = result.files, result.report["levels"]
-            glbs = {file: data for file, data in files.items() if file.endswith(".glb")}
-            faults = [f"{file} is not closed" for file, level in levels.items() if not level["topology"]["sound"]]
-            for file, issues in zip(glbs, khronos_issues(khronos, *glbs.values()), strict=True):
-                counts = [issues[kind] for kind in ("numErrors", "numWarnings", "numHints")]
-                faults += [f"{file}: validator {counts}"] if any(counts) else []
-            for file in levels:
-                loaded = trimesh.load(io.BytesIO(files[file]), file_type="glb", force="mesh")
-                faults += [f"{file}: trimesh"] if len(loaded.faces) != levels[file]["faces"] else []
-            share = drawn_share(draw(files["model.glb"]))
-            faults += [f"three.js drew {share:.1%}"] if not 0.02 < share < 0.95 else []
-            left_out = result.report["levels_left_out"]
-            bad += bool(faults)
-            first, size, front = levels["model.glb"], result.report["bytes"], result.report["front"]
-            print(
-                f"{name:>5s} {first['faces']:6d} {first['topology']['components']:5d} ({parts})"
-                f" {front['psnr']:12.1f} {front['iou']:.3f}"
-                f" {size['model.glb'] / 1e3:8.0f} {size['small.glb'] / 1e3:5.0f}"
-                f" ({size['small.glb'] / size['model.glb']:.0%}) {size['model.usdz'] / 1e3:5.0f}"
-                f" {middle - start:11.1f} {end - middle:6.1f} | {'; '.join(faults) or 'nothing'}"
-                f"{f', without {left_out}' if left_out else ''}",
-                flush=True,
-            )
-            for file, data in files.items() if out is not None else ():
-                (out / name).mkdir(parents=True, exist_ok=True)  # type: ignore[operator]
-                (out / name / file).write_bytes(data)  # type: ignore[operator]
+            result = finish_asset(mesh, field, cutout, views, params, ABOUT)  # raises where USD's validators object
+        except MeshmillError as error:
+            failed.append(name)
+            print(f"{name:>5s} {type(error).__name__}: {error}", flush=True)
+            continue
+        end = cpu_seconds()
+        faults = file_faults(result, khronos)
+        failed += [name] if faults else []
+        published[name] = result.files["model.glb"]
+        first, size = result.report["levels"]["model.glb"], result.report["bytes"]
+        front, left_out = result.report["front"], result.report["levels_left_out"]
+        print(
+            f"{name:>5s} {first['faces']:6d} {first['topology']['components']:5d} ({parts})"
+            f" {front['psnr']:12.1f} {front['iou']:.3f}"
+            f" {size['model.glb'] / 1e3:8.0f} {size['small.glb'] / 1e3:5.0f}"
+            f" ({size['small.glb'] / size['model.glb']:.0%}) {size['model.usdz'] / 1e3:5.0f}"
+            f" {middle - start:11.1f} {end - middle:6.1f} | {'; '.join(faults) or 'nothing'}"
+            f"{f', without {left_out}' if left_out else ''}",
+            flush=True,
+        )
+        if out is not None:
+            (out / name).mkdir(parents=True, exist_ok=True)
+            for file, data in result.files.items():
+                (out / name / file).write_bytes(data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{total} fields, {bad} with faults; peak memory {peak:.0f} MiB (with torch, for the oracle)")
+    print(f"{len(published)} published, with faults: {failed or 'none'}; peak memory {peak:.0f} MiB (with torch)")
+    in_browser(published)
+
+
+def file_faults(result: Finished, khronos: Path) -> list[str]:
+    """What is wrong with the files of one asset: topology, the Khronos validator, trimesh."""
+    import trimesh
+
+    from tests.core.mesh.viewers import khronos_issues
+
+    levels = result.report["levels"]
+    glbs = {file: data for file, data in result.files.items() if file.endswith(".glb")}
+    faults = [f"{file} is not closed" for file, level in levels.items() if not level["topology"]["sound"]]
+    for file, issues in zip(glbs, khronos_issues(khronos, *glbs.values()), strict=True):
+        counts = [issues[kind] for kind in ("numErrors", "numWarnings", "numHints")]
+        faults += [f"{file}: validator {counts}"] if any(counts) else []
+    for file, level in levels.items():
+        loaded = trimesh.load(io.BytesIO(glbs[file]), file_type="glb", force="mesh")
+        faults += [f"{file}: trimesh"] if len(loaded.faces) != level["faces"] else []
+    return faults
+
+
+def in_browser(published: dict[str, bytes]) -> None:
+    """Draw every model with three.js; last, because a busy machine's browser may keep one waiting."""
+    from tests.core.mesh.viewers import drawn_share, three_js
+
+    with tempfile.TemporaryDirectory(prefix="meshmill-") as folder, three_js(Path(folder, "chromium")) as draw:
+        for name, glb in published.items():
+            try:
+                share = drawn_share(draw(glb))
+            except TimeoutError as error:
+                print(f"{name:>5s} three.js: {error}", flush=True)
+            else:
+                print(f"{name:>5s} three.js drew {share:.1%}{'' if 0.02 < share < 0.95 else ' WRONG'}", flush=True)
 
 
 def samples(vertices: np.ndarray, faces: np.ndarray, count: int = 60_000) -> np.ndarray:
