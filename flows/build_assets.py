@@ -72,8 +72,8 @@ def _through_models(house: House, asset_id: str, force: bool) -> Progressing:
 def _models(house: House, asset_id: str) -> dict[str, Weights]:
     from core.recipes import Recipe
 
-    recipe = Recipe.model_validate(assets.job(house.engine, asset_id).parameters)
-    return resolve_models(house.settings, recipe, registered_in(house.engine))
+    recipe = Recipe.model_validate(house.ask(assets.job, asset_id).parameters)
+    return house.ask(lambda engine: resolve_models(house.settings, recipe, registered_in(engine)))
 
 
 def _finish(house: House, state: Progressing, lane: int) -> str:

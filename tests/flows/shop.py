@@ -51,7 +51,7 @@ class Shop:
             command = [sys.executable, RUN, str(self.folder), self.stages]
             return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=output)
 
-    def finish(self, process: subprocess.Popen[bytes], seconds: float = 300) -> dict[str, int]:
+    def finish(self, process: subprocess.Popen[bytes], seconds: float = 1200) -> dict[str, int]:
         """The run's counts. Raises where it does not end well."""
         out, _ = process.communicate(timeout=seconds)
         assert process.returncode == 0, (self.folder / "output").read_text()[-3000:]
@@ -61,7 +61,7 @@ class Shop:
         path = self.folder / "events"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
-    def wait(self, process: subprocess.Popen[bytes], happened: Callable[[], bool], seconds: float = 300) -> bool:
+    def wait(self, process: subprocess.Popen[bytes], happened: Callable[[], bool], seconds: float = 1200) -> bool:
         """Whether something happened before the process ended."""
         deadline = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < deadline:

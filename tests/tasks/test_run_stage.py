@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import fake_stages
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core.errors import NoObject, StageError, StageTimeout
 from core.recipes import Recipe, load_recipe
 from db import assets
 from db.catalogue import ensure_catalogue, sync_products
-from db.engine import reading
+from db.engine import reading, writing
 from db.tables import Lease, StageRun
 from tasks.build import begin_asset, build_ahead, request
 from tasks.house import House, open_house
@@ -210,3 +211,52 @@ def test_a_network_error_passes_with_the_next_try(small_shop: Shop) -> None:
     small_shop.build(house)
     small_shop.build(house)
     assert small_shop.statuses(house) == {"a": "finished"}
+
+
+def test_of_a_hundred_photos_only_the_changed_one_is_built_again(small_shop: Shop) -> None:
+    house = small_shop.house()
+    for n in range(100):
+        (small_shop.photos / f"p{n:02}.png").write_bytes(b"photo %d" % n)
+    assert len(small_shop.build(house).build) == 100
+    assert small_shop.computed() == dict.fromkeys(STAGES, 100)
+    (small_shop.photos / "p37.png").write_bytes(b"another photo")
+    plan = small_shop.build(house)
+    assert (len(plan.build), len(plan.reused)) == (1, 99)
+    assert small_shop.computed() == dict.fromkeys(STAGES, 1)
+    assert set(small_shop.statuses(house).values()) == {"finished"}
+
+
+def test_two_products_with_one_photo_share_its_stages(small_shop: Shop) -> None:
+    house = small_shop.house()
+    for name in ("a", "b"):
+        (small_shop.photos / f"{name}.png").write_bytes(b"photo")
+    small_shop.build(house)
+    assert small_shop.computed() == dict.fromkeys(STAGES[:4], 1) | {"finish": 2, "assess": 2}
+
+
+def test_a_stage_whose_lease_was_taken_over_stops_and_leaves_it_to_the_other(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a host that slept: its lease ran out, another host has the key now and dies with it."""
+    monkeypatch.setenv("MESHMILL_TEST_SECONDS", "4")
+    house = small_shop.house()
+    (small_shop.photos / "a.png").write_bytes(b"photo")
+    plan, models = small_shop.plan(house)
+    wanted = request(begin_asset(house, plan.build[0], models), "segment")
+
+    def take_over() -> None:
+        while not small_shop.log.exists():  # its computing has begun
+            time.sleep(0.02)
+        with writing(house.engine) as session:
+            clock = "(julianday('now') - 2440587.5) * 86400.0"
+            session.execute(text(f"UPDATE lease SET owner = 'another-host:1:1:', expires = {clock} + 6"))
+
+    thread = threading.Thread(target=take_over)
+    thread.start()
+    result = run_stage(house, wanted)
+    thread.join()
+    assert not result.reused
+    with reading(house.engine) as session:
+        runs = session.scalars(select(StageRun).order_by(StageRun.id)).all()
+        assert [(run.state, run.error_class) for run in runs] == [("failed", "Abandoned"), ("finished", None)]
+        assert session.scalars(select(Lease)).all() == []
