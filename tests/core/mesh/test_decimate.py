@@ -47,8 +47,8 @@ def test_a_heavy_mesh_is_thinned_first_and_loses_nothing_that_shows() -> None:
     assert inspect(lighter, triangles).sound
     diagonal = np.linalg.norm(np.ptp(vertices, axis=0))
     moved = np.sqrt(igl.point_mesh_squared_distance(vertices[::9], lighter, triangles)[0]) / diagonal
-    assert moved.max() < 2e-4
-    assert moved.mean() < 5e-5
+    assert moved.max() < 3e-4
+    assert moved.mean() < 1e-4
     (level,) = levels_of_detail(vertices, faces, [5000], "permissive")
     assert len(level.faces) <= 5000
     assert (
