@@ -272,7 +272,7 @@ def mapped(database: str, count: int) -> dict[str, Any]:
     assert server._process is not None
     from prefect import flow, task, unmapped
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     @task
     def nothing(number: int, other: int) -> int:
@@ -283,8 +283,7 @@ def mapped(database: str, count: int) -> dict[str, Any]:
         return sum(future.result() for future in nothing.map(range(count), unmapped(1)))
 
     line: dict[str, Any] = {}
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        many.fn  # noqa: B018 - imported before the clock starts
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
         with measured(line, "map", [server._process.pid]):
             many()
         line["ms_a_task"] = line["map_seconds"] / count * 1000

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ def run_folder(
         if plan.build:
             _announce(house, plan.build)
             _build(house, plan.build, models, force)
-        rows = assets.list_assets(house.engine, ids=[*plan.build, *plan.reused])
+        rows = house.ask(assets.list_assets, ids=[*plan.build, *plan.reused])
         document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
         short = {name: value for name, value in document.items() if name != "assets"}
         house.ask(runs.end_run, run_id, short)
@@ -61,20 +63,20 @@ def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
     started = time.monotonic()
     run_id = new_run_id()
     by_recipe: dict[str, list[str]] = {}
-    for row in assets.list_assets(house.engine, ids=asset_ids):
+    for row in house.ask(assets.list_assets, ids=asset_ids):
         by_recipe.setdefault(row["recipe_hash"], []).append(row["asset_id"])
     if asset_ids:
         _announce(house, asset_ids)
     with told(house):
         for ids in by_recipe.values():
-            recipe = Recipe.model_validate(assets.job(house.engine, ids[0]).parameters)
+            recipe = Recipe.model_validate(house.ask(assets.job, ids[0]).parameters)
             _build(house, ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
-    rows = assets.list_assets(house.engine, ids=asset_ids)
+    rows = house.ask(assets.list_assets, ids=asset_ids)
     return summary(run_id, rows, (), time.monotonic() - started, None)
 
 
 def _announce(house: House, asset_ids: Sequence[str]) -> None:
-    rows = assets.list_assets(house.engine, ids=asset_ids)
+    rows = house.ask(assets.list_assets, ids=asset_ids)
     house.listener.planned({row["asset_id"]: row["sku"] for row in rows})
 
 
@@ -102,12 +104,14 @@ def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights]
 
 def flow_of_a_run(asset_ids: list[str], force: bool) -> None:
     """The flow in this process; a server must be up and the house in its context."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.build_assets import build_assets
 
-    # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process. Prefect reads
+    # its settings when it is imported, and a second server of this process listens elsewhere.
+    settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: os.environ["PREFECT_API_URL"]}
+    with temporary_settings(settings):
         build_assets(asset_ids, force)
 
 
@@ -152,13 +156,13 @@ def deliver(house: House, rows: list[dict[str, Any]], out: Path) -> list[Path]:
     for row in rows:
         if row["status"] not in ("finished", "review"):
             continue
-        stored = assets.artifact(house.engine, row["asset_id"], "glb")
+        stored = house.ask(assets.artifact, row["asset_id"], "glb")
         if stored is None:
             continue
         folder = out if row["status"] == "finished" else out / "review"
         path = folder / f"{row['sku']}.glb"
         if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
-            copy_to_file(house.store, stored["key"], stored["sha256"], path)
+            house.keep(partial(copy_to_file, house.store, stored["key"], stored["sha256"], path))
         written.append(path)
     return written
 
