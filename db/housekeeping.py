@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, exists, or_, select, update
 
 from db.engine import reading, writing
 from db.tables import Artifact, Asset, AssetStage, Photo, StageRun, now
@@ -33,7 +33,7 @@ def referenced(engine: Engine, keys: Sequence[str], before: datetime | None = No
     """Which of these object keys some artifact's row has a use for; with ``before``, as if all that superseded assets
     made until then had been collected."""
     found: set[str] = set()
-    used = Artifact.collected_at.is_(None)
+    used: ColumnElement[bool] = Artifact.collected_at.is_(None)
     if before is not None:
         used = and_(used, ~_outlived(before))
     with reading(engine) as session:

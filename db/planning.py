@@ -142,8 +142,16 @@ def _insert(session: Session, new: Sequence[Wanted], recipe_hash: str, run_id: s
     session.execute(
         update(Asset).where(*stale).values(status="superseded").execution_options(synchronize_session=False)
     )
-    common = {"recipe_hash": recipe_hash, "run_id": run_id, "model": model, "status": "queued", "created_at": now()}
-    own = [(w.asset_id, w.candidate.product_id, w.candidate.photo_id, w.plan_key, _licence(w.candidate)) for w in new]
+    common: dict[str, Any] = {
+        "recipe_hash": recipe_hash,
+        "run_id": run_id,
+        "model": model,
+        "status": "queued",
+        "created_at": now(),
+    }
+    own: list[tuple[Any, ...]] = [
+        (w.asset_id, w.candidate.product_id, w.candidate.photo_id, w.plan_key, _licence(w.candidate)) for w in new
+    ]
     if session.get_bind().dialect.name == "postgresql":
         # A row a statement costs several times as much as arrays that the server takes apart.
         values = common | dict(zip(_OWN, map(list, zip(*own, strict=True)), strict=True))
