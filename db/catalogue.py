@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.engine import reading, writing
+from db.engine import reading, take_turns, writing
 from db.tables import Catalogue, Photo, Product
 
 PAGE = 1000
@@ -58,6 +58,7 @@ class Changes:
 def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
     """The catalogue of a source, made where it is new."""
     with writing(engine) as session:
+        take_turns(session, source_uri)
         row = session.scalars(select(Catalogue).where(Catalogue.source_uri == source_uri)).first()
         if row is None:
             row = Catalogue(name=name, source_uri=source_uri)
@@ -134,7 +135,8 @@ def _sync_page(
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
     changes: Changes,
 ) -> None:
-    known = _load(engine, catalogue_id, page)
+    with reading(engine) as session:
+        known = _load(session, catalogue_id, page)
     # Files are read outside any transaction: hashing gigabytes must not hold the database.
     read: dict[tuple[str, str], _Read] = {}
     ready = []
@@ -149,23 +151,23 @@ def _sync_page(
             width, height = read_size(photo) or (None, None)
             read[product.sku, photo.source_uri] = _Read(str(sha256), width, height)
     with writing(engine) as session:
+        take_turns(session, f"catalogue {catalogue_id}")
+        known = _load(session, catalogue_id, page)  # another run may have taken the same folder in meanwhile
         ids = _write_products(session, catalogue_id, ready, known)
         _write_photos(session, ready, ids, known, read, changes)
 
 
-def _load(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
-    with reading(engine) as session:
-        skus = [product.sku for product in page]
-        products = session.scalars(
-            select(Product).where(Product.catalogue_id == catalogue_id, Product.sku.in_(skus))
-        ).all()
-        ids = [row.id for row in products]
-        photos = session.scalars(select(Photo).where(Photo.product_id.in_(ids), Photo.current)).all()
-        known = _Known({row.sku: row for row in products}, {}, {})
-        for row in photos:
-            known.photos[row.product_id, row.source_uri] = row
-            known.by_product.setdefault(row.product_id, []).append(row)
-        return known
+def _load(session: Session, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
+    skus = [product.sku for product in page]
+    products = session.scalars(select(Product).where(Product.catalogue_id == catalogue_id, Product.sku.in_(skus))).all()
+    ids = [row.id for row in products]
+    photos = session.scalars(select(Photo).where(Photo.product_id.in_(ids), Photo.current)).all()
+    known = _Known({row.sku: row for row in products}, {}, {})
+    for row in photos:
+        known.photos[row.product_id, row.source_uri] = row
+        known.by_product.setdefault(row.product_id, []).append(row)
+    session.expunge_all()  # they say what stood; what is written next must not change them
+    return known
 
 
 def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: _Known) -> dict[str, int]:
@@ -231,7 +233,8 @@ def _write_photos(
                     updates.append({"id": row.id, **values})
                     touched |= moved != {"fingerprint"}
                 continue
-            assert seen is not None, "a photo without a row was read"
+            if seen is None:
+                continue  # it stood when we looked; whoever changed it since has seen more than we have
             touched = True
             if row is not None:
                 updates.append({"id": row.id, "current": False, "chosen": False})

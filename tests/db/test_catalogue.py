@@ -68,3 +68,22 @@ def test_candidates_come_in_pages_by_sku_up_to_a_limit(engine: Any) -> None:
     assert [len(page) for page in pages] == [1000, 500]
     assert [c.sku for page in pages for c in page] == [p.sku for p in products]
     assert sum(len(page) for page in candidates(engine, catalogue, 1200)) == 1200
+
+
+def test_two_runs_that_take_the_same_folder_in_at_once_make_each_product_once(engine: Any) -> None:
+    """The second run ingests completely between the first one's look at the database and its writing."""
+    products = [product(f"s{n}", (f"s{n}", "1")) for n in range(5)]
+    catalogue = ensure_catalogue(engine, "shop", "file:///shop")
+    late: list[Changes] = []
+
+    def read(photo: FoundPhoto) -> str:
+        if not late:
+            late.append(Changes())
+            late[0] = sync_products(engine, catalogue, products, lambda p: p.source_uri)
+        return photo.source_uri
+
+    first = sync_products(engine, catalogue, products, read)
+    assert len(late[0].new) == 5
+    assert (first.new, first.unchanged) == ([], 5)
+    (page,) = candidates(engine, catalogue)
+    assert [c.sku for c in page] == [f"s{n}" for n in range(5)]
