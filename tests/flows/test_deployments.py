@@ -1,0 +1,163 @@
+"""The deployments of prefect.yaml on a real Prefect server: their parameters, and a schedule that fires."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFECT = str(Path(sys.executable).parent / "prefect")
+NAMES = {
+    "ingest/nightly",
+    "build_assets/build",
+    "retry_failed/retry",
+    "evaluate/evaluate",
+    "train_views/train",
+}
+
+
+def ask(url: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def refusal(url: str, body: Any) -> str:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(url, body)
+    return caught.value.read().decode()
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A server with the pools and all deployments; its address and the environment of its clients."""
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    environment = os.environ | {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MESHMILL_DIRECTORY": str(ROOT),
+        "MESHMILL_HOME": str(tmp_path / "home"),
+    }
+    with (tmp_path / "server.log").open("wb") as log:
+        command = [PREFECT, "server", "start", "--port", str(port), "--no-ui"]
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        for _ in range(600):
+            try:
+                ask(f"{api}/health")
+            except OSError:
+                time.sleep(0.5)
+            else:
+                break
+        for pool in ("cpu", "gpu"):
+            ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
+        command = [PREFECT, "--no-prompt", "deploy", "--all"]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield api, environment
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
+    deployed: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    api, environment = deployed
+    flows = {flow["id"]: flow["name"] for flow in ask(f"{api}/flows/filter", {})}
+    found = {f"{flows[d['flow_id']]}/{d['name']}": d for d in ask(f"{api}/deployments/filter", {})}
+    assert set(found) == NAMES
+    nightly = found["ingest/nightly"]
+    schedule = nightly["schedules"][0]["schedule"]
+    assert (schedule["cron"], schedule["timezone"]) == ("0 1 * * *", "Europe/Berlin")
+    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert "Recipe" in nightly["parameter_openapi_schema"]["definitions"], "recipes are a form"
+
+    create = f"{api}/deployments/{nightly['id']}/create_flow_run"
+    for parameters, field in (
+        ({"folder": "x", "recipe": "nonsense"}, "recipe"),
+        ({"folder": ""}, "folder"),
+        ({"folder": "x", "shard_size": 0}, "shard_size"),
+        ({"folder": "x", "limit": "many"}, "limit"),
+    ):
+        assert field in refusal(create, {"parameters": parameters, "enforce_parameter_schema": True})
+    assert ask(f"{api}/flow_runs/count", {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}) == 0
+
+    (tmp_path / "photos").mkdir()
+    copied = ("flow_id", "entrypoint", "path", "pull_steps", "parameter_openapi_schema", "work_pool_name")
+    minutely = {name: nightly[name] for name in copied} | {
+        "name": "minutely",
+        "parameters": {"folder": str(tmp_path / "photos"), "recipe": "starter"},
+        "schedules": [{"active": True, "schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin"}}],
+    }
+    made = ask(f"{api}/deployments/", minutely)
+    with (tmp_path / "worker.log").open("wb") as log:
+        command = [PREFECT, "worker", "start", "--pool", "cpu", "--limit", "1"]
+        worker = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        asked = {
+            "deployments": {"id": {"any_": [made["id"]]}},
+            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+        }
+        deadline = time.monotonic() + 500
+        runs: list[dict[str, Any]] = []
+        while not runs and time.monotonic() < deadline:
+            time.sleep(2)
+            runs = ask(f"{api}/flow_runs/filter", asked)
+        assert runs, (tmp_path / "worker.log").read_text()[-2000:]
+        assert runs[0]["auto_scheduled"]
+        assert list((tmp_path / "home" / "summaries").glob("*.json"))
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def test_every_deployment_has_its_parameters_in_the_operations_page() -> None:
+    import yaml
+
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    described = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))
+    names = set()
+    for deployment in described["deployments"]:
+        file, _, function = deployment["entrypoint"].partition(":")
+        module = __import__(file.removesuffix(".py").replace("/", "."), fromlist=[function])
+        flow = getattr(module, function)
+        names.add(f"{flow.name}/{deployment['name']}")
+        (row,) = re.findall(rf"^\| `{flow.name}/{deployment['name']}` \|.*\| (.*) \|$", page, re.M)
+        assert re.findall(r"`(\w+)`", row) == list(inspect.signature(flow.fn).parameters)
+        assert set(deployment.get("parameters", {})) <= set(inspect.signature(flow.fn).parameters)
+    assert names == NAMES
+
+
+def test_the_compose_file_is_what_the_operations_page_describes() -> None:
+    import yaml
+
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    assert {"postgres", "minio", "prefect"} <= set(compose["services"])
+    for service in compose["services"].values():
+        assert ":" in service["image"] or service["image"].startswith("minio/"), "pinned, but for MinIO's rolling tag"
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), "nothing listens to the network unasked"
+        for name in service.get("depends_on", ()):
+            assert name in compose["services"]
+    volumes = {mount.split(":")[0] for s in compose["services"].values() for mount in s.get("volumes", ())}
+    assert volumes == set(compose["volumes"])
