@@ -16,6 +16,9 @@ from core.mesh.topology import compact, face_components, inspect, signed_volumes
 PAD = 2
 """Voxels of empty space added on each side: a surface that reaches the border is closed there."""
 
+SLACK = 0.5
+"""Voxels by which the surface may stick out of the photo's outline: less would thin bars that are thin already."""
+
 MAX_FILL = 0.6
 """A field more than this full is not an object."""
 
@@ -117,7 +120,7 @@ def solid(density: NDArray[np.float32], level: float, denoise: float) -> NDArray
 
 
 def trimmed(volume: NDArray[np.float32], cutout: Cutout, camera: Camera) -> NDArray[np.float32]:
-    """``volume`` without what would stick out of the photo's outline by more than a tenth of a voxel.
+    """``volume`` without what would stick out of the photo's outline by more than half a voxel.
 
     Synthesized views disagree about outlines, the photo knows its own. Outside of its frame it knows nothing.
     """
@@ -135,7 +138,7 @@ def trimmed(volume: NDArray[np.float32], cutout: Cutout, camera: Camera) -> NDAr
     framed = (column >= 0) & (column < size) & (row >= 0) & (row < size)
     pixel = 2 * depth * np.tan(np.radians(camera.fov) / 2) / size
     inside = np.full(len(near), np.inf)
-    inside[framed] = outline[row[framed], column[framed]] * pixel[framed] * n.max() / 2 + 0.1
+    inside[framed] = outline[row[framed], column[framed]] * pixel[framed] * n.max() / 2 + SLACK
     result = volume.copy()
     index = tuple(near.T)
     tiny = 1e-3  # as in solid: nothing lies exactly on the surface

@@ -85,7 +85,7 @@ def test_the_photo_s_outline_is_the_mesh_s_outline_though_the_field_is_fatter() 
     assert inspect(mesh.vertices, mesh.faces).sound
     seen = render_mesh(mesh.vertices, mesh.faces, field.camera, 512).alpha > 127
     photo = cutout.rgba[..., 3] > 127
-    assert (seen & photo).sum() / (seen | photo).sum() > 0.97
+    assert (seen & photo).sum() / (seen | photo).sum() > 0.92
     assert mesh.vertices[:, 2].max() > 0.5  # towards the camera the photo says nothing
 
 
