@@ -180,7 +180,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
 
 
 def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet, Any]:
-    """A held-out object: framed photo, exact views on three rings, and its true surface (normalised).
+    """A held-out object: framed photo, exact views on a spiral, and its true surface (normalised).
 
     The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
     radius 2, the object is larger by that factor, and so are the distances of the exact views.
@@ -204,8 +204,8 @@ def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet
     cover = alpha[0][..., None]
     straight = (color[0] - 1 + cover) / cover.clamp(min=1e-3)
     rgba = torch.cat([straight.clamp(0, 1), cover], -1)
-    rings = (-10.0, 15.0, 35.0, 60.0)
-    poses = [(360 * i / views, rings[i % 4]) for i in range(views)]
+    # a spiral from below to almost straight above: an opening has to be looked into, or nothing says it is one
+    poses = [(137.508 * i % 360, -25 + 110 * (i + 0.5) / views) for i in range(views)]
     pictures, _ = shots(table, grid, [Camera(a, e, radius) for a, e in poses], size)
     mesh = to_mesh(table, 0, 192)
     cutout = Cutout((rgba * 255).round().byte().numpy(), (0.0, 0.0, 1.0, 1.0), "alpha")

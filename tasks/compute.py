@@ -72,17 +72,21 @@ def _reconstruct(call: StageCall, progress: Progress) -> StageOutput:
 
     from core.sjc import reconstruct
     from core.sjc.params import ReconstructParams
+    from tasks.reconstruct_preview import preview_path, with_preview
 
     device = _device(call)
+    checkpoint = Path(call.checkpoint_path) if call.checkpoint_path else None
     field = reconstruct(
         _model(call.models["views"], device),
         Cutout.from_bytes(call.inputs["cutout"]),
         ViewSet.from_bytes(call.inputs["views"]),
         ReconstructParams.model_validate(call.params),
         call.seed,
-        checkpoint_path=Path(call.checkpoint_path) if call.checkpoint_path else None,
-        progress=progress,
+        checkpoint_path=checkpoint,
+        progress=with_preview(progress, checkpoint),
     )
+    if checkpoint is not None:
+        preview_path(checkpoint).unlink(missing_ok=True)
     return StageOutput({"field.npz": field.to_bytes()}, plain(field.info), device)
 
 

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 PHOTO_SIZE = 128
 """Pixels along one side at which the photo is compared; the finisher bakes the full resolution later."""
 
-MASK_FLOOR, MASK_CEILING = 0.03, 0.15
-"""Distance from white below which a synthesized pixel is background, and from which it surely is object."""
+NOISE = (0.004, 0.03)
+"""Least and greatest distance from white that a picture's background is taken to have."""
+
+RAMP = 5.0
+"""A pixel that far above the background's noise, in multiples of it, surely is object."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,24 @@ def synthesized_views(view_set: ViewSet) -> list[View]:
 
 
 def white_distance_mask(image: torch.Tensor) -> torch.Tensor:
-    """Soft silhouette ``(S, S)`` of ``image (3, S, S)`` over white: distance from white, relative to the neighbourhood.
+    """Soft silhouette ``(S, S)`` of ``image (3, S, S)`` over white: distance from white, beyond the background's noise.
 
-    An edge pixel of a dark object that covers a quarter of it is a quarter, not one: dividing by the largest distance
-    in its 3x3 neighbourhood keeps silhouettes from growing by half a pixel. Soft on purpose: a hard mask of an
-    inconsistent view carves holes that nothing fills again.
+    Pixels among object pixels are object, however white. On the rim a dark object's pixel that is covered by a quarter
+    is a quarter, not one: the distance is relative to the largest in its 3x3 neighbourhood. The noise is read off the
+    picture's border: exact pictures over pure white keep their white products, a model's noisy ones do not gain a halo.
     """
+    import torch
     import torch.nn.functional as F
 
     distance = (1 - image).amax(0)
-    around = F.max_pool2d(distance[None], 3, stride=1, padding=1)[0].clamp(min=MASK_CEILING)
-    return ((distance - MASK_FLOOR) / (around - MASK_FLOOR)).clamp(0, 1)
+    border = torch.cat([distance[0], distance[-1], distance[:, 0], distance[:, -1]])
+    floor = (2 * border.quantile(0.75)).clamp(*NOISE)
+    ceiling = floor * RAMP
+    around = F.max_pool2d(distance[None], 3, stride=1, padding=1)[0].maximum(ceiling)
+    rim = ((distance - floor) / (around - floor)).clamp(0, 1)
+    solid = (distance > (floor + ceiling) / 2).float()
+    inner = -F.max_pool2d(-solid[None], 3, stride=1, padding=1)[0]
+    return torch.maximum(rim, inner)
 
 
 def to_device(view: View, device: torch.device | str) -> View:

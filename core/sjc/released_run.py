@@ -7,17 +7,20 @@ from math import asin, atan2, degrees
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field
 from core.cameras import Camera, intrinsics
 from core.sjc.field import Voxels, released_voxels, sigma_at
 from core.sjc.params import ReconstructParams
-from core.sjc.prior import Prior, predicted_eps
-from core.sjc.released import Draw, InputView, Matrix, ReleasedSettings, look_at, released_gradients
+from core.sjc.prior import predicted_eps, prior_of
+from core.sjc.released import Draw, InputView, Matrix, ReleasedSettings, look_at, released_gradients, render_pose
 from core.sjc.score import RELEASED_SLICE, sigma_table
 
 if TYPE_CHECKING:
     import torch
+
+    from core.zero123.model import Zero123
 
 RELEASED_FOV = 49.1
 """Field of view of the released reconstruction, degrees."""
@@ -54,13 +57,14 @@ def near_eye(eye: np.ndarray[Any, np.dtype[np.float64]], generator: torch.Genera
 class ReleasedLoop:
     """The state of one run, its step, and the field it ends in. ``params.steps`` steps in all."""
 
-    def __init__(self, prior: Prior, cutout: Cutout, params: ReconstructParams, seed: int) -> None:
+    def __init__(self, model: Zero123, cutout: Cutout, condition: Camera, params: ReconstructParams, seed: int) -> None:
         import torch
 
         from core.zero123.conditioning import encode_condition, to_pixels
 
-        model, device = prior.model, prior.model.device
-        self.prior, self.params, self.step, self.history = prior, params, 0, list[dict[str, float]]()
+        device, prior = model.device, prior_of(model, cutout, condition)
+        self.prior, self.cutout, self.params, self.step = prior, cutout, params, 0
+        self.history: list[dict[str, float]] = []
         self.generator = torch.Generator().manual_seed(seed)
         voxels = released_voxels(params.grid, model.latent_channels, self.generator)
         self.voxels = Voxels(*(tensor.to(device).requires_grad_(True) for tensor in voxels.tensors()))
@@ -112,8 +116,11 @@ class ReleasedLoop:
         )
         self.optimiser.step()
         self.step += 1
-        self.history.append(trace.losses)
         return trace.losses
+
+    def settled(self) -> bool:
+        """Never: the original takes all its steps."""
+        return False
 
     def state(self) -> dict[str, Any]:
         """Everything the next step depends on."""
@@ -136,13 +143,27 @@ class ReleasedLoop:
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])
 
-    def field(self, info: dict[str, Any]) -> Field:
+    def preview(self) -> NDArray[np.uint8]:
+        """``(S, S, 3)``: the photo's camera, decoded."""
+        import torch
+
+        from core.zero123.conditioning import decode
+
+        with torch.no_grad():
+            seen = render_pose(self.voxels, self.k, self.view.pose, self.background.shape[-1], self.background)
+            picture = decode(self.prior.model, seen.image[None])[0].permute(1, 2, 0) / 2 + 0.5
+        return np.asarray((picture.clamp(0, 1) * 255).round().byte().cpu().numpy())
+
+    def finish(self) -> Field:
         """The density at the voxel centres; no colour, for the field renders latents."""
         import torch
 
         from core.sjc.carve import voxel_centers
+        from core.sjc.cutoff import choose_cutoff
 
         size = self.params.grid
         with torch.no_grad():
             sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
-        return Field(sigma.float().cpu().numpy(), None, self.prior.photo.camera, info)
+        field = Field(sigma.float().cpu().numpy(), None, self.prior.photo.camera)
+        field.info["isovalue"] = choose_cutoff(field, self.cutout)
+        return field

@@ -16,7 +16,7 @@ from sjc_scenes import overlap, picture, scene
 
 from core.artifacts import Cutout, Field, ViewSet
 from core.errors import OutOfMemory, ReconstructionFailed
-from core.sjc import choose_cutoff, reconstruct
+from core.sjc import choose_cutoff, reconstruct, runner
 from core.sjc.params import ReconstructParams
 
 QUICK = ReconstructParams(grid=48, steps=60, rays=2048)
@@ -66,6 +66,23 @@ def test_progress_names_every_term(inputs: tuple[Cutout, ViewSet]) -> None:
     assert set(heard[0]) >= {"color", "silhouette", "smooth", "spread", "emptiness"}
 
 
+def test_progress_tells_the_time_left_and_shows_the_field(
+    inputs: tuple[Cutout, ViewSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", -1.0)
+    plain = reconstruct(None, *inputs, QUICK.model_copy(update={"steps": 4}), 0)
+    shown = reconstruct(
+        None, *inputs, QUICK.model_copy(update={"steps": 4}), 0, progress=lambda *_, **figures: heard.append(figures)
+    )
+    assert shown.to_bytes() == plain.to_bytes()  # looking changes nothing
+    assert heard[-1]["eta_s"] == 0 < heard[0]["eta_s"]
+    picture = heard[-1]["preview"]
+    assert (picture.shape, picture.dtype) == ((64, 128, 3), np.uint8)
+    assert (picture[:3] > 240).all()
+    assert (picture < 200).any()
+
+
 @pytest.mark.parametrize(
     ("weight", "term"),
     [("smooth_weight", "smooth"), ("spread_weight", "spread"), ("emptiness_weight", "emptiness")],
@@ -80,9 +97,9 @@ CHILD = """
 import sys, pathlib, torch
 sys.path.insert(0, sys.argv[1])
 torch.set_num_threads(1)
-from core.sjc import stage
+from core.sjc import runner, stage
 from sjc_scenes import scene
-stage.CHECKPOINT_SECONDS = 0.0
+runner.CHECKPOINT_SECONDS = 0.0
 from core.sjc.params import ReconstructParams
 params = ReconstructParams.model_validate_json(sys.argv[3])
 def tell(step, done, total, **figures):

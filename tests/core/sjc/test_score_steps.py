@@ -11,7 +11,7 @@ import torch
 from sjc_scenes import scene
 
 from core.cameras import Camera
-from core.sjc import reconstruct, stage
+from core.sjc import reconstruct, runner
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, predicted_eps, prior_of
 
@@ -64,7 +64,7 @@ def test_a_run_with_the_model_continues_exactly(
     assert np.isfinite(whole.density).all()
     assert (whole.color is None) == (params.preset == "released")
     assert 0 < whole.info["isovalue"] < whole.density.max()
-    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", -1.0)
     path = tmp_path / "run.ckpt"
     with pytest.raises(Killed):
         reconstruct(model, *inputs, params, 5, checkpoint_path=path, progress=stopped_at(5))

@@ -1,0 +1,153 @@
+"""The `fast` preset as a loop: stages of :mod:`core.sjc.fit`, early stop, previews, and the verdict on its field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout, Field, ViewSet
+from core.cameras import Camera
+from core.errors import ReconstructionFailed
+from core.sjc import fit
+from core.sjc.cutoff import best_cutoff
+from core.sjc.evidence import photo_view, synthesized_views, to_device
+from core.sjc.params import ReconstructParams
+from core.sjc.prior import critic_of, prior_of
+
+if TYPE_CHECKING:
+    from core.zero123.model import Zero123
+
+PREVIEW_SIZE = 64
+"""Pixels along one side of each of a preview's two pictures."""
+
+WINDOW = 20
+"""Steps of the two windows that early stop compares."""
+
+
+class FastLoop:
+    """The state of one run, its step, and the field it ends in."""
+
+    def __init__(
+        self, model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, seed: int
+    ) -> None:
+        import torch
+
+        self.params, self.seed, self.camera = params, seed, view_set.condition
+        self.device = torch.device("cpu") if model is None else model.device
+        pictures = (photo_view(cutout, view_set.condition), *synthesized_views(view_set))
+        self.views = [to_device(view, self.device) for view in pictures]
+        self.critic = None
+        if model is not None and params.score_weight:
+            self.critic = critic_of(prior_of(model, cutout, view_set.condition), params.guidance)
+        self.pixels = fit.pixels_of(self.views, params)
+        self.run: fit.Run | None = None  # carving waits until it is known that nothing is restored
+        self.stage: fit.Stage | None = None
+
+    @property
+    def step(self) -> int:
+        return self.run.step if self.run else 0
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        return self._open()[0].history
+
+    def _open(self) -> tuple[fit.Run, fit.Stage]:
+        """The run and its stage, begun where there is none."""
+        if self.run is None:
+            self.run = fit.start(self.views, self.params, self.seed)
+        if self.stage is None:
+            self.stage = fit.open_stage(self.run, self.views, self.pixels, self.params, self.seed)
+        return self.run, self.stage
+
+    def take_step(self) -> dict[str, float]:
+        """One fused update, on the next stage's grid where it is time for it."""
+        run, stage = self._open()
+        wanted = fit.stage_of(run.step, self.params.steps)
+        if wanted != run.stage:
+            fit.advance(run, self.views, self.params, wanted)
+            self.stage = None
+            run, stage = self._open()
+        if not len(run.table):
+            raise ReconstructionFailed("The reconstruction is empty: the views leave no room for the object.")
+        return fit.take_step(run, stage, self.pixels, self.critic, self.params)
+
+    def settled(self) -> bool:
+        """True when, late on the finest grid, two windows of steps hardly differ in colours and silhouettes."""
+        if not self.params.early_stop or self.step < max(0.8 * self.params.steps, 2 * WINDOW):
+            return False
+        terms = [h.get("color", 0) + h.get("silhouette", 0) for h in self.history[-2 * WINDOW :]]
+        before, after = sum(terms[:WINDOW]), sum(terms[WINDOW:])
+        return before > 0 and abs(before - after) < 0.01 * before
+
+    def state(self) -> dict[str, Any]:
+        """Everything the next step depends on."""
+        run, _ = self._open()
+        return {
+            "step": run.step,
+            "stage": run.stage,
+            "occupied": run.occupied,
+            "table": run.table.detach(),
+            "moments": [run.moments.first, run.moments.second, run.moments.count],
+            "generator": run.generator.get_state(),
+            "history": run.history,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        import torch
+
+        first, second, count = state["moments"]
+        generator = torch.Generator()
+        generator.set_state(state["generator"])
+        self.run = fit.Run(
+            state["step"],
+            state["stage"],
+            state["occupied"].to(self.device),
+            state["table"].to(self.device).requires_grad_(True),
+            fit.Moments(first.to(self.device), second.to(self.device), count),
+            generator,
+            state["history"],
+        )
+        self.stage = None
+
+    def preview(self) -> NDArray[np.uint8]:
+        """``(S, 2S, 3)``: the photo's camera, and one a quarter turn beside it."""
+        import torch
+
+        run, stage = self._open()
+        still = torch.full((PREVIEW_SIZE**2,), 0.5, device=self.device)
+        pictures = []
+        with torch.no_grad():
+            for turn in (0, 90):
+                camera = Camera(turn, self.camera.elevation, self.camera.radius, self.camera.fov)
+                seen = fit.look(run, stage.space, camera, PREVIEW_SIZE, still)
+                pictures.append(seen.color.view(PREVIEW_SIZE, PREVIEW_SIZE, 3).clamp(0, 1))
+        return np.asarray((torch.cat(pictures, 1) * 255).round().byte().cpu().numpy())
+
+    def finish(self) -> Field:
+        """The field as a value. Raises :class:`ReconstructionFailed` where it is broken, empty or full."""
+        import torch
+
+        run, stage = self._open()
+        with torch.no_grad():
+            sigma = fit.sigma_grid(run)
+            if not bool(torch.isfinite(sigma).all()):
+                raise ReconstructionFailed("The reconstruction's density is not finite.")
+            sigma = torch.where(fit.hidden_space(run, stage, self.pixels), fit.SOLID, sigma).clamp(max=fit.SOLID)
+            judges = [view for i, view in enumerate(self.views) if view.trusted or i % 4 == 1]
+            weights = [4.0 if view.trusted else 1.0 for view in judges]
+            isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
+            solid = sigma > isovalue
+            if float(solid.float().mean()) > 0.6:
+                raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")
+            if int(solid.sum()) < 8:
+                raise ReconstructionFailed("The reconstruction is empty: hardly a voxel became solid.")
+            color = fit.dense(run)[1:].permute(1, 2, 3, 0).clamp(0, 1)
+        return Field(
+            np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
+            np.ascontiguousarray(color.cpu().numpy(), np.float32),
+            self.camera,
+            {"isovalue": isovalue, "silhouette_iou": round(match, 5)},
+        )
