@@ -147,6 +147,8 @@ def _print(document: dict[str, Any]) -> None:
         table.add_row(row["id"], *_cells(row.get("novel_view"), row.get("shape"), row.get("asset")))
     mean = document["mean"]
     table.add_row("mean", *_cells(mean["novel_view"], mean["shape"], mean["asset"]), style="bold")
+    if mean.get("asset_view"):
+        table.add_row("mean, the asset's own renders", *_cells(mean["asset_view"], None, None))
     if mean.get("shape_aligned"):
         table.add_row("mean, aligned by yaw + ICP", *_cells(None, mean["shape_aligned"], None))
     if mean.get("shape_visible"):
@@ -154,6 +156,8 @@ def _print(document: dict[str, Any]) -> None:
     for name, control in document["controls"].items():
         table.add_row(f"control: {name.replace('_', ' ')}", *_cells(control, control, None), style="dim")
     console().print(table)
+    if gate := document.get("gate"):
+        say(f"the gate's score against true quality: rank correlation {gate['rank_correlation']:.2f}")
     segmentation = mean.get("segmentation") or {}
     for kind, value in segmentation.items():
         say(f"segmentation on {kind} backgrounds: " + ("not measured" if value is None else f"IoU {value:.4f}"))

@@ -1,8 +1,9 @@
-"""`meshmill review`: a person's decision about an asset, kept with who, when and why."""
+"""`meshmill review`: a person's decision about an asset, with who, when and why; and a gate fitted to the decisions."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,41 +14,84 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def review(
-    name: Annotated[str, typer.Argument(help="SKU or asset id.")],
+    name: Annotated[str | None, typer.Argument(help="SKU or asset id.")] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Publish the asset.")] = False,
     reject: Annotated[
         bool, typer.Option("--reject", help="Do not publish it; `meshmill retry` can build it again.")
     ] = False,
     note: Annotated[str | None, typer.Option("--note", help="Why.")] = None,
     reviewer: Annotated[str | None, typer.Option("--by", help="Who decides; default: the user's name.")] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option("--calibrate", help="Write a recipe file whose gate follows the decisions so far.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="With --calibrate: the recipe to start from.")] = "starter",
     json: Json = False,
 ) -> None:
-    """Approve or reject an asset that waits for a person."""
+    """Approve or reject an asset that waits for a person, or fit the gate to the decisions so far."""
     with sentences():
-        import getpass
+        if calibrate is not None:
+            if name is not None or approve or reject:
+                from core.errors import InputError
 
-        from core.errors import InputError
-        from db import assets
-
-        if approve == reject:
-            raise InputError("Say either --approve or --reject.")
-        decision = "approve" if approve else "reject"
-        house = open_house_for_people()
-        try:
-            asset_id = assets.resolve(house.engine, name)
-            if asset_id is None:
-                raise LookupError(f"There is no asset or SKU '{name}'.")
-            before = assets.lineage(house.engine, asset_id)["status"]
-            if before not in ("finished", "review", "failed"):
-                raise InputError(f"Only a built asset can be reviewed; this one is {before}.")
-            if approve and assets.artifact(house.engine, asset_id) is None:
-                raise InputError("This asset has no GLB: nothing can be approved. Use `meshmill retry`.")
-            assets.record_review(house.engine, asset_id, decision, note, reviewer or getpass.getuser())
-            row = assets.lineage(house.engine, asset_id)
-        finally:
-            house.close()
-    document = {"asset_id": asset_id, "sku": row["sku"], "status": row["status"], "review": row["reviews"][-1]}
+                raise InputError("--calibrate takes no asset and no decision.")
+            document = _calibrate(recipe, calibrate)
+            text = f"{document['decisions']} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
+        else:
+            document = _decide(name, approve, reject, note, reviewer)
+            text = f"{document['sku']}: {document['before']} -> {document['status']}"
     if json:
         put_json(document)
     else:
-        say(f"{row['sku']}: {before} -> {row['status']}")
+        say(text)
+
+
+def _decide(name: str | None, approve: bool, reject: bool, note: str | None, reviewer: str | None) -> dict[str, Any]:
+    import getpass
+
+    from core.errors import InputError
+    from db import assets
+    from tasks.sources import sku_of
+
+    if name is None:
+        raise InputError("Say which asset: a SKU or an asset id.")
+    if approve == reject:
+        raise InputError("Say either --approve or --reject.")
+    decision = "approve" if approve else "reject"
+    house = open_house_for_people()
+    try:
+        asset_id = assets.resolve(house.engine, name) or assets.resolve(house.engine, sku_of(name))
+        if asset_id is None:
+            raise LookupError(f"There is no asset or SKU '{name}'.")
+        before = assets.lineage(house.engine, asset_id)["status"]
+        if before not in ("finished", "review", "failed"):
+            raise InputError(f"Only a built asset can be reviewed; this one is {before}.")
+        if approve and assets.artifact(house.engine, asset_id) is None:
+            raise InputError("This asset has no GLB: nothing can be approved. Use `meshmill retry`.")
+        assets.record_review(house.engine, asset_id, decision, note, reviewer or getpass.getuser())
+        row = assets.lineage(house.engine, asset_id)
+    finally:
+        house.close()
+    return {
+        "asset_id": asset_id,
+        "sku": row["sku"],
+        "before": before,
+        "status": row["status"],
+        "review": row["reviews"][-1],
+    }
+
+
+def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
+    from core.quality.calibration import Decision, fit, shipped_examples
+    from core.recipes import load_recipe
+    from db.gallery import decisions
+
+    house = open_house_for_people()
+    try:
+        said = [Decision(metrics, approved) for approved, metrics in decisions(house.engine)]
+    finally:
+        house.close()
+    chosen = load_recipe(recipe)
+    fitted = chosen.model_copy(update={"name": out.stem, "quality": fit(shipped_examples(), said, chosen.quality)})
+    out.write_text(fitted.model_dump_json(indent=1) + "\n", "utf-8")
+    quality = fitted.quality.model_dump(mode="json")
+    return {"recipe": str(out), "decisions": len(said), "quality": quality}

@@ -38,9 +38,9 @@ def run(
             finally:
                 house.close()
         if out is not None:
-            from cli.sheet import write_sheet
+            from flows.sheet import write_sheet
 
-            document["sheet"] = write_sheet(house, document, out)
+            document["sheet"] = write_sheet(house, document["assets"], out / "contact-sheet.png")
         if json:
             put_json(document)
         else:

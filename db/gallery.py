@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from db.engine import reading
-from db.tables import Artifact, Asset, AssetStage, Catalogue, Photo, Product
+from db.tables import Artifact, Asset, AssetStage, Catalogue, Photo, Product, Review, StageRun
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,32 @@ def counts(engine: Engine) -> dict[str, int]:
     with reading(engine) as session:
         rows = session.execute(select(Asset.status, func.count()).group_by(Asset.status)).all()
     return {status: int(count) for status, count in rows}
+
+
+def of_run(engine: Engine, run_id: str, most: int) -> list[dict[str, Any]]:
+    """Assets that a run built, the worst first: ``asset_id``, ``sku``, ``status``."""
+    query = (
+        select(Asset.id, Product.sku, Asset.status)
+        .join(Product, Product.id == Asset.product_id)
+        .where(Asset.run_id == run_id)
+        .order_by(Asset.quality.is_(None), Asset.quality, Asset.id)
+        .limit(most)
+    )
+    with reading(engine) as session:
+        return [{"asset_id": i, "sku": sku, "status": status} for i, sku, status in session.execute(query)]
+
+
+def decisions(engine: Engine) -> list[tuple[bool, dict[str, float]]]:
+    """People's last word on every asset, in the order it was said: approved or not, and what the gate had measured."""
+    with reading(engine) as session:
+        rows = session.execute(
+            select(Review.asset_id, Review.decision, StageRun.figures)
+            .join(AssetStage, (AssetStage.asset_id == Review.asset_id) & (AssetStage.stage == "assess"))
+            .join(StageRun, StageRun.id == AssetStage.stage_run_id)
+            .order_by(Review.id)
+        ).all()
+    last = {asset_id: (decision == "approve", (figures or {}).get("metrics")) for asset_id, decision, figures in rows}
+    return [(approved, metrics) for approved, metrics in last.values() if metrics]
 
 
 def versions(engine: Engine, asset_id: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from core.artifacts import Cutout, Photo
 from core.errors import CheckpointError, MeshmillError
 from core.progress import Progress, silent
 from core.quality import controls, frames, images, protocol
+from core.quality.calibration import ordering
 from core.quality.folder import EvaluationObject, list_objects, read_object
 from core.quality.shape import Solid
 from core.recipes import Recipe, recipe_hash
@@ -37,7 +38,8 @@ class Models:
     novel_views: Callable[..., NDArray[np.uint8]] | None
     """``(cutout, elevation, targets, seed) -> (N, S, S, 3)``."""
     build: Callable[[Cutout, float | None, Recipe, Progress], tuple[bytes, dict[str, Any]]] | None
-    """``-> (GLB, facts)``: cutout to finished asset and what the gate says of it."""
+    """``-> (GLB, facts)``: cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
+    cameras of the asset's world and a size to the asset's pictures ``(size, size, 3)``."""
     segment: Callable[[Photo], Cutout] | None
     """A photo with its background to a cutout; None where there is no segmentation model."""
     cut_by_alpha: Callable[[Photo], Cutout]
@@ -64,7 +66,8 @@ class Evaluation:
 
     document: dict[str, Any]
     pictures: dict[str, dict[str, Any]]
-    """Object id to ``photo`` ``(H, W, 3)``, ``truth`` and ``ours`` (lists of view pictures), ``asset`` (renders)."""
+    """Object id to ``photo`` ``(H, W, 3)`` and lists of pictures: ``truth``, ``ours`` (views), ``seen`` (the asset from
+    the same cameras), ``asset`` (from four sides)."""
 
 
 def evaluate_folder(
@@ -81,7 +84,8 @@ def evaluate_folder(
     began = time.monotonic()
     names = list_objects(folder)[: options.limit]
     objects = [read_object(folder, name) for name in names]
-    perceptual = images.Lpips(options.lpips) if options.lpips and "views" in options.stages else None
+    pictured = {"views", "shape"} & set(options.stages)
+    perceptual = images.Lpips(options.lpips) if options.lpips and pictured else None
     rows: list[dict[str, Any]] = []
     control_rows: list[dict[str, Any]] = []
     pictures: dict[str, dict[str, Any]] = {}
@@ -101,9 +105,11 @@ def evaluate_folder(
             "shape": mean.get("shape"),
             "shape_visible": mean.get("shape_visible"),
             "shape_aligned": mean.get("shape_aligned"),
+            "asset_view": mean.get("asset_view"),
             "segmentation": mean.get("segmentation"),
             "asset": mean.get("asset"),
         },
+        "gate": _gate(rows),
         "controls": protocol.mean_of(control_rows),
         "protocol": protocol.ABOUT
         | {
@@ -123,9 +129,18 @@ def evaluate_folder(
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Only what can be averaged."""
     asset = row.get("asset") or {}
-    kept = {name: asset[name] for name in ("faces", "bytes", "seconds", "valid", "score") if name in asset}
-    parts = ("novel_view", "shape", "shape_visible", "shape_aligned", "segmentation")
+    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality")
+    kept = {name: asset[name] for name in numbers if name in asset}
+    parts = ("novel_view", "shape", "shape_visible", "shape_aligned", "asset_view", "segmentation")
     return {name: row.get(name) for name in parts} | {"asset": kept or None}
+
+
+def _gate(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """How well the gate's score orders these objects by their true quality."""
+    judged = [row["asset"] for row in rows if {"score", "true_quality"} <= set(row.get("asset") or {})]
+    if len(judged) < 3:
+        return None
+    return ordering([asset["score"] for asset in judged], [asset["true_quality"] for asset in judged])
 
 
 def _evaluate_object(
@@ -160,7 +175,10 @@ def _evaluate_object(
         control |= _picture_controls(item, photo, others, size, perceptual)
     if "shape" in options.stages:
         truth = protocol.truth_solid(item.truth, recipe.seed)
-        row |= _shape(item, cutout, truth, recipe, models, options, shown, row["errors"], progress)
+        photo_width = photo.rgba.shape[1]
+        row |= _shape(
+            item, cutout, photo_width, truth, recipe, models, options, perceptual, shown, row["errors"], progress
+        )
         control |= _shape_controls(item, photo, others, truth, recipe.seed)
     return row, control, shown
 
@@ -215,10 +233,12 @@ def _picture_controls(
 def _shape(
     item: EvaluationObject,
     cutout: Cutout,
+    photo_width: int,
     truth: Solid,
     recipe: Recipe,
     models: Models,
     options: Options,
+    perceptual: protocol.Perceptual | None,
     shown: dict[str, Any],
     errors: dict[str, str],
     progress: Progress,
@@ -226,6 +246,7 @@ def _shape(
     from core.quality.folder import read_surface
 
     began = time.monotonic()
+    seen: dict[str, float | None] | None = None
     try:
         if models.build is None:
             raise CheckpointError("There is no view model to build assets with.")
@@ -234,8 +255,16 @@ def _shape(
         seconds = round(time.monotonic() - began, 1)
         surface = protocol.asset_in_truth_frame(read_surface(glb), item.camera)
         scores = protocol.shape_scores(surface, truth, item.camera, recipe.seed, options.align)
-        shown["asset"] = facts.pop("renders", [])
+        shown["asset"], look = facts.pop("renders", []), facts.pop("look", None)
         asset = {"bytes": len(glb), "faces": len(surface[1]), "seconds": seconds} | facts
+        if look is not None and item.views:
+            zoom = frames.zoom_of(cutout.source_box, photo_width)
+            asked = [frames.model_camera(view.camera, item.camera) for view in item.views]
+            size = item.views[0].rgba.shape[0]
+            renders = [frames.unframe_view(picture, zoom, size) for picture in look(asked, size)]
+            shown["seen"] = renders
+            seen = protocol.view_scores(renders, item.views, perceptual)
+            asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["psnr"] or 0.0)
     except (MeshmillError, ValueError) as error:
         errors["shape"] = str(error)
         scores, asset = dict(protocol.SCORES_OF_NO_SHAPE), None
@@ -243,6 +272,7 @@ def _shape(
         "shape": scores["known_camera"],
         "shape_visible": scores["visible"],
         "shape_aligned": scores.get("aligned"),
+        "asset_view": seen,
         "asset": asset,
     }
 

@@ -1,4 +1,4 @@
-"""The evaluation as a deployment: its figures become an artifact and a JSON file."""
+"""The evaluation as a deployment: progress while it runs; then its table, a contact sheet, and a file of figures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 from pydantic import Field
 
 from core.recipes import Recipe, load_recipe
 from flows.evaluate import Options, evaluate_folder
 from flows.evaluation_models import load_models
+from flows.evaluation_report import contact_sheet, markdown_table
+
+LPIPS = "lpips_alex.npz"
 
 
 @flow(name="evaluate", log_prints=False)
@@ -21,16 +29,29 @@ def evaluate(
     recipe: Annotated[Recipe | Literal["starter", "preview", "zero123-xl"], Field(description="Name, or a form")] = (
         "starter"
     ),
-    out: Annotated[str, Field(min_length=1, description="Where result.json is written")] = "evaluation",
+    out: Annotated[
+        str, Field(min_length=1, description="Where result.json and contact-sheet.png are written")
+    ] = "evaluation",
     limit: Annotated[int | None, Field(ge=1, description="Only the first so many objects")] = None,
 ) -> dict[str, Any]:
     """The mean figures."""
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    options = Options(limit=limit)
-    result = evaluate_folder(Path(folder), chosen, load_models(chosen, options.stages), options)
-    path = Path(out) / "result.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result.document, indent=1), "utf-8")
+    root = Path(folder)
+    options = Options(
+        limit=limit, lpips=next((p for p in (root / LPIPS, root.parent / "weights" / LPIPS) if p.is_file()), None)
+    )
+    bar: Any = create_progress_artifact(0.0, key="evaluation-progress", description="objects evaluated")
+
+    def progress(step: str, done: int, total: int, **figures: Any) -> None:
+        if step == "evaluate":
+            update_progress_artifact(bar, 100 * done / max(total, 1))
+
+    result = evaluate_folder(root, chosen, load_models(chosen, options.stages), options, progress)
+    path = Path(out).resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "result.json").write_text(json.dumps(result.document, indent=1), "utf-8")
+    contact_sheet(result.pictures).save(path / "contact-sheet.png")
+    create_markdown_artifact(markdown_table(result.document), key="evaluation")
+    create_link_artifact((path / "contact-sheet.png").as_uri(), "contact sheet", key="evaluation-contact-sheet")
     mean: dict[str, Any] = result.document["mean"]
-    create_markdown_artifact(f"```json\n{json.dumps(mean, indent=1)}\n```", key="evaluation")
     return mean

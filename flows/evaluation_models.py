@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,11 @@ def load_models(recipe: Recipe, stages: tuple[str, ...], *, device: str = "auto"
 def build_asset(
     model: Any, cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress = silent
 ) -> tuple[bytes, dict[str, Any]]:
-    """Cutout to GLB through the factory's own stages, and the facts of the report: gate, elevation, renders."""
-    from core.mesh import AssetAbout, extract_mesh, finish_asset
+    """Cutout to GLB through the factory's own stages, and the facts that :class:`flows.evaluate.Models` promises."""
+    from core.cameras import Camera
+    from core.mesh import AssetAbout, extract_mesh, finish_asset, verify_glb
     from core.quality import assess
+    from core.quality.evidence import opened, picture_of
     from core.sjc import reconstruct
     from core.zero123 import make_view_set
 
@@ -86,34 +89,22 @@ def build_asset(
     finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress)
     glb = finished.files["model.glb"]
     judged = assess(cutout, view_set, glb, finished.report, recipe.quality)
-    facts = {
-        "valid": judged.metrics.get("closed", 0.0),
+    world, faces, paint = opened(cutout, view_set.condition, glb, finished.report)
+
+    def look(cameras: Sequence[Camera], size: int) -> list[Any]:
+        return [picture_of(world, faces, camera, size, paint)[0] for camera in cameras]
+
+    facts: dict[str, Any] = {
+        "valid": float(verify_glb(glb, recipe.finish.profile).passed),
         "score": judged.score,
         "verdict": judged.verdict,
         "reasons": [str(reason) for reason in judged.reasons],
         "elevation": view_set.condition.elevation,
         "gate": judged.metrics,
-        "renders": renders(glb),
+        "renders": look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192),
+        "look": look,
     }
     return glb, facts
-
-
-def renders(glb: bytes, size: int = 192) -> list[Any]:
-    """The asset from four sides, ``(size, size, 3)`` each, the photo's side first."""
-    import numpy as np
-
-    from core.cameras import Camera
-    from core.mesh import read_glb
-    from core.quality.evidence import picture_of
-    from core.quality.shape import normalised
-
-    model = read_glb(glb)
-    texels = model.texels()
-    paint: dict[str, Any] = {"colors": model.colors}
-    if model.uv is not None and texels is not None:
-        paint = {"uv": model.uv, "texture": texels}
-    vertices = normalised(np.asarray(model.vertices, np.float64))
-    return [picture_of(vertices, model.faces, Camera(azimuth, 20), size, paint)[0] for azimuth in (0, 90, 180, 270)]
 
 
 def _registered(settings: Any) -> Any:

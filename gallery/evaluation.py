@@ -22,7 +22,7 @@ def write_report(document: dict[str, Any], pictures: dict[str, dict[str, Any]], 
                 "row": row,
                 "photo": data_url(shown["photo"]) if "photo" in shown else "",
                 "names": shown.get("names", []),
-                **{part: [data_url(p) for p in shown.get(part, [])] for part in ("truth", "ours", "asset")},
+                **{part: [data_url(p) for p in shown.get(part, [])] for part in ("truth", "ours", "asset", "seen")},
             }
         )
     css = (pages.STATIC / "gallery.css").read_text("utf-8")

@@ -24,7 +24,7 @@ class ManifestRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
-    sku: str = Field(min_length=1, max_length=200)
+    sku: str = Field(min_length=1, max_length=300)
     photo: list[str] = Field(min_length=1, max_length=100)
     name: str | None = None
     height_cm: float | None = Field(None, gt=0, lt=100_000)

@@ -17,6 +17,9 @@ FIGURES = (
     ("shape", "chamfer", -1),
     ("shape", "fscore_1", 1),
     ("shape", "fscore_2", 1),
+    ("asset_view", "psnr", 1),
+    ("asset_view", "lpips", -1),
+    ("asset_view", "mask_iou", 1),
     ("segmentation", "white", 1),
     ("segmentation", "textured", 1),
 )

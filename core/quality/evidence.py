@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera, project
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
+from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality
 from core.quality.voxels import Points
 
 INPUT_SIZE = 256
@@ -24,6 +25,26 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
 
     Raises ValueError where the GLB is unreadable or has no surface.
     """
+    world, faces, paint = opened(cutout, view_set.condition, glb, report)
+    return (
+        mask_health(cutout)
+        | photo_difficulty(cutout)
+        | input_view(cutout, view_set.condition, world, faces, paint)
+        | views_agreement(view_set, world, faces, paint)
+        | view_quality(cutout, view_set)
+        | geometry(world, faces)
+        | texture_quality(world, faces, paint)
+        | reported(view_set, report)
+    )
+
+
+def opened(
+    cutout: Cutout, camera: Camera, glb: bytes, report: dict[str, Any]
+) -> tuple[Points, NDArray[np.int64], dict[str, Any]]:
+    """A GLB in the field's world: vertices ``(V, 3)``, faces ``(F, 3)`` and what :func:`picture_of` paints it with.
+
+    Raises ValueError where it is unreadable or has no finite surface.
+    """
     from core.errors import MeshmillError
     from core.mesh import read_glb
 
@@ -34,18 +55,11 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
     vertices, faces = np.asarray(model.vertices, np.float64), np.asarray(model.faces, np.int64)
     if not len(faces) or not np.isfinite(vertices).all():
         raise ValueError("it has no finite surface")
-    world = placed(vertices, faces, cutout, view_set.condition, report)
-    paint: dict[str, Any] = {"colors": model.colors}
     texels = model.texels()
+    paint: dict[str, Any] = {"colors": model.colors}
     if model.uv is not None and texels is not None:
         paint = {"uv": model.uv, "texture": texels}
-    return (
-        mask_health(cutout)
-        | input_view(cutout, view_set.condition, world, faces, paint)
-        | views_agreement(view_set, world, faces, paint)
-        | geometry(vertices, faces)
-        | reported(view_set, report)
-    )
+    return placed(vertices, faces, cutout, camera, report), faces, paint
 
 
 def placed(
@@ -123,20 +137,23 @@ def views_agreement(
     view_set: ViewSet, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]
 ) -> dict[str, float]:
     """The asset against the views it was made from: mean outline overlap and colours, and the worst fifth's outline."""
-    overlaps, values = [], []
+    overlaps, values, crispness = [], [], []
     size = view_set.images.shape[1] if len(view_set.images) else 0
     for image, camera in zip(view_set.images, view_set.cameras, strict=True):
         picture, alpha = picture_of(world, faces, camera, size, paint)
         mask = mask_from_white(image)
         overlaps.append(mask_iou(alpha >= 128, mask))
         values.append(min(PSNR_CAP, psnr(picture, image, object_box(mask | (alpha >= 128)))))
+        crispness.append(detail(picture, alpha >= 128))
     if not overlaps:
         return {}
+    front, alpha = picture_of(world, faces, view_set.condition, size, paint)
     worst = np.sort(overlaps)[: max(1, len(overlaps) // 5)]
     return {
         "views_mask_iou": float(np.mean(overlaps)),
         "worst_view_mask_iou": float(worst.mean()),
         "views_psnr": float(np.mean(values)),
+        "sides_detail": min(2.0, float(np.mean(crispness)) / max(detail(front, alpha >= 128), 1.0)),
     }
 
 
@@ -163,6 +180,7 @@ def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
     total = float(parts.sum())
     return {
         "closed": float((uses == 2).all()) if len(uses) else 0.0,
+        "handles": float(max(0, 1 - (len(np.unique(welded)) - len(uses) + len(welded)) // 2)),
         "parts": float(np.count_nonzero(parts > 0)),
         "largest_part": float(parts.max() / total) if total > 0 else 0.0,
         "depth_ratio": float(size[2] / max(size[0], size[1], 1e-12)),
@@ -172,11 +190,13 @@ def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
 
 
 def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
-    """What earlier stages said: how sure the elevation is, how much of the texture no view saw."""
+    """What earlier stages said: how sure the elevation is, how alike another seed, how much texture no view saw."""
     found: dict[str, float] = {}
     elevation = view_set.info.get("elevation")
     if isinstance(elevation, dict) and isinstance(elevation.get("confidence"), int | float):
         found["elevation_confidence"] = float(elevation["confidence"])
+    if isinstance(view_set.info.get("seed_agreement"), int | float):
+        found["seed_agreement"] = float(view_set.info["seed_agreement"])
     texture = report.get("texture")
     if isinstance(texture, dict) and isinstance(texture.get("unseen"), int | float):
         found["unseen_texture"] = float(texture["unseen"])
@@ -191,20 +211,3 @@ def picture_of(
 
     seen = render_mesh(world, faces, camera, size, supersample=2, **paint)
     return over(seen.rgb, seen.alpha), seen.alpha
-
-
-def shrunk(rgba: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """``(H, W, 4)`` to ``(size, size, 4)`` without colours bleeding from transparent pixels."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(rgba).convert("RGBa").resize((size, size), Image.Resampling.BOX).convert("RGBA"))
-
-
-def detail(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
-    """Root mean square of the Laplacian of the grey picture inside the eroded mask: how much fine structure it has."""
-    from scipy import ndimage
-
-    inner = ndimage.binary_erosion(mask, iterations=3)
-    if not inner.any():
-        return 0.0
-    return float(np.sqrt(np.mean(ndimage.laplace(picture.mean(-1))[inner] ** 2)))

@@ -1,14 +1,16 @@
 """The gate: is this asset good enough to publish? Judged from its own data, without a ground truth.
 
-Every check is a measured value on a ramp from bad (0) to good (1); the score is their weighted geometric mean, so
-that one hopeless value cannot be bought off by the others. Checks below ``params.named`` are listed as reasons, worst
-first, each with a sentence for a person.
+Every check is a measured value on a ramp from bad (0) to good (1). The score foretells the asset's true quality
+(:func:`core.quality.protocol.true_quality`): a weighted mean with weights fitted to assets of known quality
+(:mod:`core.quality.calibration`), times vetoes, which nothing makes up for. Checks below ``params.named`` are listed as
+reasons, worst first, each with a sentence for a person.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import exp, log
+from math import prod
 from typing import Any
 
 from core.artifacts import Cutout, ViewSet
@@ -16,7 +18,7 @@ from core.quality.evidence import measure
 from core.quality.params import QualityParams
 
 FLOOR = 0.02
-"""A check is never worse than this, so that the score still orders assets that fail one check completely."""
+"""A veto is never smaller than this."""
 
 
 @dataclass(frozen=True)
@@ -26,29 +28,42 @@ class Check:
     metric: str
     bad: float
     good: float
-    weight: float
     sentence: str
     """For a person; ``{value}`` is filled in as the metric's number."""
 
 
-CHECKS = (
-    Check("input_mask_iou", 0.55, 0.95, 3, "From the photo's side the outline differs (overlap {value:.0%})."),
-    Check("input_psnr", 11, 22, 2, "From the photo's side the colours differ from the photo ({value:.1f} dB)."),
-    Check("views_mask_iou", 0.45, 0.88, 3, "The synthesized views disagree about the shape (overlap {value:.0%})."),
-    Check("worst_view_mask_iou", 0.2, 0.75, 1, "One side is far off its synthesized view (overlap {value:.0%})."),
-    Check("views_psnr", 9, 18, 2, "The colours differ from the synthesized views ({value:.1f} dB)."),
-    Check("sharpness", 0.05, 0.5, 1, "The texture is blurred: only {value:.0%} of the photo's detail is left."),
-    Check("cutout_confidence", 0.3, 0.9, 1, "The outline in the photo is uncertain (confidence {value:.0%})."),
-    Check("soft_edge", 0.35, 0.08, 1, "The cutout is half transparent in places ({value:.0%} of its pixels)."),
-    Check("stray_share", 0.2, 0.02, 1, "The cutout holds several separate things ({value:.0%} outside the largest)."),
-    Check("closed", 0.0, 1.0, 1, "The mesh is not closed."),
-    Check("largest_part", 0.5, 0.95, 1, "The mesh has loose parts (the largest holds {value:.0%} of the volume)."),
-    Check("depth_ratio", 0.02, 0.2, 1, "The shape is nearly flat: {value:.0%} as deep as it is wide."),
-    Check("box_fill", 0.01, 0.08, 1, "The mesh encloses almost no volume ({value:.1%} of its box)."),
-    Check("unseen_texture", 0.8, 0.2, 0.5, "{value:.0%} of the texture was seen in no view and is made up."),
-    Check("elevation_confidence", 0.0, 0.4, 0.5, "The camera's height is a guess (confidence {value:.0%})."),
+EVIDENCE = (
+    Check("input_mask_iou", 0.75, 0.97, "From the photo's side the outline differs (overlap {value:.0%})."),
+    Check("input_psnr", 12, 26, "From the photo's side the colours differ from the photo ({value:.1f} dB)."),
+    Check("views_mask_iou", 0.45, 0.9, "The synthesized views disagree about the shape (overlap {value:.0%})."),
+    Check("worst_view_mask_iou", 0.2, 0.85, "One side is far off its synthesized view (overlap {value:.0%})."),
+    Check("views_psnr", 9, 20, "The colours differ from the synthesized views ({value:.1f} dB)."),
+    Check("views_detail", 0.1, 0.8, "The synthesized views are blurred: {value:.0%} of the photo's detail."),
+    Check("views_contrast", 0.4, 1.0, "The synthesized views are pale: {value:.0%} of the photo's contrast."),
+    Check("views_palette", 0.3, 0.85, "The synthesized views have other colours than the photo ({value:.0%} shared)."),
+    Check("views_firmness", 0.5, 0.98, "The synthesized views fade at their edges ({value:.0%} as firm as the photo)."),
+    Check("sides_detail", 0.2, 0.9, "Away from the photo's side the texture is blurred ({value:.0%} of its detail)."),
+    Check("sharpness", 0.1, 0.8, "The texture is blurred: only {value:.0%} of the photo's detail is left."),
+    Check("seams", 0.08, 0.01, "Seams show in the texture (colours jump by {value:.0%})."),
+    Check("unseen_texture", 0.5, 0.05, "{value:.0%} of the texture was seen in no view and is made up."),
+    Check("handles", 8, 0, "The mesh has {value:.0f} tunnels."),
+    Check("compactness", 0.15, 0.8, "The product has thin parts, which seldom come out whole."),
+    Check("photo_contrast", 0.4, 0.1, "The product's contrasts are strong: every misplaced edge shows."),
+    Check("cutout_confidence", 0.3, 0.95, "The outline in the photo is uncertain (confidence {value:.0%})."),
+    Check("elevation_confidence", 0.0, 0.6, "The camera's height is a guess (confidence {value:.0%})."),
+    Check("seed_agreement", 10, 24, "With another seed the views come out differently ({value:.1f} dB alike)."),
 )  # fmt: skip
-"""What is checked, between which bounds, with what weight. Where a metric is missing its check is left out."""
+"""What the score is made of, between which bounds; the weights are the recipe's. A missing metric is left out."""
+
+VETOES = (
+    Check("closed", 0.0, 1.0, "The mesh is not closed."),
+    Check("largest_part", 0.3, 0.8, "The mesh has loose parts (the largest holds {value:.0%} of the volume)."),
+    Check("depth_ratio", 0.01, 0.08, "The shape is nearly flat: {value:.0%} as deep as it is wide."),
+    Check("box_fill", 0.002, 0.02, "The mesh encloses almost no volume ({value:.1%} of its box)."),
+    Check("soft_edge", 0.5, 0.25, "The cutout is half transparent in places ({value:.0%} of its pixels)."),
+    Check("stray_share", 0.3, 0.1, "The cutout holds several separate things ({value:.0%} outside the largest)."),
+)
+"""What no other quality makes up for: the score is multiplied by each."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +112,13 @@ def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]
     except (ValueError, KeyError, IndexError) as error:
         reason = Reason("unreadable", f"The GLB cannot be judged: {error}.", 0.0)
         return Assessment(0.0, "failed", (reason,), {})
-    qualities = {check.metric: ramp(metrics[check.metric], check) for check in CHECKS if check.metric in metrics}
-    score = round(combine(qualities), 4)
-    named = [(q, check) for check in CHECKS if (q := qualities.get(check.metric, 1.0)) < params.named]
+    score = round(combine(metrics, params), 4)
+    counted = [check for check in EVIDENCE if params.weights.get(check.metric, 0) > 0] + list(VETOES)
+    found = [(ramp(metrics[check.metric], check), check) for check in counted if check.metric in metrics]
     reasons = [
         Reason(check.metric, check.sentence.format(value=metrics[check.metric]), round(quality, 4))
-        for quality, check in sorted(named, key=lambda item: item[0])
+        for quality, check in sorted(found, key=lambda item: item[0])
+        if quality < params.named
     ]
     reasons += [Reason("photo", warning, params.named) for warning in cutout.warnings]
     return Assessment(score, verdict(score, params), tuple(reasons), {k: round(v, 5) for k, v in metrics.items()})
@@ -113,11 +129,19 @@ def ramp(value: float, check: Check) -> float:
     return min(1.0, max(0.0, (value - check.bad) / (check.good - check.bad)))
 
 
-def combine(qualities: dict[str, float]) -> float:
-    """Weighted geometric mean of the checks that were made, each floored; 0 for none."""
-    made = [(check.weight, max(FLOOR, qualities[check.metric])) for check in CHECKS if check.metric in qualities]
+def combine(metrics: Mapping[str, float], params: QualityParams) -> float:
+    """The score: the weighted mean of the checks that were made, between ``low`` and ``high``, times the vetoes."""
+    made = [(params.weights.get(c.metric, 0.0), ramp(metrics[c.metric], c)) for c in EVIDENCE if c.metric in metrics]
     total = sum(weight for weight, _ in made)
-    return exp(sum(weight * log(quality) for weight, quality in made) / total) if total else 0.0
+    if not total:
+        return 0.0
+    mean = sum(weight * quality for weight, quality in made) / total
+    return (params.low + (params.high - params.low) * mean) * vetoes(metrics)
+
+
+def vetoes(metrics: Mapping[str, float]) -> float:
+    """What nothing else makes up for, 0..1; never 0, so that the score still orders what fails a check completely."""
+    return prod(max(FLOOR, ramp(metrics[check.metric], check)) for check in VETOES if check.metric in metrics)
 
 
 def verdict(score: float, params: QualityParams) -> str:

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, field_validator
 
 from core.parameters import Parameters
+
+WEIGHTS = {
+    "input_mask_iou": 0.0228,
+    "input_psnr": 0.0257,
+    "views_mask_iou": 0.0532,
+    "worst_view_mask_iou": 0.0509,
+    "views_psnr": 0.0789,
+    "views_detail": 0.0246,
+    "views_contrast": 0.0301,
+    "views_palette": 0.0915,
+    "views_firmness": 0.0566,
+    "sides_detail": 0.063,
+    "sharpness": 0.0774,
+    "seams": 0.0764,
+    "unseen_texture": 0.0861,
+    "handles": 0.0829,
+    "compactness": 0.0013,
+    "photo_contrast": 0.0382,
+    "cutout_confidence": 0.0437,
+    "elevation_confidence": 0.0437,
+    "seed_agreement": 0.0526,
+}
+"""Fitted by ``python bench/gate.py fit`` on procedural assets of every quality; `docs/evaluation.md` says how well."""
 
 
 class QualityParams(Parameters):
     """GLB to verdict."""
 
     finished: float = Field(0.5, ge=0, le=1, description="Score from which an asset is published")
-    review: float = Field(0.2, ge=0, le=1, description="Score from which a person is asked; below it the asset failed")
+    review: float = Field(0.25, ge=0, le=1, description="Score from which a person is asked; below it the asset failed")
     named: float = Field(
-        0.6, ge=0, le=1, description="A check below this becomes a named reason beside the score (0 bad, 1 good)"
+        0.4, ge=0, le=1, description="A check below this becomes a named reason beside the score (0 bad, 1 good)"
     )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        WEIGHTS, description="What each check counts; `meshmill review --calibrate` fits them to people's decisions"
+    )
+    low: float = Field(0.0, ge=0, le=1, description="Score of an asset that fails every check")
+    high: float = Field(
+        0.5789, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _known_checks(cls, weights: dict[str, float]) -> dict[str, float]:
+        from core.quality.gate import EVIDENCE
+
+        known = [check.metric for check in EVIDENCE]
+        if unknown := sorted(set(weights) - set(known)):
+            raise ValueError(f"there is no check called {', '.join(unknown)}: use some of {', '.join(known)}")
+        if not any(weights.values()):
+            raise ValueError("at least one check must count")
+        return weights

@@ -63,6 +63,8 @@ ABOUT: dict[str, Any] = {
         "fscore_1, fscore_2": "threshold 1 and 2 % of the longest side",
         "failed": "an asset that was not made scores IoU 0, F 0, Chamfer 0.5",
     },
+    "asset_view": "the finished GLB, unlit, from the held-out cameras: the same figures as novel_view",
+    "true_quality": "half the volumetric IoU, half asset_view's PSNR on a ramp from 8 to 24 dB: the gate's aim",
     "segmentation": "IoU of the cutout's alpha (at least 128), back in the photo, with the exact mask; none found: 0",
 }  # fmt: skip
 """What the figures mean, word for word beside them in every result."""
@@ -112,6 +114,14 @@ def shape_scores(
         moved, _ = shape.align(surface, truth.surface, seed)
         scores["aligned"] = shape.compare(shape.prepared((moved, surface[1]), seed), truth).as_dict()
     return scores
+
+
+def true_quality(iou: float, psnr: float) -> float:
+    """What the gate's score is meant to foretell, 0..1: half the volumetric IoU, half the asset's own renders.
+
+    ``psnr`` is that of the renders from held-out cameras on the object's box: 8 dB (a blank picture) counts 0, 24 dB 1.
+    """
+    return 0.5 * iou + 0.5 * min(1.0, max(0.0, (psnr - 8) / 16))
 
 
 def mean_of(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class ViewsParams(Parameters):
     elevation: float | None = Field(
         None, ge=-90, le=90, description="The photo's elevation in degrees; None estimates it"
     )
+    other_seed: bool = Field(
+        False, description="Draw every fourth view again with another seed; assess counts how alike they are"
+    )
     elevation_prior: float = Field(
         20.0, ge=-90, le=90, description="Elevation of a typical product photo, taken where the estimate is unsure"
     )

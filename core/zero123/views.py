@@ -137,7 +137,17 @@ def make_view_set(
         "seed": seed,
         "elevation": found,
     }
+    if params.other_seed:
+        again = novel_views(model, cutout, elevation, cameras[::4], params=params, seed=seed + 1, progress=progress)
+        info["seed_agreement"] = likeness(images[::4], again)
     return ViewSet(images, cameras, Camera(0.0, elevation), info)
+
+
+def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
+    """PSNR in dB, at most 40, of two sets of views ``(N, S, S, 3)``, where either is off white."""
+    seen = np.minimum(views, others).min(-1) < 247
+    error = float(np.mean((views[seen].astype(np.float64) - others[seen]) ** 2)) if seen.any() else 0.0
+    return round(min(40.0, 10 * float(np.log10(255**2 / max(error, 1e-6)))), 3)
 
 
 def photo_elevation(

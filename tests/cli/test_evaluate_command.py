@@ -15,6 +15,7 @@ from cli.gallery import app as gallery
 from cli.review import app as review
 from core.errors import InputError
 from core.quality.comparison import compare_results
+from core.recipes import load_recipe
 from db import assets
 from db.engine import open_engine
 from db.migrate import upgrade
@@ -114,9 +115,23 @@ def test_a_decision_is_kept_with_who_when_and_why(home: Path):
     engine.dispose()
 
 
+def test_decisions_become_a_recipe(home: Path, tmp_path: Path):
+    for sku, decision in (("mug-blue", "--approve"), ("../../x", "--reject")):
+        assert runner.invoke(review, [sku, decision]).exit_code == 0
+    answer = runner.invoke(review, ["--calibrate", str(tmp_path / "mine.json"), "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["decisions"] == 2
+    recipe = load_recipe(str(tmp_path / "mine.json"))
+    assert recipe.name == "mine"
+    assert recipe.quality.weights == json.loads(answer.stdout)["quality"]["weights"]
+    assert recipe.views == load_recipe().views
+    assert runner.invoke(review, ["mug-blue", "--calibrate", "x.json"]).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
+        ([], 2, "which asset"),
         (["mug-blue"], 2, "either --approve or --reject"),
         (["mug-blue", "--approve", "--reject"], 2, "either"),
         (["nothing", "--approve"], 1, "no asset or SKU"),

@@ -27,7 +27,7 @@ HOSTILE = (
     "☕🫖 naïve",
     'a"onmouseover="alert(1)',
     "{{ 7*7 }}",
-    "long-" + "n" * 195,
+    "long-" + "n" * 295,
     "quote'; drop table asset;--",
 )
 STATUSES = ("finished", "review", "failed", "finished", "finished", "review", "finished", "quarantined")
@@ -86,7 +86,8 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
                               quality=None if status == "quarantined" else index / 10, faces=12,
                               reason=f"<i>{sku}</i>"))  # fmt: skip
             run = StageRun(key=f"{index:064x}", stage="assess", version=1, state="finished", parameters={"x": "</pre>"},
-                           owner="test", figures={"reasons": ["<u>blurred</u>"]})  # fmt: skip
+                           owner="test", figures={"reasons": ["<u>blurred</u>"],
+                                                  "metrics": {"input_psnr": 10.0 + index}})  # fmt: skip
             session.add(run)
             session.flush()
             session.add(AssetStage(asset_id=asset_id, stage="assess", stage_run_id=run.id, reused=False))

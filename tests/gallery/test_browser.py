@@ -98,7 +98,7 @@ def test_the_model_is_really_drawn_and_nothing_comes_from_outside(browser: Brows
 def test_a_page_fits_a_phone(browser: Browser, served: str):
     browser.resize(390, 800)
     try:
-        for path in ("/", "/assets/asset-0006"):
+        for path in ("/", "/assets/asset-0006", "/assets/asset-0001", "/compare?a=asset-0000&b=asset-0001"):
             browser.open(served + path)
             keep(browser, f"phone{len(path)}")
             assert browser.evaluate("document.documentElement.scrollWidth") <= 390

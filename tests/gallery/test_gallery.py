@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+import resource
 import time
 from pathlib import Path
 
@@ -164,6 +166,45 @@ def test_only_built_assets_are_decided(shop: Shop):
     assert client.post("/assets/asset-0001/review", data={"note": "x" * 20_000}).status_code == 413
 
 
+def test_names_of_a_manifest_reach_the_pages_safely(shop: Shop, tmp_path: Path):
+    """From the shop's own SKU to a safe key, with the name as it was: what `meshmill run shop.json` records."""
+    from tasks.manifests import read_manifest
+
+    names = ["<script>alert(1)</script>", "../../x", "☕ naïve", "n" * 300]
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    (tmp_path / "shop.json").write_text(json.dumps([{"sku": name, "photo": ["a.jpg"]} for name in names]))
+    products = read_manifest(tmp_path / "shop.json")
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,80}", product.sku) for product in products)
+    assert sorted(product.name for product in products) == sorted(names)
+    with writing(shop.engine) as session:
+        for index, found in enumerate(products):
+            product = Product(catalogue_id=1, sku=found.sku, name=found.name)
+            session.add(product)
+            session.flush()
+            photo = Photo(product_id=product.id, sha256="0" * 64, bytes=1, source_uri="x", fingerprint="x")
+            session.add(photo)
+            session.flush()
+            session.add(Asset(id=f"named-{index}", product_id=product.id, photo_id=photo.id, recipe_hash="r" * 64,
+                              plan_key=f"named{index}", model="m", status="review"))  # fmt: skip
+    client = client_of(shop)
+    grid = client.get("/?q=n").text
+    assert "n" * 119 + "…" in grid
+    assert "<script>alert" not in grid
+    for index in range(len(products)):
+        page = client.get(f"/assets/named-{index}").text
+        assert "<script>alert" not in page
+        assert html.escape(products[index].name[:100], quote=False).replace("&quot;", '"') in page.replace("&#34;", '"')
+
+
+def test_the_last_decision_on_each_asset_is_what_the_gate_learns_from(shop: Shop):
+    assert queries.decisions(shop.engine) == []
+    assets.record_review(shop.engine, "asset-0001", "approve", None, "Ann")
+    assets.record_review(shop.engine, "asset-0003", "reject", None, "Ann")
+    assets.record_review(shop.engine, "asset-0001", "reject", "looked again", "Bob")
+    said = {metrics["input_psnr"]: approved for approved, metrics in queries.decisions(shop.engine)}
+    assert said == {11.0: False, 13.0: False}
+
+
 def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
     many = range(10_000)
     products = [{"id": 1000 + i, "catalogue_id": 1, "sku": f"sku-{i:05d}", "name": f"Thing {i}"} for i in many]
@@ -188,6 +229,7 @@ def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
             session.execute(insert(table), values)
     client = client_of(shop)
     client.get("/")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for query in ("", "?page=150", "?q=thing+99", "?status=review&order=worst", "?low=0.5&order=best&page=20"):
         taken = []
         for _ in range(3):
@@ -197,6 +239,7 @@ def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
         assert page.status_code == 200
         assert page.text.count('class="card"') <= 60
         assert min(taken) < 0.3, query
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 16 * 1024, "KiB more than after the first page"
 
 
 def test_the_export_opens_without_a_server(shop: Shop, tmp_path: Path):

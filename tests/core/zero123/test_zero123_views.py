@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.zero123.params import Ring, ViewsParams
-from core.zero123.views import ViewRequest, make_view_set, novel_views, ring_cameras, synthesize, with_batch
+from core.zero123.views import ViewRequest, likeness, make_view_set, novel_views, ring_cameras, synthesize, with_batch
 
 FAST = ViewsParams(steps=3, elevation=12.0, eta=1.0)
 
@@ -61,6 +61,16 @@ def test_the_view_set_says_how_it_was_made(tiny: Any, cutout: Cutout) -> None:
     assert views.info["model"] == "tiny"
     assert steps[-1] == (6, 6)
     assert ViewSet.from_bytes(views.to_bytes()).cameras == views.cameras
+
+
+def test_another_seed_is_drawn_only_when_asked(tiny: Any, cutout: Cutout) -> None:
+    params = FAST.model_copy(update={"elevation": 12.0, "other_seed": True})
+    asked = make_view_set(tiny, cutout, params, seed=3)
+    plain = make_view_set(tiny, cutout, params.model_copy(update={"other_seed": False}), seed=3)
+    assert np.array_equal(asked.images, plain.images)
+    assert 0 < asked.info["seed_agreement"] < 40
+    assert "seed_agreement" not in plain.info
+    assert likeness(plain.images, plain.images) == 40
 
 
 def test_ring_cameras_are_evenly_spaced() -> None:

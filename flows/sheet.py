@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ PICTURES = ("cutout.png", "views.png", "hero.png")
 """Kinds of artifacts that a row shows, left to right: what went in, what the model drew, what came out."""
 
 
-def write_sheet(house: House, document: dict[str, Any], out: Path) -> str | None:
-    """``out/contact-sheet.png``, a row a product; None where no product has a picture yet."""
+MOST = 60
+"""Products on one sheet."""
+
+
+def write_sheet(house: House, assets_of_run: Sequence[Mapping[str, Any]], path: Path) -> str | None:
+    """A picture with a row a product (``sku``, ``asset_id``, ``status``), at most 60; None where there is none yet."""
     rows = []
-    for asset in document["assets"]:
+    for asset in assets_of_run[:MOST]:
         pictures = [picture for kind in PICTURES if (picture := _picture(house, asset["asset_id"], kind))]
         rows.append((asset, pictures))
     width = max((len(pictures) for _, pictures in rows), default=0)
@@ -35,8 +40,7 @@ def write_sheet(house: House, document: dict[str, Any], out: Path) -> str | None
         draw.text((6, top + 3), f"{asset['sku']}  {asset['status']}".encode("latin-1", "replace"), fill="black")
         for column, picture in enumerate(pictures):
             sheet.paste(picture, (4 + column * CELL, top + 18))
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "contact-sheet.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
     return str(path)
 

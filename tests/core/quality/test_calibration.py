@@ -1,0 +1,77 @@
+"""The gate's weights follow from assets of known quality, and from what people decided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.quality import QualityParams
+from core.quality.calibration import Decision, Example, fit, ordering, shipped_examples
+from core.quality.gate import EVIDENCE, combine
+
+PARAMS = QualityParams()
+
+
+def drawn(rng: np.random.Generator) -> dict[str, float]:
+    """Metrics somewhere on their ramps."""
+    return {check.metric: float(check.bad + rng.random() * (check.good - check.bad)) for check in EVIDENCE}
+
+
+def known(count: int, noise: float = 0.0) -> list[Example]:
+    """Assets whose quality is .1 + .4 views_mask_iou + .2 seams of their ramps."""
+    rng = np.random.default_rng(0)
+    truth = QualityParams(weights={"views_mask_iou": 2, "seams": 1}, low=0.1, high=0.7)
+    rows = [drawn(rng) for _ in range(count)]
+    return [Example(row, combine(row, truth) + noise * float(rng.normal())) for row in rows]
+
+
+def test_a_linear_truth_is_found_again():
+    fitted = fit(known(400), [], PARAMS)
+    scores = [combine(example.metrics, fitted) for example in known(400)]
+    assert np.abs(np.array(scores) - [example.truth for example in known(400)]).mean() < 0.06
+    ranked = sorted(fitted.weights, key=lambda name: -fitted.weights[name])
+    assert ranked[:2] == ["views_mask_iou", "seams"]
+    assert sum(fitted.weights.values()) == pytest.approx(1, abs=2e-3)
+    assert fit(known(400), [], PARAMS) == fitted
+
+
+def test_weights_are_never_negative():
+    rows = [Example(example.metrics, 1 - example.truth) for example in known(60)]
+    fitted = fit(rows, [], PARAMS)
+    assert min(fitted.weights.values()) >= 0
+    assert fitted.low <= fitted.high
+
+
+def test_decisions_pull_the_score_over_its_threshold():
+    params = QualityParams(finished=0.6, review=0.3)
+    examples = known(60, 0.05)
+    liked = {check.metric: check.bad for check in EVIDENCE} | {"sharpness": 2.0}
+    before = combine(liked, fit(examples, [], params))
+    after = combine(liked, fit(examples, [Decision(liked, True)] * 20, params))
+    assert before < 0.4
+    assert after > before + 0.1
+    good = {check.metric: check.good for check in EVIDENCE} | {"sharpness": 0.0}
+    refused = [Decision(good, False)] * 20
+    assert combine(good, fit(examples, refused, params)) < combine(good, fit(examples, [], params)) - 0.1
+
+
+def test_decisions_that_the_score_already_respects_change_nothing():
+    params = QualityParams(finished=0.5, review=0.2)
+    best = {check.metric: check.good for check in EVIDENCE}
+    assert fit(known(60), [Decision(best, True)], params) == fit(known(60), [], params)
+
+
+def test_the_shipped_weights_are_the_fit_of_the_shipped_assets():
+    fitted = fit(shipped_examples(), [], PARAMS)
+    assert fitted.weights == pytest.approx(PARAMS.weights, abs=1e-3)
+    assert (fitted.low, fitted.high) == pytest.approx((PARAMS.low, PARAMS.high), abs=1e-3)
+
+
+def test_ordering_counts_ranks_and_the_worst_fifth():
+    truth = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    same = ordering(truth, truth, finished=0.35)
+    assert (same["rank_correlation"], same["worst_fifth_caught"]) == (pytest.approx(1), 1)
+    assert (same["held_back"], same["recall"], same["precision"]) == (0.3, 1, pytest.approx(2 / 3))
+    assert ordering(truth[::-1], truth)["rank_correlation"] == pytest.approx(-1)
+    assert ordering([0.5] * 10, truth)["rank_correlation"] == 0
+    assert ordering(truth, truth, finished=0)["precision"] is None
