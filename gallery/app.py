@@ -22,6 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from db import assets
 from db import gallery as queries
+from db.engine import DatabaseDown
 from gallery import pages
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, read_bytes
 
@@ -84,6 +85,15 @@ def create_app(engine: Engine, store: Store, access: Access | None = None) -> Fa
     @app.exception_handler(StarletteHTTPException)
     async def _sentence(request: Request, error: StarletteHTTPException) -> HTMLResponse:
         return HTMLResponse(pages.message_page(f"{error.status_code}", str(error.detail)), error.status_code)
+
+    @app.exception_handler(DatabaseDown)
+    async def _database_down(request: Request, error: DatabaseDown) -> HTMLResponse:
+        return HTMLResponse(pages.message_page("503", "The database does not answer; try again."), 503)
+
+    @app.exception_handler(Exception)
+    async def _bug(request: Request, error: Exception) -> HTMLResponse:
+        # Answered outside of the middleware, so the headers stand here; the error itself is only in the log.
+        return HTMLResponse(pages.message_page("500", "Something went wrong here; the log says what."), 500, HEADERS)
 
     @app.get("/", response_class=HTMLResponse)
     def grid(

@@ -87,13 +87,8 @@ def resolve_views(settings: Settings, name: str, registered: Lookup) -> Weights:
     """The view model of a registered name, a path, a shipped one, or a hub id (fetched where there is a network)."""
     row = registered(name, "views")
     if row is not None:
-        path = Path(row.path)
-        sha256 = content_hash(settings, path)
-        if sha256 != row.sha256:
-            raise CheckpointError(
-                f"The files of the model {name} are not the registered ones: run `meshmill models verify {name}`."
-            )
-        return Weights("views", name, str(path), sha256, row.licence, row.commercial, row.attribution)
+        _check_registered(settings, row)
+        return Weights("views", name, row.path, row.sha256, row.licence, row.commercial, row.attribution)
     places = [Path(name).expanduser(), settings.home_path / "models" / name, SHIPPED / name]
     for path in places:
         if path.is_dir() or (path.is_file() and path.suffix in WEIGHT_SUFFIXES):
@@ -108,6 +103,15 @@ def resolve_views(settings: Settings, name: str, registered: Lookup) -> Weights:
     )
 
 
+def _check_registered(settings: Settings, row: CheckpointRow) -> None:
+    """Raises :class:`CheckpointError` where a registered model has lost its files, or has got others."""
+    path = Path(row.path)
+    if not path.exists() or content_hash(settings, path) != row.sha256:
+        raise CheckpointError(
+            f"The files of the model {row.name} are not the registered ones: run `meshmill models verify {row.name}`."
+        )
+
+
 def remember(engine: Engine, models: Iterable[Weights]) -> None:
     """Register what came from the hub: the same commit is used from now on, and nobody is asked again."""
     for weights in models:
@@ -120,6 +124,7 @@ def resolve_segmenter(settings: Settings, name: str, registered: Lookup) -> Weig
     """The segmentation model of a name or path; rembg's models must already be on the machine."""
     row = registered(name, "segmenter")
     if row is not None:
+        _check_registered(settings, row)
         return Weights("segmenter", name, row.path, row.sha256, row.licence, row.commercial, row.attribution)
     from core.segment.segmenters import SEGMENTERS, STARTER, downloaded_model
 

@@ -12,7 +12,7 @@ import fake_stages
 import pytest
 from PIL import Image
 
-from core.errors import PolicyViolation
+from core.errors import CheckpointError, PolicyViolation
 from core.recipes import load_recipe
 from db import assets
 from db.checkpoints import CheckpointRow, add_checkpoint, assets_touched, find_checkpoint
@@ -93,6 +93,21 @@ def test_registered_models_count_as_they_were_registered(
     else:
         with pytest.raises(PolicyViolation, match=clause):
             resolve_models(house.settings, recipe, registered_in(house.engine))
+
+
+@pytest.mark.parametrize("kind", ["views", "segmenter"])
+def test_registered_weights_whose_bytes_changed_are_refused(house: House, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "mine.onnx" if kind == "segmenter" else tmp_path / "ours"
+    file = path if kind == "segmenter" else path / "config.json"
+    file.write_text("registered")
+    sha256 = content_hash(house.settings, path)
+    add_checkpoint(house.engine, CheckpointRow("mine", kind, sha256, str(path), None, "MIT", True, None))
+    field = {"views": "views.checkpoint", "segmenter": "segment.model"}[kind]
+    recipe = load_recipe("starter", [f"views.checkpoint={tmp_path}/stable_zero123", f"{field}=mine"])
+    resolve_models(house.settings, recipe, registered_in(house.engine))
+    file.write_text("something else")
+    with pytest.raises(CheckpointError, match="mine are not the registered ones"):
+        resolve_models(house.settings, recipe, registered_in(house.engine))
 
 
 def test_a_photo_that_forbids_it_is_quarantined_before_compute_and_the_others_are_built(
