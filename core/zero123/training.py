@@ -48,6 +48,8 @@ class TrainConfig(Parameters):
     projection_factor: float = 10.0
     """The projection's learning rate over the others' (the paper)."""
     warmup: int = 100
+    decay_share: float = 0.0
+    """The learning rate falls to zero over this last share of ``steps``; 0 holds it, as the paper."""
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema_decay: float = 0.999
@@ -266,7 +268,7 @@ def train_step(
         total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_([p for _, p in named_parameters(parts)], config.clip_norm)
     for group in state.optimizer.param_groups:
-        group["lr"] = config.learning_rate * group["factor"] * min(1.0, (state.step + 1) / max(1, config.warmup))
+        group["lr"] = group["factor"] * learning_rate(config, state.step)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     update_ema(state.ema, parts, config.ema_decay, state.step)
@@ -274,6 +276,12 @@ def train_step(
     state.samples += config.batch
     state.history.append((state.step, total))
     return total
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, constant, and a linear fall over the last ``decay_share`` of the steps."""
+    left = (config.steps - step) / (config.decay_share * config.steps) if config.decay_share else 1.0
+    return config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup), left)
 
 
 def autocast(model: Zero123, bf16: bool) -> AbstractContextManager[Any]:
