@@ -47,7 +47,9 @@ def test_every_documented_command_and_option_exists(page: str, words: list[str])
         names = rest[0].split("|")
         assert set(names) <= set(children)
         command, rest = children[names[0]], rest[1:]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
+        "--help"
+    }
     assert {word.strip("[]").split("=")[0] for word in rest if word.strip("[]").startswith("-")} <= known
 
 
