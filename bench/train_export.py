@@ -60,7 +60,7 @@ def main() -> None:
             metrics[label] = evaluate(model, cases, steps=steps, guidance=options.guidance)
             print(label, json.dumps(metrics[label]), flush=True)
     cases = sets["procedural"]
-    images = predict(model, cases, steps=options.steps[-1], guidance=options.guidance)
+    images = predict(model, cases, steps=options.steps[0], guidance=options.guidance)
     contact_sheet(cases, images, options.pictures / "starter-sheet.png", objects=12, columns=options.views)
     (options.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
 

@@ -38,7 +38,9 @@ class TrainViewsConfig(Parameters):
     shards: int = 16
     autoencoder: AutoencoderTrainConfig = AutoencoderTrainConfig()
     lift: LiftTrainConfig = LiftTrainConfig()
-    unet: TrainConfig = TrainConfig(targets=4, optimizer="muon", learning_rate=8e-4, projection_factor=2.0)
+    unet: TrainConfig = TrainConfig(
+        targets=4, optimizer="muon", learning_rate=8e-4, projection_factor=2.0, steps=20_000, decay_share=0.3
+    )
     base: str | None = None
     """Fine-tune these weights (Zero-1-to-3 or image-variations Stable Diffusion) instead of training the starter."""
     device: str = "cpu"
