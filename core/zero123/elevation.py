@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import radians, tan
+from math import erf, radians, sqrt, tan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +55,15 @@ class ElevationEstimate:
     candidates: tuple[float, ...]
     coverage: tuple[float, ...]
     """How much of the silhouettes the carved solid fills, per candidate, 0 to 1."""
+
+
+def assumed_elevation(prior: float) -> ElevationEstimate:
+    """What is known without looking: product photos are taken from about ``prior`` degrees, give or take.
+
+    For models with a lift, which are told the elevation: their views agree on whatever they were told, so that
+    :func:`estimate_elevation` gave 18.0 degrees of error where the prior alone has 18.6 (procedural objects).
+    """
+    return ElevationEstimate(prior, erf(10 / PRIOR_SPREAD / sqrt(2)), (), ())
 
 
 def estimate_elevation(

@@ -126,7 +126,7 @@ def make_view_set(
 ) -> ViewSet:
     """The views stage: find the photo's elevation, then synthesize every ring camera.
 
-    ``info`` says where the elevation came from (``given`` or ``estimated``), how sure it is, and which weights made it.
+    ``info`` says where the elevation came from (``given``, ``estimated``, ``assumed``), how sure it is, and which weights made it.
     """
     elevation, found = photo_elevation(model, cutout, params, seed, progress)
     cameras = ring_cameras(params)
@@ -153,11 +153,18 @@ def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
 def photo_elevation(
     model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = silent
 ) -> tuple[float, dict[str, Any]]:
-    """The photo's elevation in degrees and how it was found."""
+    """The photo's elevation in degrees and how it was found: ``given``, ``estimated``, or ``assumed`` (with a lift)."""
     if params.elevation is not None:
         return params.elevation, {"source": "given", "degrees": params.elevation, "confidence": 1.0}
-    from core.zero123.elevation import estimate_elevation
+    from core.zero123.elevation import assumed_elevation, estimate_elevation
 
+    if model.lift is not None:
+        assumed = assumed_elevation(params.elevation_prior)
+        return assumed.degrees, {
+            "source": "assumed",
+            "degrees": assumed.degrees,
+            "confidence": round(assumed.confidence, 3),
+        }
     estimate = estimate_elevation(model, cutout, params, seed, progress)
     degrees = round(estimate.degrees, 3)
     return degrees, {"source": "estimated", "degrees": degrees, "confidence": round(estimate.confidence, 3)}

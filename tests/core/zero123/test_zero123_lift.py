@@ -198,3 +198,18 @@ def test_muon_makes_updates_orthogonal_and_finds_a_minimum() -> None:
         (weight - goal).square().sum().backward()
         optimizer.step()
     assert float((weight - goal).abs().max()) < 0.02
+
+
+def test_with_a_lift_an_unknown_elevation_is_assumed_not_estimated() -> None:
+    """Its views agree on whatever elevation it was told, so that asking them would only return the assumption."""
+    from core.artifacts import Cutout
+    from core.zero123 import build_model
+    from core.zero123.params import ViewsParams
+    from core.zero123.views import photo_elevation
+
+    cutout = Cutout(np.zeros((32, 32, 4), np.uint8), (0.0, 0.0, 32.0, 32.0), "alpha")
+    model = build_model(lifted_config())
+    degrees, found = photo_elevation(model, cutout, ViewsParams(elevation_prior=15.0), seed=0)
+    assert (degrees, found["source"]) == (15.0, "assumed")
+    assert found["confidence"] < 0.35
+    assert photo_elevation(model, cutout, ViewsParams(elevation=33.0), seed=0)[0] == 33.0
