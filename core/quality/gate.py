@@ -46,6 +46,7 @@ EVIDENCE = (
     Check("sharpness", 0.1, 0.8, "The texture is blurred: only {value:.0%} of the photo's detail is left."),
     Check("seams", 0.08, 0.01, "Seams show in the texture (colours jump by {value:.0%})."),
     Check("unseen_texture", 0.5, 0.05, "{value:.0%} of the texture was seen in no view and is made up."),
+    Check("parts", 4, 1, "The mesh falls into {value:.0f} parts."),
     Check("handles", 8, 0, "The mesh has {value:.0f} tunnels."),
     Check("compactness", 0.15, 0.8, "The product has thin parts, which seldom come out whole."),
     Check("photo_contrast", 0.4, 0.1, "The product's contrasts are strong: every misplaced edge shows."),

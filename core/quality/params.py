@@ -9,25 +9,26 @@ from pydantic import Field, field_validator
 from core.parameters import Parameters
 
 WEIGHTS = {
-    "input_mask_iou": 0.0228,
-    "input_psnr": 0.0257,
-    "views_mask_iou": 0.0532,
-    "worst_view_mask_iou": 0.0509,
-    "views_psnr": 0.0789,
-    "views_detail": 0.0246,
-    "views_contrast": 0.0301,
-    "views_palette": 0.0915,
-    "views_firmness": 0.0566,
-    "sides_detail": 0.063,
-    "sharpness": 0.0774,
-    "seams": 0.0764,
-    "unseen_texture": 0.0861,
-    "handles": 0.0829,
-    "compactness": 0.0013,
-    "photo_contrast": 0.0382,
-    "cutout_confidence": 0.0437,
-    "elevation_confidence": 0.0437,
-    "seed_agreement": 0.0526,
+    "input_mask_iou": 0.0721,
+    "input_psnr": 0.1014,
+    "views_mask_iou": 0.0474,
+    "worst_view_mask_iou": 0.0437,
+    "views_psnr": 0.1368,
+    "views_detail": 0.0663,
+    "views_contrast": 0.0,
+    "views_palette": 0.0745,
+    "views_firmness": 0.0525,
+    "sides_detail": 0.0409,
+    "sharpness": 0.0,
+    "seams": 0.0679,
+    "unseen_texture": 0.0691,
+    "parts": 0.0711,
+    "handles": 0.0,
+    "compactness": 0.0098,
+    "photo_contrast": 0.0964,
+    "cutout_confidence": 0.0,
+    "elevation_confidence": 0.0,
+    "seed_agreement": 0.05,
 }
 """Fitted by ``python bench/gate.py fit`` on procedural assets of every quality; `docs/evaluation.md` says how well."""
 
@@ -35,7 +36,7 @@ WEIGHTS = {
 class QualityParams(Parameters):
     """GLB to verdict."""
 
-    finished: float = Field(0.5, ge=0, le=1, description="Score from which an asset is published")
+    finished: float = Field(0.4, ge=0, le=1, description="Score from which an asset is published")
     review: float = Field(0.25, ge=0, le=1, description="Score from which a person is asked; below it the asset failed")
     named: float = Field(
         0.4, ge=0, le=1, description="A check below this becomes a named reason beside the score (0 bad, 1 good)"
@@ -45,7 +46,7 @@ class QualityParams(Parameters):
     )
     low: float = Field(0.0, ge=0, le=1, description="Score of an asset that fails every check")
     high: float = Field(
-        0.5789, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
+        0.6471, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
     )
 
     @field_validator("weights")
