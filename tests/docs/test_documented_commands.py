@@ -32,7 +32,7 @@ OPERATIONS = REPOSITORY / "docs" / "operations.md"
 
 SMALLEST = ("reconstruct.steps=20", "reconstruct.grid=32", "reconstruct.rays=1024", "reconstruct.score_weight=0",
             "finish.faces=1000", "finish.lods=[]", "finish.texture=128", "finish.small=false", "finish.usdz=false",
-            "finish.turntable=0", "views.elevation=20")  # fmt: skip
+            "finish.turntable=0", "views.elevation=20", "quality.review=0")  # fmt: skip
 """One product in seconds: the same stages, nothing of their quality."""
 
 DOCUMENTED = [(page.name, words) for page in PAGES for words in commands(page) if words[0] == "meshmill"]
@@ -114,7 +114,6 @@ def look_at_the_gallery(words: list[str], folder: Path, sku: str) -> bool:
         server.wait(30)
 
 
-@pytest.mark.slow
 @pytest.mark.server
 def test_the_commands_of_a_worker_host_run(tmp_path: Path, start_server: Any) -> None:
     """Those that end by themselves, against a real Prefect server; `prefect worker start` would not end."""

@@ -63,7 +63,13 @@ class Shop:
     def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
         values = os.environ | self.environment | environment
         pipe = subprocess.PIPE
-        return subprocess.Popen(self.command("--json", *more), env=values, stdout=pipe, stderr=pipe, text=True)
+        command = self.command("--json", *more)
+        # A shell that puts tests into the background makes them ignore SIGINT, and their children inherit that.
+        heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(command, env=values, stdout=pipe, stderr=pipe, text=True)
+        finally:
+            signal.signal(signal.SIGINT, heard)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.home / "meshmill.db") as connection:
