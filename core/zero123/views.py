@@ -126,7 +126,7 @@ def make_view_set(
 ) -> ViewSet:
     """The views stage: find the photo's elevation, then synthesize every ring camera.
 
-    ``info`` says where the elevation came from (``given``, ``estimated``, ``assumed``), how sure it is, and the weights.
+    ``info`` says where the elevation came from (``given``, ``estimated``, ``assumed``), how sure it is, the weights.
     """
     elevation, found = photo_elevation(model, cutout, params, seed, progress)
     cameras = ring_cameras(params)
