@@ -107,7 +107,6 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.slow
 def test_the_full_size_isnet_runs_through_dis_custom(shared_dir: Path) -> None:
     from PIL import Image
 
