@@ -121,7 +121,7 @@ def prepare(database: str) -> tuple[Any, Any, Any, Path]:
 
     from core.recipes import load_recipe
     from tasks.house import open_house
-    from tasks.models import registered_in, resolve_models
+    from tasks.models import models_of
     from tasks.settings import Settings
 
     home = Path(tempfile.mkdtemp(prefix="meshmill-bench-"))
@@ -131,7 +131,7 @@ def prepare(database: str) -> tuple[Any, Any, Any, Path]:
     (home / "photos").mkdir()
     house = open_house(Settings(home=home / "home", database_url=database), compute=compute)
     recipe = load_recipe("starter", [f"views.checkpoint={home}/views", f"segment.model={home}/s.onnx"])
-    return house, recipe, resolve_models(house.settings, recipe, registered_in(house.engine)), home
+    return house, recipe, models_of(house, recipe), home
 
 
 def fill(engine: Any, count: int) -> int:

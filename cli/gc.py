@@ -20,17 +20,20 @@ def gc(
     older_than: Annotated[float, typer.Option("--older-than", min=0, help="Hours since the object was stored.")] = 24,
     json: Json = False,
 ) -> None:
-    """Find, and with --delete remove, stored objects that nothing refers to."""
+    """Find, and with --delete remove, stored objects that nothing refers to and files left half-written."""
     with sentences():
         from tasks.collect import collect
 
         house = open_house_for_people()
         found = collect(house, delete=delete, superseded=superseded, older_than=older_than * 3600)
         house.close()
-        total = sum(entry.bytes for entry in found.orphans)
+        total = sum(entry.bytes for entry in (*found.orphans, *found.leftovers))
         if json:
             keys = [entry.key for entry in found.orphans]
-            put_json({"orphans": keys, "bytes": total, "kept": found.kept, "deleted": found.deleted})
+            left = [entry.key for entry in found.leftovers]
+            document = {"orphans": keys, "leftovers": left, "bytes": total, "kept": found.kept}
+            put_json(document | {"deleted": found.deleted})
             return
         did = "removed" if delete else "found (nothing removed; --delete does)"
-        typer.echo(f"{len(found.orphans)} objects of {total:,} bytes {did}; {found.kept} kept")
+        counts = f"{len(found.orphans)} objects and {len(found.leftovers)} half-written files of {total:,} bytes"
+        typer.echo(f"{counts} {did}; {found.kept} objects kept")

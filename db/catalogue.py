@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
@@ -13,6 +14,10 @@ from db.tables import Catalogue, Photo, Product
 
 PAGE = 1000
 """Rows a transaction: long enough to be fast, short enough to let others write."""
+
+
+Patience = Callable[[Callable[[], Any]], Any]
+"""Calls a transaction, again while the database is being restarted."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +80,36 @@ def sync_products(
     read_size: Callable[[FoundPhoto], tuple[int, int] | None] = lambda _: None,
     *,
     complete: bool = True,
+    patience: Patience = lambda transaction: transaction(),
 ) -> Changes:
     """Bring products and photos in line with the source.
 
     ``read_hash`` gives a photo's sha256, or None while it is still being written; it is asked only where the
     fingerprint moved. ``read_size`` gives its width and height, None where its header does not tell; asked right after.
     A product with a photo that is still being written waits whole, as it stood before. ``complete`` False (a limited
-    listing) removes nothing.
+    listing) removes nothing. Where a connection breaks after the commit, ``patience`` asks again, and what was new then
+    counts as unchanged.
     """
     changes = Changes()
     seen: set[str] = set()
     for page in _pages(found):
         seen.update(product.sku for product in page)
-        _sync_page(engine, catalogue_id, page, read_hash, read_size, changes)
+        _sync_page(engine, catalogue_id, page, read_hash, read_size, changes, patience)
     if complete:
-        with writing(engine) as session:
-            known = session.execute(
-                select(Product.id, Product.sku).where(Product.catalogue_id == catalogue_id, ~Product.removed)
-            ).all()
-            gone = [(id_, sku) for id_, sku in known if sku not in seen]
-            for start in range(0, len(gone), PAGE):
-                ids = [id_ for id_, _ in gone[start : start + PAGE]]
-                session.execute(update(Product).where(Product.id.in_(ids)).values(removed=True))
-            changes.removed = [sku for _, sku in gone]
+        changes.removed = patience(lambda: _remove_others(engine, catalogue_id, seen))
     return changes
+
+
+def _remove_others(engine: Engine, catalogue_id: int, seen: set[str]) -> list[str]:
+    with writing(engine) as session:
+        known = session.execute(
+            select(Product.id, Product.sku).where(Product.catalogue_id == catalogue_id, ~Product.removed)
+        ).all()
+        gone = [(id_, sku) for id_, sku in known if sku not in seen]
+        for start in range(0, len(gone), PAGE):
+            ids = [id_ for id_, _ in gone[start : start + PAGE]]
+            session.execute(update(Product).where(Product.id.in_(ids)).values(removed=True))
+    return [sku for _, sku in gone]
 
 
 @dataclass
@@ -134,9 +145,9 @@ def _sync_page(
     read_hash: Callable[[FoundPhoto], str | None],
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
     changes: Changes,
+    patience: Patience,
 ) -> None:
-    with reading(engine) as session:
-        known = _load(session, catalogue_id, page)
+    known = patience(lambda: _look(engine, catalogue_id, page))
     # Files are read outside any transaction: hashing gigabytes must not hold the database.
     read: dict[tuple[str, str], _Read] = {}
     ready = []
@@ -150,11 +161,31 @@ def _sync_page(
         for photo, sha256 in zip(moved, hashes, strict=True):
             width, height = read_size(photo) or (None, None)
             read[product.sku, photo.source_uri] = _Read(str(sha256), width, height)
+    found = patience(lambda: _write(engine, catalogue_id, page, ready, read))
+    changes.new += found.new
+    changes.changed += found.changed
+    changes.unchanged += found.unchanged
+
+
+def _look(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
+    with reading(engine) as session:
+        return _load(session, catalogue_id, page)
+
+
+def _write(
+    engine: Engine,
+    catalogue_id: int,
+    page: Sequence[FoundProduct],
+    ready: Sequence[FoundProduct],
+    read: dict[tuple[str, str], _Read],
+) -> Changes:
+    changes = Changes()
     with writing(engine) as session:
         take_turns(session, f"catalogue {catalogue_id}")
         known = _load(session, catalogue_id, page)  # another run may have taken the same folder in meanwhile
         ids = _write_products(session, catalogue_id, ready, known)
         _write_photos(session, ready, ids, known, read, changes)
+    return changes
 
 
 def _load(session: Session, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, Engine, String, any_, bindparam, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Engine, String, any_, cast, func, or_, select, text, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -38,8 +37,7 @@ CANDIDATE: tuple[Any, ...] = (
 """The columns of :class:`Candidate`, in its order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A product with the photo to build it from."""
 
     product_id: int
@@ -55,8 +53,7 @@ class Candidate:
     photo_attribution: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The asset that a candidate should have."""
 
     candidate: Candidate
@@ -68,25 +65,17 @@ Redo = Callable[[str, str | None], bool]
 """Whether a settled asset of this status and error class is to be built again."""
 
 
-def candidates(engine: Engine, catalogue_id: int, limit: int | None = None) -> Iterator[list[Candidate]]:
-    """Pages of present products with their chosen photo, by SKU."""
-    after, left = "", limit
-    while left is None or left > 0:
-        page = PAGE if left is None else min(PAGE, left)
-        query = (
-            select(*CANDIDATE)
-            .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
-            .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku > after)
-            .order_by(Product.sku)
-            .limit(page)
-        )
-        with reading(engine) as session:
-            rows = [Candidate(*tuple[Any, ...](row)) for row in session.execute(query)]
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].sku
-        left = None if left is None else left - len(rows)
+def candidates(engine: Engine, catalogue_id: int, after: str = "", limit: int = PAGE) -> list[Candidate]:
+    """A page of present products with their chosen photo, by SKU, those behind ``after``."""
+    query = (
+        select(*CANDIDATE)
+        .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
+        .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku > after)
+        .order_by(Product.sku)
+        .limit(limit)
+    )
+    with reading(engine) as session:
+        return [Candidate._make(row) for row in session.execute(query)]
 
 
 def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[str, Any]) -> None:
@@ -110,14 +99,12 @@ def plan_page(
         if engine.dialect.name == "postgresql":
             # A page lost in a crash is planned again; whatever is built on it is committed after it, and flushes it.
             session.execute(text("SET LOCAL synchronous_commit = off"))
-        columns = (Asset.id, Asset.status, Asset.error_class, Asset.photo_id)
-        found = session.execute(
-            select(*columns).where(_among(session, Asset.id, String, [w.asset_id for w in page]))
-        ).all()
-        known = {id_: (status, error_class, photo_id) for id_, status, error_class, photo_id in found}
+        found = _assets_of(session, page)
+        known = {id_: (status, error_class, photo_id) for id_, _, status, error_class, photo_id in found}
         new = [wanted for wanted in page if wanted.asset_id not in known]
         again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id][:2], redo)]
         if new:
+            _set_aside(session, new, found)
             _insert(session, new, recipe_hash, run_id, model)
         if again:
             moved = [{"id": w.asset_id, "photo_id": w.candidate.photo_id} for w in again]
@@ -130,18 +117,37 @@ def plan_page(
     return [(wanted.asset_id, wanted.asset_id in build) for wanted in page]
 
 
+def _assets_of(session: Session, page: Sequence[Wanted]) -> list[tuple[str, int, str, str | None, int]]:
+    """``(id, product, status, error class, photo)`` of what the page's products have that is wanted or counts still.
+
+    One look by product costs less than one by id: a page's products stand side by side in the index, ids are hashes.
+    """
+    columns = (Asset.id, Asset.product_id, Asset.status, Asset.error_class, Asset.photo_id)
+    of_products = _among(session, Asset.product_id, BigInteger, [w.candidate.product_id for w in page])
+    wanted = _among(session, Asset.id, String, [w.asset_id for w in page])
+    query = select(*columns).where(of_products, or_(Asset.status != "superseded", wanted))
+    return [tuple(row) for row in session.execute(query).tuples()]
+
+
 def _is_open(state: tuple[str, str | None], redo: Redo) -> bool:
     status, error_class = state
     return status not in SETTLED or redo(status, error_class)
 
 
+def _set_aside(session: Session, new: Sequence[Wanted], found: Sequence[tuple[str, int, str, str | None, int]]) -> None:
+    """Supersede what the products of new assets still had waiting or failed from other plans."""
+    products = {wanted.candidate.product_id for wanted in new}
+    stale = [id_ for id_, product_id, status, *_ in found if product_id in products and status in STALE]
+    if stale:
+        session.execute(
+            update(Asset)
+            .where(Asset.id.in_(stale), Asset.status.in_(STALE))
+            .values(status="superseded")
+            .execution_options(synchronize_session=False)
+        )
+
+
 def _insert(session: Session, new: Sequence[Wanted], recipe_hash: str, run_id: str | None, model: str) -> None:
-    """Queue new assets, and set aside what their products still had waiting or failed from other plans."""
-    products = [wanted.candidate.product_id for wanted in new]
-    stale = (_among(session, Asset.product_id, BigInteger, products), Asset.status.in_(STALE))
-    session.execute(
-        update(Asset).where(*stale).values(status="superseded").execution_options(synchronize_session=False)
-    )
     common: dict[str, Any] = {
         "recipe_hash": recipe_hash,
         "run_id": run_id,
@@ -153,19 +159,25 @@ def _insert(session: Session, new: Sequence[Wanted], recipe_hash: str, run_id: s
         (w.asset_id, w.candidate.product_id, w.candidate.photo_id, w.plan_key, _licence(w.candidate)) for w in new
     ]
     if session.get_bind().dialect.name == "postgresql":
-        # A row a statement costs several times as much as arrays that the server takes apart.
-        values = common | dict(zip(_OWN, map(list, zip(*own, strict=True)), strict=True))
-        session.execute(_INSERT_ARRAYS, values)
+        # A row a statement costs several times as much as columns that the server takes apart.
+        *columns, licences = zip(*own, strict=True)
+        values = common | {name: _joined(column) for name, column in zip(_OWN, columns, strict=False)}
+        session.execute(_INSERT_COLUMNS, values | {"licence": list(licences)})
     else:
         rows = [common | dict(zip(_OWN, row, strict=True)) for row in own]
         session.execute(sqlite.insert(Asset).on_conflict_do_nothing(), rows)
 
 
 def _among(session: Session, column: Any, kind: Any, values: Sequence[Any]) -> Any:
-    """``column IN values``; for PostgreSQL as one array, because a thousand parameters take longer than the answer."""
+    """``column IN values``; for PostgreSQL as one string: a thousand parameters take longer than the answer."""
     if session.get_bind().dialect.name == "postgresql":
-        return column == any_(bindparam(None, list(values), ARRAY(kind)))
+        return column == any_(cast(func.string_to_array(_joined(values), ","), ARRAY(kind)))
     return column.in_(values)
+
+
+def _joined(column: Sequence[Any]) -> str:
+    """Numbers and hexadecimal ids as one parameter: the driver looks at each element of an array, and takes longer."""
+    return ",".join(map(str, column))
 
 
 def _licence(candidate: Candidate) -> str | None:
@@ -176,9 +188,10 @@ _OWN = ("id", "product_id", "photo_id", "plan_key", "licence")
 """Columns in which new assets of a page differ."""
 
 # Two planners of one catalogue agree on ids, so the second one's row is the first one's: no conflict to speak of.
-_INSERT_ARRAYS = text(
+_INSERT_COLUMNS = text(
     "INSERT INTO asset (id, product_id, photo_id, plan_key, licence, recipe_hash, run_id, model, status, created_at) "
     "SELECT own.*, :recipe_hash, :run_id, :model, :status, :created_at FROM unnest("
-    "CAST(:id AS text[]), CAST(:product_id AS bigint[]), CAST(:photo_id AS bigint[]), "
-    "CAST(:plan_key AS text[]), CAST(:licence AS text[])) AS own ON CONFLICT DO NOTHING"
+    "string_to_array(:id, ','), CAST(string_to_array(:product_id, ',') AS bigint[]), "
+    "CAST(string_to_array(:photo_id, ',') AS bigint[]), string_to_array(:plan_key, ','), "
+    "CAST(:licence AS text[])) AS own ON CONFLICT DO NOTHING"
 )

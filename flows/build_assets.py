@@ -15,7 +15,7 @@ from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset
 from tasks.failures import TRANSIENT
 from tasks.house import CPU_STAGES, HOUSE, House, open_house
 from tasks.keys import STAGES
-from tasks.models import Weights, registered_in, resolve_models
+from tasks.models import Weights, models_of
 from tasks.stage_task import run_as_task
 
 MODEL_STAGES = tuple(stage for stage in STAGES if stage not in CPU_STAGES)
@@ -28,7 +28,7 @@ def build_assets(asset_ids: list[str], force: bool = False) -> dict[str, str]:
     house = HOUSE.get(None)
     if house is not None:
         return build_shard(house, asset_ids, force)
-    house = open_house()
+    house = open_house(patient=True)
     token = HOUSE.set(house)
     try:
         with told(house):
@@ -73,7 +73,7 @@ def _models(house: House, asset_id: str) -> dict[str, Weights]:
     from core.recipes import Recipe
 
     recipe = Recipe.model_validate(house.ask(assets.job, asset_id).parameters)
-    return house.ask(lambda engine: resolve_models(house.settings, recipe, registered_in(engine)))
+    return models_of(house, recipe)
 
 
 def _finish(house: House, state: Progressing, lane: int) -> str:

@@ -11,7 +11,7 @@ from core.recipes import Recipe
 from db.runs import unsettled
 from flows.build_assets import build_assets
 from tasks.house import HOUSE, House
-from tasks.models import registered_in, resolve_models
+from tasks.models import models_of
 from tasks.plan import Plan, plan_pages
 
 AT_ONCE = 32
@@ -36,7 +36,7 @@ def build_catalogue(
     Licences and weights are checked before anything is queued.
     """
     house = HOUSE.get()
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
+    models = models_of(house, recipe)
     counts = {"planned": 0, "reused": 0}
     pages = plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
     shards = _shards(_counted(pages, counts), shard_size)

@@ -36,7 +36,7 @@ def ingest(
     """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home."""
     started = time.monotonic()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    house = open_house()
+    house = open_house(patient=True)
     token = HOUSE.set(house)
     try:
         with told(house) as tell:
@@ -49,7 +49,7 @@ def ingest(
             house.ask(runs.end_run, run_id, document)
             summary = write_summary(house.settings, document)
             create_markdown_artifact(markdown_summary(document), key="nightly-summary", description=f"Run {run_id}")
-            sheet = write_sheet(house, gallery.of_run(house.engine, run_id, MOST), summary.with_suffix(".png"))
+            sheet = write_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
             if sheet is not None:
                 create_link_artifact(Path(sheet).as_uri(), "contact sheet, worst first", key="nightly-contact-sheet")
             tell("run.ended", document)

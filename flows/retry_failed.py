@@ -21,11 +21,11 @@ def retry_failed(
     skus: Annotated[list[str] | None, Field(description="Only these products")] = None,
 ) -> dict[str, str]:
     """Asset id to its new status."""
-    house = HOUSE.get(None) or open_house()
+    house = HOUSE.get(None) or open_house(patient=True)
     token = HOUSE.set(house)
     try:
         with told(house):
-            return build_assets(requeue(house.engine, [status], skus or []))
+            return build_assets(house.ask(requeue, [status], skus or []))
     finally:
         HOUSE.reset(token)
         house.close()

@@ -21,7 +21,7 @@ from tasks.build import build_ahead
 from tasks.house import HOUSE, House
 from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
-from tasks.models import Weights, registered_in, resolve_models
+from tasks.models import Weights, models_of
 from tasks.plan import begin_run, plan_catalogue
 from tasks.worker import StageCall
 
@@ -41,7 +41,7 @@ def run_folder(
     """
     started = time.monotonic()
     catalogue_id, changes = ingest_source(house, photos)
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
+    models = models_of(house, recipe)
     run_id = begin_run(house, catalogue_id, recipe)
     plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
     with told(house) as tell:
@@ -70,7 +70,7 @@ def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
     with told(house):
         for ids in by_recipe.values():
             recipe = Recipe.model_validate(house.ask(assets.job, ids[0]).parameters)
-            _build(house, ids, resolve_models(house.settings, recipe, registered_in(house.engine)), False)
+            _build(house, ids, models_of(house, recipe), False)
     rows = house.ask(assets.list_assets, ids=asset_ids)
     return summary(run_id, rows, (), time.monotonic() - started, None)
 

@@ -46,7 +46,7 @@ def write_sheet(house: House, assets_of_run: Sequence[Mapping[str, Any]], path: 
 
 
 def _picture(house: House, asset_id: str, kind: str) -> Image.Image | None:
-    stored = assets.artifact(house.engine, asset_id, kind)
+    stored = house.ask(assets.artifact, asset_id, kind)
     if stored is None:
         return None
     image = Image.open(io.BytesIO(read_bytes(house.store, stored["key"], stored["sha256"]))).convert("RGBA")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -69,10 +69,18 @@ class FolderStore:
             names[:] = sorted(name for name in names if name != TEMPORARY)
             for name in sorted(files):
                 path = Path(folder) / name
-                key = path.relative_to(self.root).as_posix()
-                if key.startswith(prefix):
-                    stat = path.stat()
-                    yield Entry(key, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}", stat.st_mtime)
+                if path.relative_to(self.root).as_posix().startswith(prefix):
+                    yield self._entry(path)
+
+    def unfinished(self) -> Iterator[Entry]:
+        for path in sorted((self.root / TEMPORARY).glob("*")):
+            with suppress(FileNotFoundError):  # finished just now
+                yield self._entry(path)
+
+    def _entry(self, path: Path) -> Entry:
+        stat = path.stat()
+        key = path.relative_to(self.root).as_posix()
+        return Entry(key, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}", stat.st_mtime)
 
     def uri(self, key: str) -> str:
         return "file://" + quote(str(self._path(key)))

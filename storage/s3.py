@@ -91,6 +91,9 @@ class S3Store:
                         item.object_name.removeprefix(start), item.size or 0, (item.etag or "").strip('"'), modified
                     )
 
+    def unfinished(self) -> Iterator[Entry]:
+        return iter(())  # the client cannot list them: the bucket's lifecycle rule ends them
+
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self._name(key)}"
 

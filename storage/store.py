@@ -56,6 +56,10 @@ class Store(Protocol):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every object below a prefix, in no promised order."""
 
+    def unfinished(self) -> Iterator[Entry]:
+        """Uploads that were never finished, under keys that :meth:`delete` takes; an S3 server keeps its own to
+        itself."""
+
     def uri(self, key: str) -> str:
         """Where other programs find the object."""
 

@@ -1,9 +1,11 @@
-"""Garbage: objects that no row refers to, left by workers that died between storing and recording, and, when asked,
-what only superseded assets were made of."""
+"""Garbage: objects that no row refers to, left by workers that died between storing and recording; uploads and
+checkpoints that were left half done; and, when asked, what only superseded assets were made of."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +17,9 @@ PAGE = 1000
 YOUNG_SECONDS = 24 * 3600
 """Younger objects are left alone: a worker stores first and records afterwards."""
 
+WRITTEN_SECONDS = 3600
+"""Uploads and checkpoints that somebody touched within the last hour may still be written, whatever was asked."""
+
 
 @dataclass(frozen=True)
 class Garbage:
@@ -24,6 +29,9 @@ class Garbage:
     kept: int
     """Objects that something refers to, or that are too young to tell."""
     deleted: bool
+    leftovers: tuple[Entry, ...] = ()
+    """Uploads to a store folder that were never finished, and this host's checkpoints of stages that nobody took up
+    again, under the home."""
 
 
 def collect(
@@ -56,8 +64,22 @@ def collect(
         if len(page) == PAGE:
             sift()
     sift()
+    old = min(limit, time.time() - WRITTEN_SECONDS)
+    uploads = [entry for entry in house.store.unfinished() if entry.modified < old]
+    checkpoints = [entry for entry in _checkpoints(house) if entry.modified < old]
     if delete:
+        for entry in uploads:
+            house.store.delete(entry.key)
+        for entry in checkpoints:
+            (house.settings.home_path / entry.key).unlink(missing_ok=True)
         for entry in orphans:
             if not referenced(house.engine, [entry.key]):
                 house.store.delete(entry.key)
-    return Garbage(tuple(orphans), kept, delete)
+    return Garbage(tuple(orphans), kept, delete, (*uploads, *checkpoints))
+
+
+def _checkpoints(house: House) -> Iterator[Entry]:
+    for path in sorted(house.scratch.glob("*.checkpoint*")):
+        with suppress(FileNotFoundError):  # its stage ended just now
+            stat = path.stat()
+            yield Entry(f"{house.scratch.name}/{path.name}", stat.st_size, str(stat.st_mtime_ns), stat.st_mtime)

@@ -94,6 +94,10 @@ class House:
         """Something done with the store, done again while the store is down."""
         return patiently(work, self.settings.store_patience, self.stopping, alive)
 
+    def fetch(self, work: Callable[[], T]) -> T:
+        """Something read from an S3 source, which may be another server than the store's."""
+        return patiently(work, self.settings.patience_seconds, self.stopping)
+
     def stop(self) -> None:
         """Interrupted: end the workers at once; threads that wait for them come back with an error."""
         self.stopping.set()
@@ -110,8 +114,17 @@ HOUSE: ContextVar[House] = ContextVar("house")
 """The house that the running flow opened; tasks find it here, because Prefect inspects every parameter."""
 
 
-def open_house(settings: Settings | None = None, compute: Compute = compute, listener: Listener | None = None) -> House:
-    """Open database (bringing its schema up to date) and store. Raises :class:`TransientError`."""
+def open_house(
+    settings: Settings | None = None,
+    compute: Compute = compute,
+    listener: Listener | None = None,
+    *,
+    patient: bool = False,
+) -> House:
+    """Open database (bringing its schema up to date) and store. Raises :class:`TransientError`.
+
+    A night (``patient``) waits for a database that is being restarted; a person is told at once.
+    """
     settings = settings or Settings()
     try:
         settings.home_path.mkdir(parents=True, exist_ok=True)
@@ -121,8 +134,12 @@ def open_house(settings: Settings | None = None, compute: Compute = compute, lis
         ) from error
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     engine = open_engine(settings.database)
-    upgrade(engine)
-    return House(settings, engine, open_store_of(settings), compute, listener or Silent())
+    house = House(settings, engine, open_store_of(settings), compute, listener or Silent())
+    if patient:
+        house.ask(upgrade)
+    else:
+        upgrade(engine)
+    return house
 
 
 def open_store_of(settings: Settings) -> Store:

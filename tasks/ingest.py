@@ -16,8 +16,9 @@ from tasks.sources import file_uri, hash_file, scan_folder, size_of_file
 def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tuple[int, Changes]:
     """The catalogue's id and what changed in it.
 
-    Files that changed within ``settle_seconds`` may still be uploading and wait, and with them their product. Raises
-    :class:`InputError` with a sentence for a source that is not there.
+    Files that changed within ``settle_seconds`` may still be uploading and wait, and with them their product. A
+    database or an S3 server that is being restarted is waited for. Raises :class:`InputError` with a sentence for a
+    source that is not there.
     """
     now = time.time()
     remote = source.startswith("s3://")
@@ -42,5 +43,12 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tup
         else:
             raise InputError(f"There is no folder or manifest {source}.")
         name, uri = path.name or "photos", file_uri(path)
-    catalogue_id = ensure_catalogue(house.engine, name, uri)
-    return catalogue_id, sync_products(house.engine, catalogue_id, products, read_hash, read_size)
+    catalogue_id = house.ask(ensure_catalogue, name, uri)
+    return catalogue_id, sync_products(
+        house.engine,
+        catalogue_id,
+        products,
+        read_hash,
+        read_size,
+        patience=lambda transaction: house.ask(lambda _: transaction()),
+    )

@@ -17,6 +17,7 @@ from core.licences import commercial_objection, find_model
 from core.recipes import Recipe
 from db.checkpoints import CheckpointRow, add_checkpoint, find_checkpoint
 from tasks import hub
+from tasks.house import House
 from tasks.settings import Settings
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
@@ -76,6 +77,11 @@ def resolve_models(settings: Settings, recipe: Recipe, registered: Lookup) -> di
     }
     check_models(recipe, models.values())
     return models
+
+
+def models_of(house: House, recipe: Recipe) -> dict[str, Weights]:
+    """:func:`resolve_models` with what the house's database has registered; a restart of it is waited out."""
+    return house.ask(lambda engine: resolve_models(house.settings, recipe, registered_in(engine)))
 
 
 def registered_in(engine: Engine) -> Lookup:

@@ -90,7 +90,7 @@ def plan_pages(
     Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
     the others.
     """
-    remember(house.engine, models.values())
+    house.ask(remember, models.values())
     key = recipe_hash(recipe)
     hashes = {role: weights.sha256 for role, weights in models.items()}
     house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
@@ -99,7 +99,7 @@ def plan_pages(
         return force or (status == "failed" and may_pass_next_time(error_class))
 
     def wanted() -> Iterator[list[Wanted]]:
-        for page in planning.candidates(house.engine, catalogue_id, limit):
+        for page in _candidates(house, catalogue_id, limit):
             keys = [plan_key(candidate, key, hashes) for candidate in page]
             yield [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
 
@@ -111,6 +111,16 @@ def plan_pages(
             tuple(id_ for id_, must in planned if must),
             tuple(id_ for id_, must in planned if not must),
         )
+
+
+def _candidates(house: House, catalogue_id: int, limit: int | None) -> Iterator[list[Candidate]]:
+    after, left = "", limit
+    while page := house.ask(
+        planning.candidates, catalogue_id, after, planning.PAGE if left is None else min(planning.PAGE, left)
+    ):
+        yield page
+        after = page[-1].sku
+        left = None if left is None else left - len(page)
 
 
 def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:

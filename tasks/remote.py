@@ -42,7 +42,7 @@ def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
     base = f"s3://{urlsplit(uri).netloc}/"
     groups: dict[str, list[FoundPhoto]] = {}
-    for entry in store.list(prefix):
+    for entry in house.fetch(lambda: list(store.list(prefix))):
         inside = PurePosixPath(entry.key.removeprefix(prefix))
         if inside.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS or inside.name.startswith("."):
             continue
@@ -65,15 +65,23 @@ def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
 def hash_object(house: House, photo: FoundPhoto) -> str:
     """sha256 of an object's bytes, streamed. One object is never half uploaded, though its product's others may be."""
     store, key = open_source(house, photo.source_uri)
-    digest = hashlib.sha256()
-    with store.open(key) as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+
+    def read() -> str:
+        digest = hashlib.sha256()
+        with store.open(key) as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    return house.fetch(read)
 
 
 def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
     """Width and height by the object's first bytes, where the header stands in nearly every format."""
     store, key = open_source(house, photo.source_uri)
-    with store.open(key) as stream:
-        return photo_size(io.BytesIO(stream.read(CHUNK)))
+
+    def read() -> bytes:
+        with store.open(key) as stream:
+            return stream.read(CHUNK)
+
+    return photo_size(io.BytesIO(house.fetch(read)))

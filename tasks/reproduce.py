@@ -14,7 +14,7 @@ from tasks.build import INPUTS, MODELS, SEEDED
 from tasks.house import House
 from tasks.keys import STAGES
 from tasks.ladders import step_down
-from tasks.models import registered_in, resolve_models
+from tasks.models import models_of
 from tasks.plan import about_of
 from tasks.worker import StageCall
 
@@ -32,7 +32,7 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
     recipe = Recipe.model_validate(job.parameters)
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
+    models = models_of(house, recipe)
     photo = next(i for i in stages["segment"]["inputs"] if i["role"] == "photo")
     key = f"objects/{photo['sha256'][:2]}/{photo['sha256']}"
     made: dict[str, bytes] = {"photo": read_bytes(house.store, key, photo["sha256"])}

@@ -157,15 +157,19 @@ def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
     """The photo from where it lies, while it is still the one that was planned. Raises :class:`UnreadablePhoto`,
     :class:`TransientError` when it has changed since."""
     key = content_key(sha256, "")
-    size = house.store.size(key)
+    size = house.keep(lambda: house.store.size(key))
     if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
         return SourcePhoto(b"", size)
     if uri.startswith("s3://"):
         from tasks.remote import open_source
 
         remote, name = open_source(house, uri)
-        with remote.open(name) as stream:
-            data = stream.read()
+
+        def read() -> bytes:
+            with remote.open(name) as stream:
+                return stream.read()
+
+        data = house.fetch(read)
     else:
         with open_regular(uri_path(uri)) as stream:
             data = stream.read()

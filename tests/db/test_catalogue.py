@@ -53,21 +53,42 @@ def test_the_first_photo_is_the_one_to_build_from(engine: Any) -> None:
     hashes: dict[str, str | None] = {"file:///front": "F", "file:///back": "B"}
     sync(engine, [product("a", ("front", "1"), ("back", "1"), height_cm=12.5)], hashes)
     catalogue = ensure_catalogue(engine, "shop", "file:///shop")
-    (page,) = candidates(engine, catalogue)
+    page = candidates(engine, catalogue)
     assert [(c.photo_sha256, c.height_cm) for c in page] == [("F", 12.5)]
     sync(engine, [product("a", ("back", "1"), height_cm=12.5)], hashes)
-    (page,) = candidates(engine, catalogue)
+    page = candidates(engine, catalogue)
     assert [c.photo_sha256 for c in page] == ["B"]
 
 
-def test_candidates_come_in_pages_by_sku_up_to_a_limit(engine: Any) -> None:
+def test_candidates_come_in_pages_by_sku(engine: Any) -> None:
     products = [product(f"s{n:04}", (f"s{n:04}", "1")) for n in range(1500)]
     sync(engine, products, {p.photos[0].source_uri: p.sku for p in products})
     catalogue = ensure_catalogue(engine, "shop", "file:///shop")
-    pages = list(candidates(engine, catalogue))
-    assert [len(page) for page in pages] == [1000, 500]
-    assert [c.sku for page in pages for c in page] == [p.sku for p in products]
-    assert sum(len(page) for page in candidates(engine, catalogue, 1200)) == 1200
+    first = candidates(engine, catalogue)
+    second = candidates(engine, catalogue, first[-1].sku)
+    assert (len(first), len(second), candidates(engine, catalogue, second[-1].sku)) == (1000, 500, [])
+    assert [c.sku for c in (*first, *second)] == [p.sku for p in products]
+    assert candidates(engine, catalogue, limit=2) == first[:2]
+
+
+def test_a_transaction_whose_answer_was_lost_may_be_asked_again(engine: Any) -> None:
+    products = [product(f"s{n}", (f"s{n}", "1")) for n in range(3)]
+    catalogue = ensure_catalogue(engine, "shop", "file:///shop")
+    hashed: list[str] = []
+
+    def read(photo: FoundPhoto) -> str:
+        hashed.append(photo.source_uri)
+        return photo.source_uri
+
+    def twice(transaction: Any) -> Any:
+        transaction()
+        return transaction()
+
+    first = sync_products(engine, catalogue, products, read, patience=twice)
+    assert (len(hashed), first.unchanged) == (3, 3), "files are read once whatever happens to the transactions"
+    assert [c.photo_sha256 for c in candidates(engine, catalogue)] == [p.photos[0].source_uri for p in products]
+    gone = sync_products(engine, catalogue, products[:1], read, patience=twice)
+    assert (gone.unchanged, len(candidates(engine, catalogue))) == (1, 1)
 
 
 def test_two_runs_that_take_the_same_folder_in_at_once_make_each_product_once(engine: Any) -> None:
@@ -85,5 +106,5 @@ def test_two_runs_that_take_the_same_folder_in_at_once_make_each_product_once(en
     first = sync_products(engine, catalogue, products, read)
     assert len(late[0].new) == 5
     assert (first.new, first.unchanged) == ([], 5)
-    (page,) = candidates(engine, catalogue)
+    page = candidates(engine, catalogue)
     assert [c.sku for c in page] == [f"s{n}" for n in range(5)]

@@ -26,7 +26,7 @@ def stock(engine: Any, count: int) -> int:
 
 
 def wanted(engine: Any, catalogue: int, tag: str) -> list[Wanted]:
-    (page,) = candidates(engine, catalogue)
+    page = candidates(engine, catalogue)
     return [Wanted(c, f"{tag}-{c.sku}", f"key {tag} {c.sku}") for c in page]
 
 

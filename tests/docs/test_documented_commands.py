@@ -124,13 +124,17 @@ def test_the_commands_of_a_worker_host_run(tmp_path: Path, start_server: Any) ->
     start_server(["env", f"PREFECT_HOME={tmp_path / '.prefect'}", *server], f"{url}/health")
     ran = 0
     for words in commands(OPERATIONS):
-        if words[:2] == ["meshmill", "db"] or words[:2] == ["prefect", "work-pool"] or "deploy" in words:
+        if (
+            words[:2] == ["meshmill", "db"]
+            or words[:2] in (["prefect", "work-pool"], ["prefect", "automation"])
+            or "deploy" in words
+        ):
             done = run(words, tmp_path if words[0] == "meshmill" else REPOSITORY, PREFECT_API_URL=url,
                        PREFECT_HOME=str(tmp_path / ".prefect"), MESHMILL_DIRECTORY=str(REPOSITORY),
                        MESHMILL_HOME=str(tmp_path / "home"))  # fmt: skip
             assert done.returncode == 0, (words, done.stdout, done.stderr)
             ran += 1
-    assert ran >= 4
+    assert ran >= 5
 
 
 def test_the_queries_for_other_teams_answer(tmp_path: Path) -> None:

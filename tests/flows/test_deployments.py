@@ -43,8 +43,8 @@ def refusal(url: str, body: Any) -> str:
 
 
 @pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A server with the pools and all deployments; its address and the environment of its clients."""
+def server(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A Prefect server; its address and the environment of its clients."""
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {
@@ -57,7 +57,7 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     }
     with (tmp_path / "server.log").open("wb") as log:
         command = [PREFECT, "server", "start", "--port", str(port), "--no-ui"]
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         for _ in range(600):
             try:
@@ -66,15 +66,26 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
                 time.sleep(0.5)
             else:
                 break
-        for pool in ("cpu", "gpu"):
-            ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
-        command = [PREFECT, "--no-prompt", "deploy", "--all"]
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
         yield api, environment
     finally:
-        server.terminate()
-        server.wait(60)
+        process.terminate()
+        process.wait(60)
+
+
+def prefect(environment: dict[str, str], *words: str) -> None:
+    command = [PREFECT, "--no-prompt", *words]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def deployed(server: tuple[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
+    """The server with the pools and all deployments."""
+    api, environment = server
+    for pool in ("cpu", "gpu"):
+        ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
+    prefect(environment, "deploy", "--all")
+    return server
 
 
 @pytest.mark.slow
@@ -129,6 +140,42 @@ def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
     finally:
         worker.terminate()
         worker.wait(60)
+
+
+ENDLESS = """
+import time
+from prefect import flow
+
+@flow
+def endless():
+    print("begun", flush=True)
+    time.sleep(3600)
+
+endless()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_the_automation_finds_a_run_whose_host_died(server: tuple[str, dict[str, str]]) -> None:
+    api, environment = server
+    prefect(environment, "automation", "create", "--from-file", "automations.yaml")
+    command, quick = [sys.executable, "-c", ENDLESS], environment | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+    run = subprocess.Popen(command, env=quick, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert run.stdout is not None
+    assert run.stdout.readline() == b"begun\n"
+    time.sleep(40)  # a heartbeat surely went out
+    states = [state["state_type"] for state in ask(f"{api}/flow_runs/filter", {})]
+    run.kill()
+    run.wait()
+    assert states == ["RUNNING"]
+    killed = time.monotonic()
+    while ask(f"{api}/flow_runs/filter", {})[0]["state_type"] == "RUNNING":
+        assert time.monotonic() - killed < 300, "the automation was to mark it"
+        time.sleep(1)
+    (found,) = ask(f"{api}/flow_runs/filter", {})
+    assert (found["state_type"], found["state"]["message"]) == ("CRASHED", "No sign of life for 90 seconds.")
+    print(f"marked as crashed after {time.monotonic() - killed:.0f} s")  # noqa: T201 - for the record
 
 
 def test_every_deployment_has_its_parameters_in_the_operations_page() -> None:

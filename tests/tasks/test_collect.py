@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from typing import Any
 
 import pytest
@@ -44,6 +46,30 @@ def test_orphans_go_and_nothing_else(shop: Shop) -> None:  # noqa: F811
     assert keys(house) == before | {lost}, "a dry run removes nothing"
     assert collect(house, delete=True, older_than=-60).deleted
     assert keys(house) == before
+    assert all_there(house, asset_id)
+
+
+def test_half_written_files_go_once_they_are_nobodys(shop: Shop) -> None:  # noqa: F811
+    house = shop.house()
+    (shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = shop.build(house).build
+    store = shop.folder / "home" / "store" / ".tmp"
+    old = [store / "upload", house.scratch / "k.checkpoint", house.scratch / "k.checkpoint.17.partial"]
+    young = [store / "uploading", house.scratch / "working.checkpoint"]
+    for path in (*old, *young):
+        path.write_bytes(b"half")
+    for path in old:
+        os.utime(path, (0, time.time() - 2 * 3600))
+    assert collect(house).leftovers == (), "a day is waited unless told otherwise"
+    assert len(collect(house, older_than=0).leftovers) == 3
+    assert all(path.exists() for path in old), "a dry run removes nothing"
+    done = collect(house, delete=True, older_than=0)
+    assert [entry.key for entry in done.leftovers] == [
+        ".tmp/upload",
+        "scratch/k.checkpoint",
+        "scratch/k.checkpoint.17.partial",
+    ]
+    assert [path.exists() for path in (*old, *young)] == [False] * 3 + [True] * 2
     assert all_there(house, asset_id)
 
 
