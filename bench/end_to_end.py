@@ -121,7 +121,8 @@ def night(tool: Tool, api: str, options: argparse.Namespace, source: str, folder
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}={json.dumps(value)}")]
     said = tool("deployment", "run", "ingest/nightly", *given, "--watch").strip().splitlines()[-1]
     print(f"\n{source}: {said} {time.monotonic() - started:.0f} s from `deployment run` to the end", flush=True)
-    artifacts = ask(f"{api}/artifacts/filter", {"sort": "CREATED_DESC", "limit": 1})
+    summaries = {"artifacts": {"key": {"any_": ["nightly-summary"]}}, "sort": "CREATED_DESC", "limit": 1}
+    artifacts = ask(f"{api}/artifacts/filter", summaries)
     print(artifacts[0]["data"] if artifacts else "no artifact", flush=True)
     written = set((folder / "home" / "summaries").glob("*.json")) - before
     return json.loads(written.pop().read_text()) if written else {}
