@@ -126,7 +126,7 @@ def _assets_of(session: Session, page: Sequence[Wanted]) -> list[tuple[str, int,
     of_products = _among(session, Asset.product_id, BigInteger, [w.candidate.product_id for w in page])
     wanted = _among(session, Asset.id, String, [w.asset_id for w in page])
     query = select(*columns).where(of_products, or_(Asset.status != "superseded", wanted))
-    return [tuple(row) for row in session.execute(query).tuples()]
+    return list(session.execute(query).tuples())
 
 
 def _is_open(state: tuple[str, str | None], redo: Redo) -> bool:
