@@ -108,7 +108,7 @@ def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> NDArray[np.uin
 
     alpha = large[:, :, 3:]
     layers = torch.cat([large[:, :, :3] * alpha, alpha], 2)
-    centre, extent = _boxes(alpha[:, 0, 0])
+    centre, extent = boxes(alpha[:, 0, 0])
     is_framed = torch.from_numpy(framed).to(large.device)
     zoom = torch.where(is_framed, (FRAME / extent.clamp(min=0.05)).clamp(0.8, 1.8), torch.ones_like(extent))
     plain = _crop(layers.flatten(0, 1), zoom.repeat_interleave(large.shape[1]), centre.new_zeros(1, 2), size)
@@ -122,7 +122,7 @@ def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> NDArray[np.uin
     return (straight * 255).round().to(torch.uint8).cpu().numpy()
 
 
-def _boxes(alpha: Tensor) -> tuple[Tensor, Tensor]:
+def boxes(alpha: Tensor) -> tuple[Tensor, Tensor]:
     """Centre ``(B, 2)`` (x, y in [-1, 1]) and longest side (share of the frame) of masks ``(B, n, n)``."""
     import torch
 

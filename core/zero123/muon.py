@@ -37,9 +37,15 @@ class Muon(torch.optim.Optimizer):
     """Muon for every weight: a vector counts as a matrix of one row, so its momentum is brought to a fixed length."""
 
     def __init__(
-        self, parameters: Iterable[Any], lr: float, weight_decay: float = 0.01, momentum: float = 0.95
+        self,
+        parameters: Iterable[Any],
+        lr: float,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        bf16: bool = False,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        self.dtype = torch.bfloat16 if bf16 else torch.float32
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -51,6 +57,7 @@ class Muon(torch.optim.Optimizer):
                 mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
                 mean.lerp_(weight.grad, 1 - group["momentum"])
                 wanted = weight.grad.lerp(mean, group["momentum"])
-                update = orthogonal(wanted.flatten(1) if wanted.ndim > 1 else wanted[None])
+                matrix = wanted.flatten(1) if wanted.ndim > 1 else wanted[None]
+                update = orthogonal(matrix.to(self.dtype)).to(weight.dtype)
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 weight.add_(update.view_as(weight), alpha=-0.2 * group["lr"] * max(update.shape) ** 0.5)
