@@ -21,10 +21,11 @@ import torch
 
 from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
-from core.zero123.dataset import HELD_OUT_SEED, DataConfig, build_cache, cache_latents, on_device, open_shards
+from core.zero123.dataset import HELD_OUT_SEED, build_cache, cache_latents, on_device, open_shards
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
 from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import build_model, empty_parts
+from core.zero123.shooting import DataConfig
 from core.zero123.starter import large_starter_config, starter_config
 from core.zero123.training import TrainConfig, train_unet, with_averages
 

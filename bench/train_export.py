@@ -18,8 +18,9 @@ import torch
 
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.checkpoints import load_model
-from core.zero123.dataset import DataConfig, open_shards
+from core.zero123.dataset import open_shards
 from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
+from core.zero123.shooting import DataConfig
 from core.zero123.starter import TrainViewsConfig, export, resume_model
 
 

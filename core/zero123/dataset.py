@@ -1,9 +1,6 @@
 """Views to train on: rendered once into memory-mapped shards, drawn as ordered pairs by step number alone.
 
-A shard is a folder of arrays for ``N`` objects with ``V`` views each. View 0 of a *framed* object is what a cutout
-shows: the camera is zoomed until the object's longest side fills 200/256 of the frame, and view 0 is recentred when
-it serves as the condition. All views of an object share that zoom, so that the pose "nothing changed" means "the
-same picture", which is what reconstruction assumes. Cameras: REFERENCE section 2 and the starter's conventions.
+A shard is a folder of arrays for ``N`` objects with ``V`` views each (:mod:`core.zero123.shooting`).
 """
 
 from __future__ import annotations
@@ -18,49 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cameras import Camera
 from core.errors import UnreadablePhoto
-from core.parameters import Parameters
 from core.progress import Progress, silent
+from core.zero123.shooting import DataConfig, Rendered, mesh_shard, procedural_shard
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-FRAME = 200 / 256
-"""Share of the frame that a cutout's longest side fills."""
-
 HELD_OUT_SEED = 1_000_000_000
 """Objects with this seed and above are never trained on."""
-
-
-class DataConfig(Parameters):
-    """What the views are."""
-
-    size: int = 64
-    views: int = 12
-    objects_per_shard: int = 256
-    framed_share: float = 0.7
-    """Objects seen as cutouts are; their view 0 is the condition in ``anchor_share`` of their pairs."""
-    anchor_share: float = 0.9
-    moved_share: float = 0.25
-    """Objects whose cameras differ in radius by up to 0.2."""
-    elevation: tuple[float, float] = (-20.0, 80.0)
-    condition_elevation: tuple[float, float] = (-10.0, 60.0)
-    radius: tuple[float, float] = (1.4, 2.2)
-    render_size: int = 96
-    """Pixels of the renders from which views are framed; one ray each."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    """Cameras of ``N`` objects with ``V`` views, degrees and dataset units; every array ``(N, V)`` float32."""
-
-    azimuth: NDArray[np.float32]
-    elevation: NDArray[np.float32]
-    radius: NDArray[np.float32]
-    framed: NDArray[np.bool_]
-    """``(N,)``: seen as a cutout is."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +39,10 @@ class Shard:
     """``(N,)``."""
     latents: Any
     """``(N, V + 1, 2 C, s, s)`` float16: posterior mean and log variance, unscaled."""
+    solids: Any = None
+    """``(N, R, R, R / 8)`` bits (:mod:`core.zero123.solids`), where the generator knows."""
+    frames: Any = None
+    """``(N, 2)``: zoom of the views, and of view 0 recentred."""
 
 
 @dataclass(frozen=True)
@@ -86,142 +54,6 @@ class Pairs:
     condition: NDArray[np.int64]
     """View that conditions, ``V`` for the recentred one."""
     target: NDArray[np.int64]
-
-
-def draw_cameras(count: int, config: DataConfig, seed: int) -> Shot:
-    """Cameras for ``count`` objects; the same seed draws the same cameras."""
-    rng = np.random.default_rng([seed, 11])
-    shape = (count, config.views)
-    elevation = rng.uniform(*config.elevation, shape)
-    elevation[:, 0] = rng.uniform(*config.condition_elevation, count)
-    radius = np.repeat(rng.uniform(*config.radius, (count, 1)), config.views, 1)
-    moved = rng.random(count) < config.moved_share
-    radius += moved[:, None] * rng.uniform(-0.2, 0.2, shape)
-    framed = rng.random(count) < config.framed_share
-    azimuth = rng.uniform(0, 360, shape)
-    return Shot(azimuth.astype(np.float32), elevation.astype(np.float32), radius.astype(np.float32), framed)
-
-
-def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
-    """Frame larger renders: ``(B, V, 4, R, R)`` straight RGBA in 0..1 -> ``(B, V + 1, S, S, 4)`` uint8."""
-    import torch
-
-    alpha = large[:, :, 3:]
-    layers = torch.cat([large[:, :, :3] * alpha, alpha], 2)
-    centre, extent = boxes(alpha[:, 0, 0])
-    is_framed = torch.from_numpy(framed).to(large.device)
-    zoom = torch.where(is_framed, (FRAME / extent.clamp(min=0.05)).clamp(0.8, 1.8), torch.ones_like(extent))
-    plain = _crop(layers.flatten(0, 1), zoom.repeat_interleave(large.shape[1]), centre.new_zeros(1, 2), size)
-    # view 0 tightly framed: its own zoom, which differs from the others' only where that was limited
-    first_zoom = torch.where(is_framed, FRAME / extent.clamp(min=0.05), torch.ones_like(extent))
-    first = _crop(layers[:, 0], first_zoom, centre * is_framed[:, None], size)
-    out = torch.cat([plain.view(*large.shape[:2], 4, size, size), first[:, None]], 1)
-    coverage = out[:, :, 3:]
-    rgb = torch.where(coverage > 1e-4, out[:, :, :3] / coverage.clamp(min=1e-4), 1.0)
-    straight = torch.cat([rgb, coverage], 2).clamp(0, 1).permute(0, 1, 3, 4, 2)
-    return (straight * 255).round().to(torch.uint8).cpu().numpy()
-
-
-def boxes(alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Centre ``(B, 2)`` (x, y in [-1, 1]) and longest side (share of the frame) of masks ``(B, n, n)``."""
-    import torch
-
-    n = alpha.shape[-1]
-    at = torch.arange(n, device=alpha.device)
-    low, high = [], []
-    for axis in (1, 2):  # columns, then rows
-        seen = (alpha > 0.5).any(axis)
-        low.append(torch.where(seen, at, n).amin(1).clamp(max=n - 1))
-        high.append(torch.where(seen, at, -1).amax(1).clamp(min=0))
-    a, b = torch.stack(low, 1).float(), torch.stack(high, 1).float() + 1
-    return (a + b) / n - 1, ((b - a).amax(1) / n).clamp(min=1 / n)
-
-
-def _crop(layers: Tensor, zoom: Tensor, centre: Tensor, size: int) -> Tensor:
-    """``(B, C, R, R)`` seen through a camera ``zoom`` times longer that looks at ``centre``: ``(B, C, S, S)``."""
-    import torch.nn.functional as F
-
-    theta = layers.new_zeros(len(layers), 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 / zoom
-    theta[:, :, 2] = centre
-    grid = F.affine_grid(theta, [len(layers), layers.shape[1], 2 * size, 2 * size], align_corners=False)
-    return F.avg_pool2d(F.grid_sample(layers, grid, align_corners=False), 2)
-
-
-def procedural_shard(seeds: Sequence[int], config: DataConfig, device: str = "cpu") -> tuple[NDArray[np.uint8], Shot]:
-    """Views of the procedural objects of ``seeds``: ``(N, V + 1, S, S, 4)`` uint8 and their cameras."""
-    import torch
-
-    from core.procedural import Cameras, build_grid, generate_objects, render, studio_light
-
-    shot = draw_cameras(len(seeds), config, seeds[0])
-    parts = []
-    for start in range(0, len(seeds), 16 if device == "cpu" else 256):
-        cut = slice(start, start + (16 if device == "cpu" else 256))
-        table = generate_objects(list(seeds[cut])).to(device)
-        azimuth, elevation, radius = map(torch.from_numpy, (shot.azimuth[cut], shot.elevation[cut], shot.radius[cut]))
-        cameras = Cameras(azimuth, elevation, radius)
-        light = studio_light(len(table), device, torch.Generator().manual_seed(seeds[start]))
-        grid = build_grid(table, config.render_size * 5 // 6)
-        seen = render(table, cameras.to(device), config.render_size, supersample=1, light=light, grid=grid)
-        parts.append(shoot(torch.cat([seen.rgb, seen.alpha], 2), shot.framed[cut], config.size))
-    return np.concatenate(parts), shot
-
-
-def mesh_shard(files: Sequence[Path], config: DataConfig, seed: int) -> tuple[NDArray[np.uint8], Shot]:
-    """Views of GLB files, normalised to longest side 1 and centred, drawn by the project's own rasteriser."""
-    import torch
-
-    shot = draw_cameras(len(files), config, seed)
-    parts = []
-    for row, file in enumerate(files):
-        draw = _mesh_camera(file)
-        views = [
-            draw(Camera(float(a), float(e), float(r)), config.render_size)
-            for a, e, r in zip(shot.azimuth[row], shot.elevation[row], shot.radius[row], strict=True)
-        ]
-        large = torch.from_numpy(np.stack(views).astype(np.float32) / 255).permute(0, 3, 1, 2)[None]
-        parts.append(shoot(large, shot.framed[row : row + 1], config.size))
-    return np.concatenate(parts), shot
-
-
-def _mesh_camera(file: Path) -> Callable[[Camera, int], NDArray[np.uint8]]:
-    """A function that photographs one GLB (centred, longest side 1): camera, size -> ``(size, size, 4)`` uint8."""
-    import trimesh
-
-    from core.render import render_mesh
-
-    try:
-        mesh: Any = trimesh.load(file, force="mesh", process=False)
-        low, high = mesh.bounds
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UnreadablePhoto(f"The model {file.name} cannot be read: {error}.") from error
-    vertices = (mesh.vertices - (low + high) / 2) / max(float((high - low).max()), 1e-9)
-    material: Any = getattr(mesh.visual, "material", None)
-    picture = getattr(material, "baseColorTexture", None)
-    uv = getattr(mesh.visual, "uv", None)
-    look: dict[str, Any] = {}
-    if picture is not None and uv is not None:
-        flipped = np.column_stack([uv[:, 0], 1 - uv[:, 1]])  # trimesh turns glTF's top-left origin upside down
-        look = {"uv": flipped, "texture": np.asarray(picture.convert("RGB"))}
-    elif material is None and hasattr(mesh.visual, "vertex_colors"):
-        look = {"colors": np.asarray(mesh.visual.vertex_colors)[:, :3]}
-    elif getattr(material, "main_color", None) is not None:
-        look = {"colors": np.broadcast_to(np.asarray(material.main_color)[:3], vertices.shape)}
-
-    towards = np.array([0.43, 0.73, 0.53])
-
-    def studio(normals: NDArray[np.float32], _: Camera) -> NDArray[np.float32]:
-        """Wrapped light fixed to the object: the same side is bright from everywhere."""
-        return np.asarray(0.55 + 0.45 * np.clip(normals @ towards * 0.5 + 0.5, 0, 1), np.float32)
-
-    def draw(camera: Camera, size: int) -> NDArray[np.uint8]:
-        seen = render_mesh(
-            vertices, mesh.faces, camera, size, normals=mesh.vertex_normals, shade=studio, supersample=2, **look
-        )
-        return np.concatenate([seen.rgb, seen.alpha[..., None]], -1)
-
-    return draw
 
 
 def sources_of(data: str | Path, shards: int, config: DataConfig) -> tuple[Sequence[int | Path], Sequence[int | Path]]:
@@ -260,38 +92,48 @@ def build_cache(
         mine = sources[index * per : (index + 1) * per]
         seeds = [item for item in mine if isinstance(item, int)]
         files = [item for item in mine if isinstance(item, Path)]
-        images, shot = mesh_shard(files, config, index) if files else procedural_shard(seeds, config, device)
-        write_shard(path, images, shot, config)
+        write_shard(
+            path, mesh_shard(files, config, index) if files else procedural_shard(seeds, config, device), config
+        )
         progress("render", index + 1, total)
     return total
 
 
-def write_shard(path: Path, images: NDArray[np.uint8], shot: Shot, config: DataConfig) -> None:
+def write_shard(path: Path, rendered: Rendered, config: DataConfig) -> None:
     """All arrays in a temporary folder, then one rename: a shard exists whole or not at all."""
     temporary = path.with_name(path.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    np.save(temporary / "images.npy", images)
-    np.save(temporary / "cameras.npy", np.stack([shot.azimuth, shot.elevation, shot.radius], -1))
-    np.save(temporary / "framed.npy", shot.framed)
+    shot = rendered.shot
+    arrays: dict[str, NDArray[Any] | None] = {
+        "images": rendered.images,
+        "cameras": np.stack([shot.azimuth, shot.elevation, shot.radius], -1),
+        "framed": shot.framed,
+        "solids": rendered.solids,
+        "frames": rendered.frames,
+    }
+    for name, array in arrays.items():
+        if array is not None:
+            np.save(temporary / f"{name}.npy", array)
     (temporary / "config.json").write_text(json.dumps(config.model_dump(mode="json"), sort_keys=True))
     temporary.rename(path)
 
 
 def open_shards(folder: Path, limit: int | None = None) -> list[Shard]:
     """The shards of a folder, memory-mapped, in order."""
-    out = []
-    for path in sorted(folder.glob("shard-????"))[:limit]:
-        latents = path / "latents.npy"
-        out.append(
-            Shard(
-                np.load(path / "images.npy", mmap_mode="r"),
-                np.load(path / "cameras.npy"),
-                np.load(path / "framed.npy"),
-                np.load(latents, mmap_mode="r") if latents.exists() else None,
-            )
+
+    def mapped(path: Path) -> Any:
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    return [
+        Shard(
+            mapped(path / "images.npy"),
+            np.load(path / "cameras.npy"),
+            np.load(path / "framed.npy"),
+            *(mapped(path / f"{name}.npy") for name in ("latents", "solids", "frames")),
         )
-    return out
+        for path in sorted(folder.glob("shard-????"))[:limit]
+    ]
 
 
 def cache_latents(

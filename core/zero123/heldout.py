@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
-from core.zero123.dataset import Shard, shoot, to_tensor
+from core.zero123.dataset import Shard, to_tensor
 from core.zero123.model import Zero123
+from core.zero123.shooting import shoot
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,8 +1,9 @@
-"""How the lift learns: rays of other views must show what those views show, and points outside their hull are empty.
+"""How the lift learns: rays of other views must show what those views show, and matter is where it is.
 
 Three terms, all on a few rays and points an object: the colour over white and the coverage of rays through the volume
-(mean squared error), and the density at random points of the frustum against the visual hull of all cached views
-(binary cross-entropy), which says where matter is long before ray colours do.
+(mean squared error), and the density at random points of the frustum against the object's own matter (binary
+cross-entropy), which says where matter is long before ray colours do. Where shards hold pictures alone, the visual hull
+of all cached views stands for the matter.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import numpy as np
 
 from core.parameters import Parameters
 from core.progress import Progress, silent
-from core.zero123.dataset import FRAME, DataConfig, Shard, boxes, draw_conditions, step_rng
+from core.zero123.dataset import Shard, draw_conditions, step_rng
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, march, occupancy, pixel_grid
+from core.zero123.shooting import FRAME, DataConfig, boxes
+from core.zero123.solids import Placed, matter_at, unpack_solids
 from core.zero123.training import TrainState, load_state, named_parameters, save_state, update_ema
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COVERAGE_WEIGHT = 0.3
-HULL_WEIGHT = 0.3
+MATTER_WEIGHT = 0.3
 
 PARTIAL_FRUSTUM = 0.8
 """Points are drawn from this share of the frustum along every axis; objects fill no more."""
@@ -62,7 +65,7 @@ class LiftTrainConfig(Parameters):
     reframe_share: float = 0.5
     """Share of objects whose condition is any view, framed as a cutout, instead of the one framed in the shards."""
     bf16: bool = False
-    """Convolutions in bfloat16: about 1.5 times faster where the processor has such units, 20 times slower elsewhere."""
+    """Convolutions in bfloat16: 1.5 times faster where the processor has such units, 20 times slower elsewhere."""
     steps: int = 3500
     checkpoint_seconds: float = 180.0
 
@@ -85,6 +88,9 @@ class LiftBatch:
     """``(B,)``: which camera took the condition."""
     targets: Tensor
     """``(B, T)``: which cameras took the views."""
+    solid: Tensor | None = None
+    """``(B, R^3)``: where matter is, if the shards know."""
+    placed: Placed | None = None
 
 
 def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig, step: int) -> LiftBatch:
@@ -96,7 +102,9 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
     rows = list(zip(drawn.shard, drawn.item, strict=True))
     cameras = torch.from_numpy(np.stack([shards[s].cameras[i] for s, i in rows]))
     count, views = cameras.shape[:2]
-    order = np.stack([rng.permutation(3) if rng.random() < config.permute_share else np.arange(3) for _ in range(count)])
+    order = np.stack(
+        [rng.permutation(3) if rng.random() < config.permute_share else np.arange(3) for _ in range(count)]
+    )
     mirrored = torch.from_numpy(rng.random(count) < 0.5)
     targets = np.stack([rng.permutation(views)[: config.targets] for _ in range(count)])
     own = rng.random(count) < config.reframe_share
@@ -118,6 +126,12 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
     first = cameras[torch.arange(count), condition]
     turn = cameras[..., 0] - first[:, None, 0]
     turn = torch.where(mirrored[:, None], -turn, turn)
+    solid = placed = None
+    if shards[0].solids is not None:
+        solid = unpack_solids(np.stack([shards[s].solids[i] for s, i in rows]))
+        frames = torch.from_numpy(np.stack([shards[s].frames[i] for s, i in rows]))
+        scale = torch.where(torch.from_numpy(picture == views), frames[:, 1], frames[:, 0])
+        placed = Placed(zoom * scale, mirrored, first)
     return LiftBatch(
         image=image,
         zoom=zoom,
@@ -126,6 +140,8 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
         cameras=torch.stack([turn, cameras[..., 1], cameras[..., 2] / first[:, None, 2]], -1),
         condition=condition,
         targets=torch.from_numpy(targets),
+        solid=solid,
+        placed=placed,
     )
 
 
@@ -144,7 +160,7 @@ def reframe(image: Tensor, silhouette: Tensor, chosen: Tensor) -> tuple[Tensor, 
 
 
 def lift_losses(net: Any, batch: LiftBatch, config: LiftTrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
-    """``colour``, ``coverage`` and ``hull``, each a differentiable scalar; ``generator`` lives where the batch does."""
+    """``colour``, ``coverage`` and ``matter``, differentiable scalars; ``generator`` lives where the batch does."""
     import torch
     import torch.nn.functional as F
 
@@ -165,8 +181,15 @@ def lift_losses(net: Any, batch: LiftBatch, config: LiftTrainConfig, generator: 
     return {
         "colour": (colour - batch.views.flatten(2, 3)[row[:, None], which, at]).square().mean(),
         "coverage": (coverage - seen.flatten(2)[row[:, None], which, at]).square().mean(),
-        "hull": F.binary_cross_entropy_with_logits(occupancy(volume, points), hull(batch, points, elevation)),
+        "matter": F.binary_cross_entropy_with_logits(occupancy(volume, points), matter(batch, points, elevation)),
     }
+
+
+def matter(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
+    """Where matter is at ``points (B, N, 3)`` of the frustum, 0..1: exactly if the shards know, else the hull."""
+    if batch.solid is None or batch.placed is None:
+        return hull(batch, points, elevation)
+    return matter_at(batch.solid, batch.placed, points)
 
 
 def hull(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
@@ -234,16 +257,23 @@ def train_lift(
     return state
 
 
+def on(value: Any, device: torch.device) -> Any:
+    """A tensor, or a dataclass of tensors (and of None), on ``device``."""
+    if value is None or hasattr(value, "to"):
+        return None if value is None else value.to(device)
+    return type(value)(**{name: on(item, device) for name, item in vars(value).items()})
+
+
 def lift_step(net: Any, state: TrainState, shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig) -> float:
     """One optimiser step; returns its loss."""
     import torch
 
     device = next(net.parameters()).device
     drawn = draw_lift_batch(shards, data, config, state.step)
-    batch = LiftBatch(**{name: value.to(device) for name, value in vars(drawn).items()})
+    batch = on(drawn, device)
     generator = torch.Generator(device).manual_seed(step_rng(config.seed, state.step, 2)[1].initial_seed())
     losses = lift_losses(net, batch, config, generator)
-    loss = losses["colour"] + COVERAGE_WEIGHT * losses["coverage"] + HULL_WEIGHT * losses["hull"]
+    loss = losses["colour"] + COVERAGE_WEIGHT * losses["coverage"] + MATTER_WEIGHT * losses["matter"]
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
     left = (config.steps - state.step) / max(1.0, config.decay_share * config.steps)

@@ -23,11 +23,12 @@ from core.parameters import Parameters
 from core.progress import Progress, silent
 from core.zero123.autoencoder_start import carry_colour
 from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
-from core.zero123.dataset import DataConfig, build_cache, cache_latents, open_shards, sources_of
+from core.zero123.dataset import build_cache, cache_latents, open_shards, sources_of
 from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
 from core.zero123.lift import LIFTED_CHANNELS, lift_config
 from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import Schedule, Zero123, Zero123Config, build_model, clip_config, unet_config, vae_config
+from core.zero123.shooting import DataConfig
 from core.zero123.training import TrainConfig, TrainState, begin, load_state, train_unet, trained_parts, with_averages
 
 

@@ -23,10 +23,11 @@ from core.parameters import Parameters
 from core.progress import Progress, silent
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.conditioning import embed_image, posed_clip
-from core.zero123.dataset import DataConfig, Shard, draw_pairs, pair_cameras, pair_poses, pick, step_rng, to_tensor
+from core.zero123.dataset import Shard, draw_pairs, pair_cameras, pair_poses, pick, step_rng, to_tensor
 from core.zero123.lift import lift, lifted_views
 from core.zero123.model import Schedule, Zero123, denoise
 from core.zero123.sampling import add_noise
+from core.zero123.shooting import DataConfig
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from zero123_helpers import relative
 
-from core.zero123.dataset import DataConfig, Shot, open_shards, write_shard
+from core.zero123.dataset import open_shards, write_shard
+from core.zero123.shooting import DataConfig, Rendered, Shot
 from core.zero123.training import TrainConfig
 
 DATA = DataConfig(size=16, views=4, objects_per_shard=6)
@@ -50,7 +51,7 @@ def make_shards(folder: Path) -> Path:
         cameras = [item.astype(np.float32) for item in (azimuth, elevation, radius)]
         shot = Shot(*cameras, framed=rng.random(6) < 0.5)
         path = folder / f"shard-{index:04d}"
-        write_shard(path, rng.integers(0, 256, (6, 5, 16, 16, 4), np.uint8), shot, DATA)
+        write_shard(path, Rendered(rng.integers(0, 256, (6, 5, 16, 16, 4), np.uint8), shot), DATA)
         np.save(path / "latents.npy", rng.normal(size=(6, 5, 8, 4, 4)).astype(np.float16))
     return folder
 
@@ -199,7 +200,7 @@ def test_pairs_are_two_views_of_one_object_with_its_relative_pose(shard_folder: 
 def test_framed_condition_fills_a_cutouts_frame_and_others_keep_their_scale() -> None:
     import torch
 
-    from core.zero123.dataset import FRAME, shoot
+    from core.zero123.shooting import FRAME, shoot
 
     large = torch.zeros(2, 2, 4, 96, 96)
     large[:, :, :3] = torch.tensor([0.8, 0.2, 0.1])[:, None, None]

@@ -124,14 +124,46 @@ def test_points_outside_a_silhouette_are_outside_the_hull(tmp_path: Path) -> Non
     from core.zero123.lift_training import LiftBatch, hull
 
     uv = pixel_grid(32, torch.device("cpu")).norm(dim=-1).view(32, 32) * TAN
-    disc = (uv < np.tan(np.arcsin(0.25))).float().expand(1, 6, 32, 32)
+    disc = (uv < np.tan(np.arcsin(0.25))).float().expand(1, 5, 32, 32)
     cameras = torch.stack([torch.tensor([a, e, 1.0]) for a, e in ((0, 20), (90, 0), (180, 40), (250, -10), (40, 70))])
     nothing = torch.zeros(1, dtype=torch.long)
-    batch = LiftBatch(torch.ones(1, 6, 32, 32, 3), disc, cameras[None], nothing, nothing, nothing[None])
+    batch = LiftBatch(
+        image=torch.ones(1, 3, 32, 32),
+        zoom=torch.ones(1),
+        views=torch.ones(1, 1, 32, 32, 3),
+        coverage=disc,
+        cameras=cameras[None],
+        condition=nothing,
+        targets=nothing[None],
+    )
     points = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.75], [0.45, 0.45, 0.0], [0.7, 0.0, 0.0]]])
     found = hull(batch, points, torch.tensor([20.0]))[0]
     assert found[0] == 1
     assert float(found[1:].max()) < 0.01
+
+
+@pytest.mark.parametrize("reframed", [0.0, 1.0])
+def test_matter_lies_inside_the_hull_and_leaves_its_hollows_empty(tmp_path: Path, reframed: float) -> None:
+    """Mirrored, zoomed or framed anew: exact matter and the silhouettes speak of the same place."""
+    from core.zero123.dataset import build_cache, open_shards
+    from core.zero123.lift_training import LiftTrainConfig, draw_lift_batch, hull, matter
+    from core.zero123.shooting import DataConfig
+
+    data = DataConfig(objects_per_shard=16, size=32, render_size=48)
+    build_cache(tmp_path, range(16), data)
+    batch = draw_lift_batch(open_shards(tmp_path), data, LiftTrainConfig(batch=24, reframe_share=reframed), step=1)
+    assert batch.placed is not None
+    assert batch.placed.mirrored.any()
+    assert not batch.placed.mirrored.all()
+    points = torch.rand(24, 4000, 3, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
+    elevation = batch.cameras[torch.arange(24), batch.condition, 1]
+    outer, inner = hull(batch, points, elevation) > 0.3, matter(batch, points, elevation) > 0.5
+    inside = (outer & inner).sum(1) / inner.sum(1).clamp(min=1)
+    assert float(inside.median()) > 0.93
+    assert float(inner.sum() / outer.sum()) < 0.95
+    turned = replace(batch.placed, mirrored=~batch.placed.mirrored)
+    wrong = matter(replace(batch, placed=turned), points, elevation) > 0.5
+    assert float((outer & wrong).sum() / wrong.sum()) < float((outer & inner).sum() / inner.sum())
 
 
 def test_lift_training_resumes_exactly(tmp_path: Path) -> None:
@@ -165,8 +197,9 @@ def test_lift_training_resumes_exactly(tmp_path: Path) -> None:
 
 def test_a_lift_learns_that_a_ball_is_a_ball(tmp_path: Path) -> None:
     """From discs of one colour alone: a fifth less loss after 40 steps."""
-    from core.zero123.dataset import Shot, open_shards, write_shard
+    from core.zero123.dataset import open_shards, write_shard
     from core.zero123.lift_training import LiftTrainConfig, train_lift
+    from core.zero123.shooting import Rendered, Shot
 
     rng = np.random.default_rng(2)
     angles = [rng.uniform(low, high, (6, 4)).astype(np.float32) for low, high in ((0, 360), (-20, 80))]
@@ -174,7 +207,7 @@ def test_a_lift_learns_that_a_ball_is_a_ball(tmp_path: Path) -> None:
     disc = (pixel_grid(16, torch.device("cpu")).norm(dim=-1).view(16, 16) < 0.6).numpy()
     pictures = np.zeros((6, 5, 16, 16, 4), np.uint8)
     pictures[..., disc, :] = (30, 160, 60, 255)
-    write_shard(tmp_path / "shards" / "shard-0000", pictures, shot, DATA)
+    write_shard(tmp_path / "shards" / "shard-0000", Rendered(pictures, shot), DATA)
     config = LiftTrainConfig(batch=4, targets=2, rays=32, points=64, samples=16, warmup=2, steps=40, learning_rate=1e-2)
     torch.manual_seed(0)
     state = train_lift(lift_net(TINY), open_shards(tmp_path / "shards"), DATA, tmp_path, config)
