@@ -1,8 +1,8 @@
 """Export and measure a training run while it goes on (or after): averaged weights in fp16, metrics, sheet, loss curve.
 
-    python bench/train_export.py --run RUN --out models/starter [--steps 1 10] [--guidance 1]
+    python bench/train_export.py --run RUN --out models/starter [--config FILE] [--steps 1 10] [--guidance 1]
 
-RUN is the ``out_dir`` of ``train_views``. Writes the checkpoint folder and ``metrics.json`` in it;
+RUN is the ``out_dir`` of ``train_views``, FILE what it was given as ``--config``. Writes the checkpoint folder and ``metrics.json`` in it;
 pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
 """
 
@@ -20,13 +20,13 @@ from core.zero123.attention import use_single_token_shortcut
 from core.zero123.checkpoints import load_model
 from core.zero123.dataset import open_shards
 from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
-from core.zero123.shooting import DataConfig
 from core.zero123.starter import TrainViewsConfig, export, resume_model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--config", type=Path)
     parser.add_argument("--out", type=Path, default=Path("models/starter"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--eval-dev", type=Path, default=Path("../shared/eval-dev"))
@@ -38,7 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    config = TrainViewsConfig(data=DataConfig())
+    given = options.config.read_text("utf-8") if options.config else "{}"
+    config = TrainViewsConfig.model_validate_json(given)
     model, state = resume_model(options.run, config)
     fresh = export(model, state, options.run / "export", config)
     shutil.copytree(fresh, options.out, dirs_exist_ok=True)  # beside the model card, which stays

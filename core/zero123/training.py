@@ -245,7 +245,7 @@ def begin(model: Zero123, config: TrainConfig) -> TrainState:
     ]
     optimizer: torch.optim.Optimizer
     if config.optimizer == "muon":
-        optimizer = Muon(groups, config.learning_rate, config.weight_decay)
+        optimizer = Muon(groups, config.learning_rate, config.weight_decay, bf16=config.bf16)
     else:
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     averaged = parts if config.ema_projection else {k: v for k, v in parts.items() if k != "cc_projection"}
