@@ -2,8 +2,8 @@
 
     python bench/train_export.py --run RUN --out models/starter [--config FILE] [--steps 1 10] [--guidance 1]
 
-RUN is the ``out_dir`` of ``train_views``, FILE what it was given as ``--config``. Writes the checkpoint folder and ``metrics.json`` in it;
-pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
+RUN is the ``out_dir`` of ``train_views``, FILE its ``--config``. Writes the checkpoint folder and ``metrics.json`` in
+it; pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
 """
 
 from __future__ import annotations
