@@ -211,7 +211,16 @@ def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet
     cutout = Cutout((rgba * 255).round().byte().numpy(), (0.0, 0.0, 1.0, 1.0), "alpha")
     images = (pictures * 255).round().byte().contiguous().numpy()
     view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
-    return f"{family}-{HELD_OUT + number}", cutout, view_set, (normalised(mesh.vertices), mesh.faces)
+    surface = normalised(mesh.vertices), outer(mesh.vertices, mesh.faces)
+    return f"{family}-{HELD_OUT + number}", cutout, view_set, surface
+
+
+def outer(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The faces of a closed surface without the walls of sealed cavities: no view can know of them."""
+    from core.mesh.topology import face_components, signed_volumes
+
+    labels = face_components(faces)
+    return np.asarray(faces[(np.bincount(labels, signed_volumes(vertices, faces)) > 0)[labels]])
 
 
 def shots(table: Any, grid: Any, cameras: list[Camera], size: int) -> tuple[Any, Any]:
