@@ -1,8 +1,10 @@
 """Finishing, measured: procedural products through mesh and finish, decimation of 200k faces, memory over many meshes.
 
-python bench/finish.py products [--count 20] [--fields DIR] [--light] [--out DIR]
+python bench/finish.py products [--count 20] [--first 0] [--fields DIR] [--light] [--out DIR]
     every check that a published file must pass, the front against the photo, bytes, CPU seconds; of procedural products
     and of the fields in DIR/*/{cutout,views,field} (artifacts of a run); --light: 5k faces, 512² instead of 20k, 1024²
+python bench/finish.py browser --out DIR                     draw all of DIR/*/model.glb with three.js, one browser
+python bench/finish.py exact [--count 20] [--first 0]        the front against the photo where the geometry is exact
 python bench/finish.py decimate                              200k faces to 20k, 5k, 1k: error in % of the diagonal
 python bench/finish.py memory [--count 500]                  resident memory while meshes go through
 """
@@ -14,7 +16,6 @@ import io
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,12 +24,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the viewers are the tests' own
 
-from core.artifacts import Cutout, Field, ViewSet
+from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera
 from core.errors import MeshmillError
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
 from core.mesh.surface import march, solid
+from core.mesh.topology import vertex_normals
 from core.render import over, render_mesh
 
 ABOUT = AssetAbout("bench", "bench", "0" * 64, "oracle", "Apache-2.0")
@@ -47,8 +49,8 @@ def lattice(n: int) -> np.ndarray:
     return np.stack([x, y, z], -1)
 
 
-def product(seed: int, n: int = 80) -> tuple[Field, Cutout, ViewSet]:
-    """An oracle field of a procedural product with exact pictures, unlit."""
+def product(seed: int, n: int = 80) -> tuple[Field, Cutout, ViewSet, Mesh]:
+    """An oracle field of a procedural product, exact pictures, unlit, and the mesh that they show."""
     import torch
 
     from core.procedural import generate_objects, signed_distance, to_mesh
@@ -67,20 +69,19 @@ def product(seed: int, n: int = 80) -> tuple[Field, Cutout, ViewSet]:
     cutout = Cutout(np.dstack(picture(camera, 512)), (0, 0, 512, 512), "alpha")
     cameras = (*(Camera(45 * i, 15) for i in range(1, 8)), Camera(0, 70), Camera(180, -15))
     views = np.array([over(*picture(eye, 256)) for eye in cameras])
-    return Field(density, None, camera, {"isovalue": 50.0}), cutout, ViewSet(views, cameras, camera)
+    return Field(density, None, camera, {"isovalue": 50.0}), cutout, ViewSet(views, cameras, camera), mesh
 
 
 Scene = tuple[str, Field, Cutout, ViewSet, int | None]
 
 
-def oracles(count: int) -> Iterator[Scene]:
+def oracles(seeds: range) -> Iterator[Scene]:
     """Procedural products with exact pictures, and how many parts each has."""
     from core.mesh.topology import face_components
-    from core.procedural import generate_objects, to_mesh
 
-    for seed in range(count):
-        parts = int(face_components(to_mesh(generate_objects([seed]), 0, 96).faces).max()) + 1
-        yield (str(seed), *product(seed), parts)
+    for seed in seeds:
+        *scene, mesh = product(seed)
+        yield (str(seed), *scene, int(face_components(mesh.faces).max()) + 1)  # type: ignore[misc]
 
 
 def stored(folder: Path) -> Iterator[Scene]:
@@ -100,7 +101,7 @@ def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) ->
     if reason := install_khronos(khronos):
         raise SystemExit(reason)
     print("field  faces parts (truth)  front PSNR  IoU  KB: GLB small (share) USDZ  CPU s: mesh finish | what failed")
-    published: dict[str, bytes] = {}
+    published = 0
     failed = []
     for name, field, cutout, views, parts in scenes:
         start = cpu_seconds()
@@ -115,7 +116,7 @@ def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) ->
         end = cpu_seconds()
         faults = file_faults(result, khronos)
         failed += [name] if faults else []
-        published[name] = result.files["model.glb"]
+        published += 1
         first, size = result.report["levels"]["model.glb"], result.report["bytes"]
         front, left_out = result.report["front"], result.report["levels_left_out"]
         print(
@@ -132,8 +133,7 @@ def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) ->
             for file, data in result.files.items():
                 (out / name / file).write_bytes(data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(published)} published, with faults: {failed or 'none'}; peak memory {peak:.0f} MiB (with torch)")
-    in_browser(published)
+    print(f"{published} published, with faults: {failed or 'none'}; peak memory {peak:.0f} MiB (with torch)")
 
 
 def file_faults(result: Finished, khronos: Path) -> list[str]:
@@ -154,18 +154,36 @@ def file_faults(result: Finished, khronos: Path) -> list[str]:
     return faults
 
 
-def in_browser(published: dict[str, bytes]) -> None:
-    """Draw every model with three.js; last, because a busy machine's browser may keep one waiting."""
+def in_browser(folder: Path) -> None:
+    """Draw every model with three.js, one after the other in one page of one browser."""
     from tests.core.mesh.viewers import drawn_share, three_js
 
-    with tempfile.TemporaryDirectory(prefix="meshmill-") as folder, three_js(Path(folder, "chromium")) as draw:
-        for name, glb in published.items():
+    paths = sorted(folder.glob("*/model.glb"))
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="meshmill-") as profile, three_js(Path(profile, "chromium")) as draw:
+        for path in paths:
             try:
-                share = drawn_share(draw(glb))
+                share = drawn_share(draw(path.read_bytes()))
             except TimeoutError as error:
-                print(f"{name:>5s} three.js: {error}", flush=True)
-            else:
-                print(f"{name:>5s} three.js drew {share:.1%}{'' if 0.02 < share < 0.95 else ' WRONG'}", flush=True)
+                share = 0.0
+                print(f"{path.parent.name}: {error}", flush=True)
+            wrong += [] if 0.02 < share < 0.95 else [path.parent.name]
+            print(f"{path.parent.name}: three.js drew on {share:.1%} of the picture", flush=True)
+    print(f"{len(paths)} files, wrong: {wrong or 'none'}")
+
+
+def exact(seeds: range) -> None:
+    """No field in between: the mesh that was photographed is finished, as it is and decimated to 20k faces."""
+    print("seed family faces: front PSNR IoU | at most 20k faces: PSNR IoU")
+    for seed in seeds:
+        field, cutout, views, truth = product(seed)
+        mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "pymeshlab"})
+        line = f"{seed:3d} {truth.info['family']:12s} {len(truth.faces):6d}:"
+        for faces in (500_000, 20_000):
+            params = FinishParams(faces=faces, lods=(), turntable=0, small=False, usdz=False, profile="shopify")
+            front = finish_asset(mesh, field, cutout, views, params, ABOUT).report["front"]
+            line += f" {front['psnr']:6.1f} {front['iou']:.4f}"
+        print(line, flush=True)
 
 
 def samples(vertices: np.ndarray, faces: np.ndarray, count: int = 60_000) -> np.ndarray:
@@ -181,75 +199,103 @@ def samples(vertices: np.ndarray, faces: np.ndarray, count: int = 60_000) -> np.
 def decimate() -> None:
     import igl
 
-    shapes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "torus": lambda p: np.hypot(np.hypot(p[..., 0], p[..., 2]) - 0.33, p[..., 1]) - 0.13,
-        "gyroid": lambda p: np.maximum(
-            np.abs((np.sin(9 * p) * np.cos(9 * p[..., [1, 2, 0]])).sum(-1)) / 9 - 0.05, np.linalg.norm(p, axis=-1) - 0.5
-        ),
+    from tests.core.mesh import mesh_solids
+
+    # Filling its box: a fifth of the voxels, and of the memory, gives the same faces.
+    shapes: dict[str, tuple[Callable[..., np.ndarray], float, int]] = {
+        "torus": (mesh_solids.torus, 0.52, 210),
+        "chair": (mesh_solids.chair, 0.59, 290),
+        "drilled": (mesh_solids.drilled, 0.5, 170),
     }
-    print("shape   engine      faces      CPU s (all levels)  mean %  Hausdorff %")
-    for name, n in (("torus", 400), ("gyroid", 208)):
-        axis = -1 + (np.arange(n, dtype=np.float32) + 0.5) * 2 / n
+    print("shape   engine      faces      CPU s (to 20k)  mean %  Hausdorff %  normals off by degrees: mean 95 %")
+    for name, (shape, scale, n) in shapes.items():
+        axis = scale * (-1 + (np.arange(n, dtype=np.float32) + 0.5) * 2 / n)
+        x, y = np.meshgrid(axis, axis)
         # Layer by layer: all coordinates at once would be a gigabyte.
-        distance = np.stack(
-            [shapes[name](np.stack(np.broadcast_arrays(axis, axis[:, None], z), -1)) for z in axis]
-        ).astype(np.float32)
+        distance = np.stack([shape(x, y, np.full_like(x, z)) for z in axis]).astype(np.float32) / scale
         vertices, faces = march(solid(100 * np.clip(0.5 - distance * n / 4, 0, 1), 50, 0.65))
         diagonal = np.linalg.norm(np.ptp(vertices, axis=0))
         for engine in ("pymeshlab", "permissive"):
-            for budgets in ([20_000], [20_000, 5000, 1000]):
-                start = cpu_seconds()
-                levels = levels_of_detail(vertices, faces, budgets, engine)
-                seconds = cpu_seconds() - start
-                for level in levels:
-                    there = igl.point_mesh_squared_distance(
-                        np.concatenate([samples(vertices, faces), vertices]), level.vertices, level.faces
-                    )[0]
-                    back = igl.point_mesh_squared_distance(samples(level.vertices, level.faces), vertices, faces)[0]
-                    mean = (np.sqrt(there[:60_000]).mean() + np.sqrt(back).mean()) / 2
-                    worst = np.sqrt(max(there.max(), back.max()))
-                    print(
-                        f"{name:7s} {level.tool:10s} {len(faces):7d} -> {len(level.faces):6d} {seconds:6.2f}"
-                        f" {100 * mean / diagonal:18.4f} {100 * worst / diagonal:8.3f}",
-                        flush=True,
-                    )
+            start = cpu_seconds()
+            levels_of_detail(vertices, faces, [20_000], engine)
+            seconds = cpu_seconds() - start
+            for level in levels_of_detail(vertices, faces, [20_000, 5000, 1000], engine):
+                there = igl.point_mesh_squared_distance(
+                    np.concatenate([samples(vertices, faces), vertices]), level.vertices, level.faces
+                )[0]
+                back = igl.point_mesh_squared_distance(samples(level.vertices, level.faces), vertices, faces)[0]
+                mean = (np.sqrt(there[:60_000]).mean() + np.sqrt(back).mean()) / 2
+                worst = np.sqrt(max(there.max(), back.max()))
+                print(
+                    f"{name:7s} {level.tool:10s} {len(faces):7d} -> {len(level.faces):6d} {seconds:6.2f}"
+                    f" {100 * mean / diagonal:18.4f} {100 * worst / diagonal:8.3f}"
+                    f" {'{:12.2f} {:6.2f}'.format(*shading(vertices, faces, level.vertices, level.faces))}",
+                    flush=True,
+                )
+
+
+def shading(*parts: np.ndarray) -> tuple[float, float]:
+    """Angles between the normals that pictures of two meshes show: mean and 95 %."""
+    angles = []
+    for camera in (Camera(25, 20), Camera(130, 40), Camera(250, -20)):
+        pictures = [
+            render_mesh(vertices, faces, camera, 384, normals=vertex_normals(vertices, faces), cull=True)
+            for vertices, faces in (parts[:2], parts[2:])
+        ]
+        both = (pictures[0].faces >= 0) & (pictures[1].faces >= 0)
+        cosine = (pictures[0].normals[both] * pictures[1].normals[both]).sum(-1)
+        angles.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    joined = np.concatenate(angles)
+    return float(joined.mean()), float(np.percentile(joined, 95))
 
 
 def memory(count: int) -> None:
+    """The whole path at its smallest sizes: 500 meshes at full size would take two hours of a core."""
+    from core.mesh import previews
+
+    full = previews.picture
+    previews.picture = lambda model, camera, size, **more: (
+        full(model, camera, size // 8, **more).repeat(8, 0).repeat(8, 1)
+    )
     page = resource.getpagesize()
-    axis = lattice(40)
-    params = FinishParams(faces=1500, lods=(500,), texture=128, turntable=2)
+    axis = lattice(32)
+    params = FinishParams(faces=1200, lods=(400,), texture=64, turntable=2)
     camera = Camera(0, 15)
-    start = time.time()
     for i in range(count):
         rng = np.random.default_rng(i)
-        half = rng.uniform(0.15, 0.5, 3)
+        half = rng.uniform(0.2, 0.55, 3)
         distance = np.linalg.norm(axis / half, axis=-1) - 1 + 0.1 * np.sin(axis @ rng.uniform(3, 9, 3))
         density = (100 * np.clip(0.5 - distance * 4, 0, 1)).astype(np.float32)
-        rgba = np.full((512, 512, 4), 200, np.uint8)
+        rgba = np.full((128, 128, 4), 200, np.uint8)
         rgba[..., 3] = 255
         field = Field(density, None, camera, {"isovalue": 50.0})
-        cutout, views = Cutout(rgba, (0, 0, 512, 512), "alpha"), ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), camera)
+        views = ViewSet(rng.integers(0, 200, (2, 64, 64, 3), np.uint8), (Camera(90, 15), Camera(180, 15)), camera)
+        cutout = Cutout(rgba, (0, 0, 128, 128), "alpha")
         mesh = extract_mesh(field, cutout, views, MeshParams(engine="permissive" if i % 10 else "pymeshlab"))
         finish_asset(mesh, field, cutout, views, params, ABOUT)
-        if i % 50 == 9 or i == count - 1:
+        if i + 1 in (1, 10) or (i + 1) % 50 == 0:
             resident = int(Path("/proc/self/statm").read_text().split()[1]) * page / 2**20
-            print(f"{i + 1:4d} meshes: {resident:.0f} MiB resident, {time.time() - start:.0f} s", flush=True)
+            print(f"{i + 1:4d} meshes: {resident:.0f} MiB resident, {cpu_seconds():.0f} CPU s", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("products", "decimate", "memory"))
+    parser.add_argument("what", choices=("products", "browser", "exact", "decimate", "memory"))
     parser.add_argument("--count", type=int)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--fields", type=Path)
     parser.add_argument("--light", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    seeds = range(options.first, options.first + (20 if options.count is None else options.count))
     if options.what == "products":
         light = FinishParams(faces=5000, lods=(1000,), texture=512, turntable=0)
-        count = 20 if options.count is None else options.count
-        scenes = chain(stored(options.fields) if options.fields else (), oracles(count))
+        scenes = chain(stored(options.fields) if options.fields else (), oracles(seeds))
         products(scenes, light if options.light else FinishParams(), options.out)
+    elif options.what == "browser":
+        in_browser(options.out)
+    elif options.what == "exact":
+        exact(seeds)
     elif options.what == "decimate":
         decimate()
     else:

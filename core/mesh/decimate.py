@@ -16,8 +16,11 @@ TIMEOUT = 120.0
 
 HEAVY = 60_000
 """Faces from which a mesh is thinned before its quadrics are collapsed, which cost far more a face."""
-THINNING = 1.5e-4
-"""How far thinning may move the surface, in diagonals: half of the mean error that 20k faces may have."""
+THINNING = (1.5e-4, 1e-5)
+"""How far thinning may move the surface, in diagonals: half of the mean error that 20k faces may have where the
+surface bends everywhere, hardly at all where flat sides leave so few faces that bends must not lose any."""
+EDGE = 0.03
+"""Longest edge of a thinned mesh, in diagonals: flat sides need vertices for colours to grow over."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +101,26 @@ def _first_sound(
 
 
 def thinned(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], least: int
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], enough: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Without the vertices that hardly shape the surface, by manifold3d; unchanged where fewer than ``least`` stay.
+    """Without the vertices that hardly shape the surface, by manifold3d.
 
     Marching cubes makes most of its faces where nothing bends. manifold3d finds them ten times faster than quadrics
-    do, and what it returns is manifold again. A mesh that it does not accept comes back unchanged.
+    do, and what it returns is manifold again. Flat sides would leave fewer than ``enough`` faces: then only what is
+    flat goes, and long edges are divided again, which moves nothing. A mesh that manifold3d does not accept comes back
+    unchanged.
     """
     import manifold3d
 
     solid = manifold3d.Manifold(manifold3d.Mesh64(vertices, np.ascontiguousarray(faces, np.uint64), tolerance=0.0))
-    lighter = solid.simplify(THINNING * float(np.linalg.norm(np.ptp(vertices, axis=0))))
-    if solid.status() != manifold3d.Error.NoError or lighter.num_tri() < least:
+    if solid.status() != manifold3d.Error.NoError:
+        return vertices, faces
+    diagonal = float(np.linalg.norm(np.ptp(vertices, axis=0)))
+    bends, flat = THINNING
+    lighter = solid.simplify(bends * diagonal)
+    if lighter.num_tri() < enough:
+        lighter = solid.simplify(flat * diagonal).refine_to_length(EDGE * diagonal)
+    if not 0 < lighter.num_tri() < len(faces):
         return vertices, faces
     mesh = lighter.to_mesh64()
     return np.array(mesh.vert_properties[:, :3], np.float64), np.asarray(mesh.tri_verts).astype(np.int64)

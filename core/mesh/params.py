@@ -13,7 +13,7 @@ class MeshParams(Parameters):
     """Field to mesh."""
 
     engine: Literal["pymeshlab", "permissive"] = Field("pymeshlab", description="`permissive` never loads GPL code")
-    denoise: float = Field(0.65, ge=0, le=1, description="Gaussian blur of the clipped density, sigma in voxels")
+    denoise: float = Field(1.0, ge=0, le=1, description="Gaussian blur of the clipped density, sigma in voxels")
     floater: float = Field(0.005, ge=0, le=1, description="Parts below this share of the largest part's volume go")
 
 

@@ -56,10 +56,23 @@ def test_a_heavy_mesh_is_thinned_first_and_loses_nothing_that_shows() -> None:
     )
 
 
+def test_flat_sides_are_thinned_without_moving_and_keep_short_edges() -> None:
+    import igl
+
+    vertices, faces = surface("drilled", 180)
+    lighter, triangles = thinned(vertices, faces, 40_000)
+    assert 2000 < len(triangles) < 0.6 * len(faces)
+    assert inspect(lighter, triangles).sound
+    diagonal = np.linalg.norm(np.ptp(vertices, axis=0))
+    assert np.sqrt(igl.point_mesh_squared_distance(vertices[::9], lighter, triangles)[0]).max() < 3e-5 * diagonal
+    edges = lighter[triangles] - lighter[triangles[:, [1, 2, 0]]]
+    assert np.linalg.norm(edges, axis=-1).max() < 0.08 * diagonal
+
+
 def test_thinning_leaves_what_it_cannot_improve() -> None:
     vertices, faces = surface("sphere", 32)
-    assert thinned(vertices, faces, len(faces))[1] is faces
     assert thinned(vertices, faces[5:], 10)[1].shape == faces[5:].shape
+    assert thinned(vertices, faces, len(faces))[1] is faces
 
 
 def test_a_mesh_within_the_budget_is_left_alone() -> None:
