@@ -106,6 +106,7 @@ def _mesh(call: StageCall, progress: Progress) -> StageOutput:
 def _finish(call: StageCall, progress: Progress) -> StageOutput:
     from core.mesh import AssetAbout, finish_asset, read_glb
     from core.mesh.params import FinishParams
+    from core.photos import PhotoLimits, read_photo
 
     finished = finish_asset(
         Mesh.from_bytes(call.inputs["mesh"]),
@@ -115,6 +116,7 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
         FinishParams.model_validate(call.params),
         AssetAbout(**call.about),
         progress,
+        photo=read_photo(call.inputs["photo"], PhotoLimits()).rgba,
     )
     report = plain(finished.report)
     report["faces"] = len(read_glb(finished.files["model.glb"]).faces)

@@ -1,7 +1,7 @@
 """Finishing: from a density field to a clean, textured, right-sized GLB.
 
     extract_mesh(field, cutout, view_set, params) -> Mesh
-    finish_asset(mesh, field, cutout, view_set, params, about, progress) -> Finished
+    finish_asset(mesh, field, cutout, view_set, params, about, progress, photo) -> Finished
     verify_glb(data or path, profile) -> Verification
     read_glb(data or path) -> Model
 
@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
@@ -49,11 +52,12 @@ def finish_asset(
     params: FinishParams,
     about: AssetAbout,
     progress: Progress = silent,
+    photo: NDArray[np.uint8] | None = None,
 ) -> Finished:
     """See :func:`core.mesh.finish.finish_asset`."""
     from core.mesh import finish
 
-    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress)
+    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress, photo)
 
 
 def read_glb(source: bytes | str | Path) -> Model:

@@ -35,13 +35,15 @@ def finish_asset(
     params: FinishParams,
     about: AssetAbout,
     progress: Progress = silent,
+    photo: NDArray[np.uint8] | None = None,
 ) -> Finished:
     """Everything a shop publishes of one asset.
 
     Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
-    ``turntable.webp``. ``mesh.info["engine"]`` says which tools may decimate. ``report["placement"]``: a GLB's
-    position is ``(v + offset) * scale`` of the field's world; ``report["texture"]``: where ``model.glb``'s texels came
-    from, ``unseen`` being the share that no picture shows. Equal inputs give equal bytes. Raises
+    ``turntable.webp``. ``photo (h, w, 4)`` is only shown. ``mesh.info["engine"]`` says which tools may decimate.
+    ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world; ``report["texture"]``:
+    where ``model.glb``'s texels came from, ``unseen`` being the share that no picture shows. Equal inputs give equal
+    bytes. Raises
     :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
     met, :class:`core.errors.InvalidRecipe` for an unknown profile.
     """
@@ -87,7 +89,7 @@ def finish_asset(
             raise MeshFailed(f"USD's validators refuse the USDZ: {'; '.join(faults)[:300]}.")
         step("model.usdz", bytes=len(files["model.usdz"]))
     files["hero.png"] = previews.hero(final)
-    files["contact.png"] = previews.contact_sheet(final, cutout, view_set)
+    files["contact.png"] = previews.contact_sheet(final, cutout, view_set, photo)
     step("pictures")
     if params.turntable:
         files["turntable.webp"] = previews.turntable(final, params.turntable)

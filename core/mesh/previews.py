@@ -43,11 +43,12 @@ def hero(model: Model, size: int = 640) -> bytes:
     return _encode([picture(model, Camera(25, 15), size)], "PNG", optimize=True)
 
 
-def contact_sheet(model: Model, cutout: Cutout, view_set: ViewSet) -> bytes:
-    """Cutout and up to seven views above; the result from front, right, back and left below; PNG 1280 x 480."""
-    tiles = [over(cutout.rgba[..., :3], cutout.rgba[..., 3], GROUND)]
+def contact_sheet(model: Model, cutout: Cutout, view_set: ViewSet, photo: Pixels | None = None) -> bytes:
+    """Photo, cutout and up to six views above; the result from front, right, back and left below; PNG 1280 x 480."""
+    tiles = [] if photo is None else [_squared(over(photo[..., :3], photo[..., 3], GROUND))]
+    tiles += [over(cutout.rgba[..., :3], cutout.rgba[..., 3], GROUND)]
     count = len(view_set.images)
-    tiles += [view_set.images[i] for i in sorted({round(x) for x in np.linspace(0, count - 1, min(count, 7))})]
+    tiles += [view_set.images[i] for i in sorted({round(x) for x in np.linspace(0, count - 1, min(count, 6))})]
     sheet = np.full((480, 1280, 3), 255, np.uint8)
     for i, tile in enumerate(tiles):
         sheet[:160, i * 160 : (i + 1) * 160] = _resize(tile, 160)
@@ -60,6 +61,16 @@ def turntable(model: Model, frames: int, size: int = 256) -> bytes:
     """A looping WebP once around, two seconds and a half."""
     pictures = [picture(model, Camera(360 * i / frames, 15), size) for i in range(frames)]
     return _encode(pictures, "WEBP", duration=2500 // frames, loop=0, quality=75, method=2)
+
+
+def _squared(image: Pixels) -> Pixels:
+    """``image`` in the middle of a white square."""
+    height, width = image.shape[:2]
+    size = max(height, width)
+    square = np.full((size, size, 3), 255, np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = image
+    return square
 
 
 def _resize(image: Pixels, size: int) -> Pixels:

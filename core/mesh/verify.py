@@ -94,6 +94,8 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
 
 def _structure(document: dict[str, Any], model: Model) -> list[Check]:
     """Checks that hold for every profile."""
+    import trimesh
+
     checks = []
 
     def require(label: str, passed: bool, found: object, wanted: str) -> None:
@@ -113,6 +115,8 @@ def _structure(document: dict[str, Any], model: Model) -> list[Check]:
     state = inspect(*weld(model.vertices, model.faces))
     wrong = state.open_edges + state.crowded_edges + state.flipped_edges + state.pinched_vertices
     require("closed", state.sound, f"{wrong} faults, volume {state.volume:.3g}", "closed, manifold, facing outward")
+    loaded = trimesh.Trimesh(model.vertices, model.faces)  # merges equal positions
+    require("watertight", loaded.is_volume, f"volume {loaded.volume:.3g}", "trimesh finds a volume in it")
     low_y = float(model.vertices[:, 1].min(initial=0))
     size = float(np.ptp(model.vertices, axis=0).max()) if len(model.vertices) else 0.0
     middle = (model.vertices.max(0) + model.vertices.min(0))[[0, 2]] / 2 if len(model.vertices) else np.zeros(2)

@@ -181,6 +181,20 @@ def test_pictures_are_pictures_of_the_model() -> None:
     assert np.abs(frames[0] - frames[1]).max() > 60
 
 
+def test_the_contact_sheet_begins_with_the_photo() -> None:
+    from core.mesh.previews import contact_sheet
+
+    result, _, _, cutout, view_set = finished("chair")
+    photo = np.full((40, 80, 4), (200, 30, 30, 255), np.uint8)
+    model = read_glb(result.files["model.glb"])
+    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(model, cutout, view_set, photo))))
+    assert np.abs(sheet[80, 80].astype(int) - (200, 30, 30)).max() < 3
+    assert (sheet[10, 10] == 255).all()  # a wide photo keeps its shape
+    plain = np.asarray(Image.open(io.BytesIO(contact_sheet(model, cutout, view_set))))
+    assert np.array_equal(sheet[:160, 160:320], plain[:160, :160])
+    assert np.array_equal(sheet[160:], plain[160:])
+
+
 def test_usdz_begins_with_its_layer_and_aligns_its_files() -> None:
     data = finished("chair")[0].files["model.usdz"]
     with zipfile.ZipFile(io.BytesIO(data)) as package:
@@ -222,6 +236,16 @@ def test_a_profile_lowers_what_the_recipe_asks_for() -> None:
     assert texels is not None
     assert texels.shape == (512, 512, 3)
     assert verify_glb(result.files["model.glb"], "khronos-banner").passed
+
+
+def test_a_profile_raises_a_texture_that_is_too_small_for_it() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    wish = FinishParams(faces=500, lods=(), texture=64, turntable=0, small=False, usdz=False, profile="amazon")
+    glb = finish_asset(mesh, field, cutout, view_set, wish, ABOUT).files["model.glb"]
+    texels = read_glb(glb).texels()
+    assert texels is not None
+    assert texels.shape == (2048, 2048, 3)
+    assert verify_glb(glb, "amazon").passed
 
 
 def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> None:

@@ -44,11 +44,33 @@ def test_what_is_written_is_read_back() -> None:
     assert (model.colors == 128).all()
 
 
+def test_a_texture_is_embedded_byte_for_byte_with_its_sampler() -> None:
+    jpeg = b"\xff\xd8" + bytes(range(256)) * 3 + b"\xff\xd9"  # nobody decodes it
+    uv = np.zeros((8, 2), np.float32)
+    document, body = unpack_glb(write_glb(Model(CORNERS, CORNERS, CUBE, uv, jpeg), "A"))
+    (image,) = document["images"]
+    view = document["bufferViews"][image["bufferView"]]
+    assert image["mimeType"] == "image/jpeg"
+    assert body[view["byteOffset"] :][: view["byteLength"]] == jpeg
+    assert document["samplers"] == [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
+    assert document["textures"] == [{"sampler": 0, "source": 0}]
+
+
+@pytest.mark.parametrize(("vertices", "component"), [(65_534, 5123), (65_535, 5125)])
+def test_indices_are_as_narrow_as_they_fit(vertices: int, component: int) -> None:
+    corners = np.zeros((vertices, 3), np.float32)
+    document, body = unpack_glb(write_glb(Model(corners, corners, np.array([[0, 1, vertices - 1]])), "A"))
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["indices"]]
+    assert accessor["componentType"] == component
+    assert document["bufferViews"][accessor["bufferView"]]["byteLength"] == 3 * (2 if component == 5123 else 4)
+    assert read_glb(pack_glb(document, body)).faces.tolist() == [[0, 1, vertices - 1]]
+
+
 @pytest.mark.parametrize(
     ("data", "wrong"),
     [
-        (cube(CUBE[1:]), ["closed"]),
-        (cube(CUBE[:, ::-1]), ["closed"]),
+        (cube(CUBE[1:]), ["closed", "watertight"]),
+        (cube(CUBE[:, ::-1]), ["closed", "watertight"]),
         (cube(corners=CORNERS + np.float32(0.1)), ["origin"]),
         (b"", ["readable"]),
         (b"glTF rubbish", ["readable"]),
