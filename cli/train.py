@@ -40,13 +40,16 @@ def segmenter(
         float, typer.Option("--minutes", min=0.1, help="The whole budget: the learning rate follows it.")
     ] = 45,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Every random draw follows from it.")] = 0,
+    start: Annotated[
+        Path | None, typer.Option("--start", exists=True, help="Begin with the weights of an exported ONNX file.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train the small segmenter on composites of procedural products; ends with an ONNX file."""
     with sentences():
         from core.segment.training import train_segmenter
 
-        export = train_segmenter(out, minutes, seed, _lines)
+        export = train_segmenter(out, minutes, seed, _lines, start=start)
         put_json({"checkpoint": str(export)}) if json else typer.echo(str(export))
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.segment.recolor import Color, Rgba, vary
 from core.segment.textures import Image, Plane, fractal, surface_color
 
-Rgba = NDArray[np.uint8]
-"""``(h, w, 4)`` straight alpha."""
-
 KINDS = ("studio", "room", "flat", "several", "nothing")
-_SHARES = (0.42, 0.36, 0.10, 0.06, 0.06)
+_SHARES = (0.40, 0.40, 0.09, 0.06, 0.05)
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,22 @@ def compose(
     image = background
     places = {"nothing": [], "several": [0.27, 0.73]}.get(kind, [0.5])
     for place in places:
-        product = vary(rng, products[int(rng.integers(len(products)))], pale=0.3 if scene == "studio" else 0.1)
+        ground = _ground(rng, background)
+        product = vary(rng, products[int(rng.integers(len(products)))], ground, pale=0.4 if scene == "studio" else 0.1)
         color, cover = _place(rng, product, size, place, small=len(places) > 1)
         if scene != "flat" or rng.random() < 0.4:
-            image = _shadow(rng, image, cover)
+            image = _shadow(rng, image, color, cover)
         image = color * cover[..., None] + image * (1 - cover[..., None])
         alpha = np.maximum(alpha, cover)
-    return Sample(_camera(rng, image), alpha, kind)
+    exposure = rng.uniform(1.0, 1.3) if scene == "studio" and rng.random() < 0.3 else rng.uniform(0.75, 1.2)
+    return Sample(_camera(rng, image * exposure), alpha, kind)
 
 
-def vary(rng: np.random.Generator, product: Rgba, pale: float = 0.2) -> Rgba:
-    """Another product of the same shape: mirrored, recoloured, at times nearly white or black."""
-    colors = product[..., :3].astype(np.float32) / 255
-    if rng.random() < 0.5:
-        colors = colors[..., rng.permutation(3)]
-    draw = rng.random()
-    if draw < pale:
-        gray = colors.mean(-1, keepdims=True)
-        colors = 1 - (1 - gray + (gray - colors) * rng.uniform(0, 0.6)) * rng.uniform(0.12, 0.6)
-    elif draw < pale + 0.1:
-        colors = colors * rng.uniform(0.1, 0.5)
-    else:
-        colors = colors ** rng.uniform(0.6, 1.6) * rng.uniform(0.7, 1.15)
-    varied = np.dstack([(colors.clip(0, 1) * 255).astype(np.uint8), product[..., 3]])
-    return varied[:, ::-1] if rng.random() < 0.5 else varied
+def _ground(rng: np.random.Generator, background: Image) -> Color:
+    """The background's colour around some place in its lower half, where products stand."""
+    size = len(background)
+    y, x = int(rng.uniform(0.4, 0.9) * size), int(rng.uniform(0.1, 0.85) * size)
+    return np.asarray(background[y : y + size // 16, x : x + size // 16].mean((0, 1)), np.float32)
 
 
 def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, small: bool) -> tuple[Image, Plane]:
@@ -94,8 +85,11 @@ def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, sm
     return pixels[..., :3], pixels[..., 3]
 
 
-def _shadow(rng: np.random.Generator, image: Image, cover: Plane) -> Image:
-    """Contact darkening and a soft shadow cast along the floor, both derived from the product's outline."""
+def _shadow(rng: np.random.Generator, image: Image, color: Image, cover: Plane) -> Image:
+    """What a product ``color``, ``cover`` does to the floor: a cast shadow, darkening where it touches, a reflection.
+
+    All are derived from its outline; shadows take on a little of the product's colour.
+    """
     from PIL import Image as Images
     from PIL import ImageFilter
 
@@ -104,6 +98,11 @@ def _shadow(rng: np.random.Generator, image: Image, cover: Plane) -> Image:
     if not len(rows):
         return image
     base = int(rows[-1]) + 1
+
+    def soft(picture: Images.Image, low: float, high: float) -> Plane:
+        blurred = picture.filter(ImageFilter.GaussianBlur(size * rng.uniform(low, high)))
+        return np.asarray(blurred, np.float32) / np.float32(255)
+
     outline = Images.fromarray((cover * 255).astype(np.uint8))
     flat, shear = rng.uniform(0.08, 0.5), rng.uniform(-1.2, 1.2)
     lift = base - size * rng.uniform(0.0, 0.06)
@@ -111,12 +110,36 @@ def _shadow(rng: np.random.Generator, image: Image, cover: Plane) -> Image:
     pressed = outline.transform(
         (size, size), Images.Transform.AFFINE, (1, shear, -shear * lift, 0, 1 / flat, lift - lift / flat)
     )
-    cast = np.asarray(pressed.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.004, 0.06))), np.float32) / 255
+    cast = soft(pressed, 0.004, 0.06) * rng.uniform(0, 0.65)
     dropped = outline.transform((size, size), Images.Transform.AFFINE, (1, 0, 0, 0, 1, -size * rng.uniform(0, 0.02)))
-    contact = np.asarray(dropped.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.005, 0.03))), np.float32) / 255
     low = np.linspace(0, 1, size, dtype=np.float32)[:, None] ** 2
-    dark = 1 - cast * rng.uniform(0, 0.65) - contact * low * rng.uniform(0, 0.5)
-    return np.asarray(image * dark.clip(0.15, 1)[..., None], np.float32)
+    contact = soft(dropped, 0.005, 0.03) * low * rng.uniform(0, 0.5)
+    if rng.random() < 0.6:
+        contact = np.maximum(contact, soft(_footprint(rng, cover, base), 0.006, 0.05) * rng.uniform(0.1, 0.6))
+    if rng.random() < 0.08:
+        y = np.arange(size)[:, None]
+        mirror, below = (np.roll(plane[::-1], 2 * base - size, 0) for plane in (cover, color))
+        mirror = mirror * rng.uniform(0.1, 0.5) * ((y >= base) & (y < 2 * base))
+        image = np.asarray(image + (below - image) * mirror[..., None], np.float32)
+    tint = color[cover > 0.5].mean(0) * rng.uniform(0, 0.5) if rng.random() < 0.5 else np.zeros(3)
+    dark = 1 - (cast + contact)[..., None] * (1 - tint)
+    return np.asarray(image * dark.clip(0.15, 1), np.float32)
+
+
+def _footprint(rng: np.random.Generator, cover: Plane, base: int) -> Any:
+    """A picture of the ellipse on which the product stands: as wide as its lowest part, seen from above."""
+    from PIL import Image as Images
+    from PIL import ImageDraw
+
+    picture = Images.new("L", cover.shape[::-1])
+    rows = np.flatnonzero(cover.max(1) > 0.5)
+    lowest = cover[max(rows[0], base - max(2, int(len(rows) * rng.uniform(0.05, 0.3)))) : base].max(0) > 0.5
+    left, right = np.flatnonzero(lowest)[[0, -1]]
+    width = (right - left + 1) * rng.uniform(1.0, 1.25)
+    high, middle = width * rng.uniform(0.12, 0.5), (left + right) / 2
+    box = (middle - width / 2, base - high * 0.75, middle + width / 2, base + high * 0.25)
+    ImageDraw.Draw(picture).ellipse(box, 255)
+    return picture
 
 
 def _studio(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
@@ -159,7 +182,7 @@ def _floor(rng: np.random.Generator, textures: list[Image], size: int, horizon: 
     z = depth[:, None] * rng.uniform(0.5, 1.5)
     u = (x * np.cos(angle) + z * np.sin(angle)) * zoom + rng.uniform(0, side)
     v = (z * np.cos(angle) - x * np.sin(angle)) * zoom + rng.uniform(0, side)
-    return np.asarray(texture[v.astype(int) % side, u.astype(int) % side])
+    return np.asarray(texture[v.astype(int) % side, u.astype(int) % side], np.float32)
 
 
 def _flat(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
@@ -179,7 +202,7 @@ def _crop(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
     index = (np.arange(size) * zoom).astype(int)
     u, v = (index + rng.integers(side)) % (2 * side), (index + rng.integers(side)) % (2 * side)
     u, v = np.where(u < side, u, 2 * side - 1 - u), np.where(v < side, v, 2 * side - 1 - v)
-    image = texture[v[:, None], u[None]]
+    image = texture[v[:, None], u[None]].astype(np.float32)
     return image.transpose(1, 0, 2) if rng.random() < 0.3 else image
 
 
@@ -197,20 +220,20 @@ def _clutter(rng: np.random.Generator, image: Image, products: list[Rgba], size:
 
     picture = Images.fromarray((image * 255).astype(np.uint8))
     for _ in range(int(rng.integers(1, 4))):
-        thing = Images.fromarray(vary(rng, products[int(rng.integers(len(products)))]))
+        thing = Images.fromarray(vary(rng, products[int(rng.integers(len(products)))], _ground(rng, image)))
         side = int(size * rng.uniform(0.15, 0.5))
-        thing = thing.resize((side, side)).filter(ImageFilter.GaussianBlur(size * rng.uniform(0.012, 0.03)))
+        thing = thing.resize((side, side)).filter(ImageFilter.GaussianBlur(size * rng.uniform(0.006, 0.03)))
         edge = rng.choice([-0.3, 0.95])
         picture.paste(thing, (int(size * edge), int(rng.uniform(-0.1, 0.7) * size)), thing)
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
 def _camera(rng: np.random.Generator, image: Image) -> NDArray[np.uint8]:
-    """Exposure, colour cast, softness, noise, JPEG."""
+    """Colour cast, noise, softness, JPEG."""
     from PIL import Image as Images
     from PIL import ImageFilter
 
-    image = image * rng.uniform(0.75, 1.2) * rng.uniform(0.94, 1.06, 3).astype(np.float32)
+    image = image * rng.uniform(0.94, 1.06, 3).astype(np.float32)
     if rng.random() < 0.5:
         image = image + rng.normal(0, rng.uniform(0, 0.03), image.shape).astype(np.float32)
     picture = Images.fromarray((image.clip(0, 1) * 255).astype(np.uint8))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 SIDE = 320
 """Side of the ONNX file's input and mask, pixels: that of rembg's ``u2net_custom`` session."""
 
-INNER_SIDE = 192
+INNER_SIDE = 256
 """Side at which the network itself works; the ONNX file scales to it and back."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -19,11 +19,13 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build_network(width: int = 24) -> nn.Module:
-    """``(B, 3, S, S)`` normalised photo to ``(B, 1, S, S)`` logits; S a multiple of 32. About 0.8 M parameters.
+    """``(B, 3, S, S)`` normalised photo to logits ``(B, 1, S, S)``; S a multiple of 32. About 1 M parameters.
 
+    In training it returns logits ``(B, 1, S/8, S/8)`` too, so that its coarse half learns where things are at once.
     Plain 3×3 convolutions where pixels are many (fast on CPUs), depthwise 5×5 where channels are many; the coarsest
-    level also sees the mean of everything, so that what is background is decided once for the whole photo. The last
-    step from half to full size is a pixel shuffle: full-size convolutions would cost more than all the rest.
+    level also sees the mean of everything, so that what is background is decided once for the whole photo, and ends
+    in attention, so that what lies within an outline can learn it from there. The last step from half to full size
+    is a pixel shuffle: full-size convolutions would cost more than all the rest.
     """
     import torch
     from torch import nn
@@ -68,6 +70,24 @@ def build_network(width: int = 24) -> nn.Module:
             out: torch.Tensor = x + self.mix(x.mean((2, 3), keepdim=True))
             return out
 
+    class Attention(nn.Module):
+        """Every place asks all others: ``heads`` dot products, no position but what convolutions know of borders."""
+
+        def __init__(self, channels: int, heads: int = 4) -> None:
+            super().__init__()
+            self.heads, self.norm = heads, nn.BatchNorm2d(channels)
+            self.ask, self.tell = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+            nn.init.normal_(self.tell.weight, std=1e-3)  # at first it adds next to nothing
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            count, channels, height, width = x.shape
+            each = channels // self.heads
+            query, key, value = self.ask(self.norm(x)).reshape(count, 3, self.heads, each, height * width).unbind(1)
+            weight = torch.softmax(query.transpose(-1, -2) @ key * each**-0.5, -1)
+            heard = (value @ weight.transpose(-1, -2)).reshape(count, channels, height, width)
+            out: torch.Tensor = x + self.tell(heard)
+            return out
+
     class Up(nn.Module):
         """Twice the size, joined with the encoder's features of that size."""
 
@@ -89,19 +109,21 @@ def build_network(width: int = 24) -> nn.Module:
             self.quarter = nn.Sequential(_conv(a, b, 2), Residual(b))
             self.eighth = nn.Sequential(_conv(b, c, 2), Wide(c), Wide(c))
             self.sixteenth = nn.Sequential(_conv(c, d, 2), Wide(d), Wide(d), Wide(d))
-            self.deepest = nn.Sequential(_conv(d, e, 2), Wide(e), Everything(e), Wide(e), Everything(e), Wide(e))
+            deepest = [Wide(e), Everything(e), Wide(e), Everything(e), Wide(e), Attention(e), Wide(e), Attention(e)]
+            self.deepest = nn.Sequential(_conv(d, e, 2), *deepest)
             self.up16, self.up8 = Up(e, d, d, Wide(d)), Up(d, c, c, Wide(c))
             self.up4, self.up2 = Up(c, b, b, Residual(b)), Up(b, a, a, _conv(a, a))
             self.out = nn.Sequential(nn.Conv2d(a, 4, 3, padding=1), nn.PixelShuffle(2))
+            self.coarse = nn.Conv2d(c, 1, 1)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
             half = self.stem(x)
             quarter = self.quarter(half)
             eighth = self.eighth(quarter)
             sixteenth = self.sixteenth(eighth)
             y = self.up8(self.up16(self.deepest(sixteenth), sixteenth), eighth)
             out: torch.Tensor = self.out(self.up2(self.up4(y, quarter), half))
-            return out
+            return (out, self.coarse(y)) if self.training else out
 
     def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
         parts = OrderedDict(

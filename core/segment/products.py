@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 HELD_OUT_SEEDS = range(9_000_000, 10_000_000)
 """Objects of these seeds are for validation only."""
 
+GRID = 96
+"""Cells along the distance grid's side: picture and mask share its roundness, and it costs a quarter of 160's."""
+
 
 def render_products(seeds: list[int], views: int, size: int, seed: int) -> list[NDArray[np.uint8]]:
     """``len(seeds) * views`` pictures ``(size, size, 4)`` of procedural objects from random cameras, random light."""
     import torch
 
-    from core.procedural import Cameras, generate_objects, render, studio_light
+    from core.procedural import Cameras, build_grid, generate_objects, render, studio_light
 
     generator = torch.Generator().manual_seed(seed)
     pictures = []
@@ -27,8 +30,8 @@ def render_products(seeds: list[int], views: int, size: int, seed: int) -> list[
         azimuth = torch.rand(1, views, generator=generator) * 360
         elevation = torch.rand(1, views, generator=generator).square() * 75 - 10
         radius = torch.rand(1, views, generator=generator) * 0.5 + 1.35
-        light = studio_light(1, generator=generator)
-        seen = render(table, Cameras(azimuth, elevation, radius), size, supersample=1, light=light)
+        light, grid = studio_light(1, generator=generator), build_grid(table, GRID)
+        seen = render(table, Cameras(azimuth, elevation, radius), size, supersample=1, light=light, grid=grid)
         rgba = torch.cat([seen.rgb, seen.alpha], 2)[0].permute(0, 2, 3, 1)
         pictures += [
             picture for picture in (rgba * 255).round().to(torch.uint8).numpy() if (picture[..., 3] > 127).any()

@@ -6,7 +6,6 @@ import json
 import math
 import time
 from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,38 +15,43 @@ from numpy.typing import NDArray
 from core.progress import Progress, silent
 from core.segment.composites import KINDS, Sample, compose
 from core.segment.network import DEVIATION, INNER_SIDE, MEAN, build_network, export_onnx
-from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products
-from core.segment.textures import Image, make_texture
+from core.segment.products import HELD_OUT_SEEDS, render_products
+from core.segment.stock import FEW, PICTURE, Stock, cropped
+from core.segment.textures import make_texture
+from core.segment.warm import load_exported
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BATCH = 8
 LEARNING_RATE = 2e-3
-EMA = 0.995
-SIDES = ((0.4, 128), (0.75, 160), (1.0, INNER_SIDE))
-"""Side of the training photos up to each fraction of the budget: cheap small ones first."""
-
-FEW, MANY, PICTURE = 80, 1500, 192
-"""Rendered products before the first step and at most, and their side in pixels."""
+EMA = 0.998
+SIDES = ((0.3, 128), (0.55, 192), (1.0, INNER_SIDE))
+"""Side of the training photos up to each fraction of the budget: cheap small ones first, but not for a warm start."""
 
 
 def train_segmenter(
-    out_dir: Path, minutes: float, seed: int = 0, progress: Progress = silent, first_products: int = FEW
+    out_dir: Path,
+    minutes: float,
+    seed: int = 0,
+    progress: Progress = silent,
+    first_lots: int = FEW,
+    start: Path | None = None,
 ) -> Path:
     """Train for ``minutes`` in all (earlier runs in ``out_dir`` counted), then export ``out_dir/starter.onnx``.
 
-    A checkpoint is written every minute; the same call continues from it. ``metrics.json`` beside it holds mask IoU
-    on composites of held-out objects. One thread unless the caller set more; the seed decides objects, composites and
-    initial weights, the clock decides the number of steps.
+    A checkpoint is written every two minutes; the same call continues from it. ``metrics.json`` beside it holds mask
+    IoU on composites of held-out objects. One thread unless the caller set more; convolutions run in bfloat16. The
+    seed decides objects, composites and initial weights, the clock decides the number of steps. ``start`` is an
+    exported file to begin with, at half the learning rate.
     """
     import torch
 
     out_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    network = build_network()
+    network = build_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(network).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
     state = {"step": 0, "seconds": 0.0}
     path = out_dir / "checkpoint.pt"
     if path.is_file():
@@ -56,21 +60,30 @@ def train_segmenter(
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         state = saved["state"]
-    stock = _Stock(out_dir / "products.npy", seed)
+    stock = Stock(out_dir, seed)
+    if start is not None and not path.is_file():
+        stock.grow(0, first_lots)
+        shots = [compose(np.random.default_rng([seed, 3, i]), stock.products, stock.textures, 192) for i in range(32)]
+        load_exported(network, start, batch(shots)[0])
+        average.load_state_dict(network.state_dict())
+    sides, peak = (SIDES, LEARNING_RATE) if start is None else (SIDES[1:], LEARNING_RATE / 2)
     budget = minutes * 60
     clock, written = time.monotonic() - state["seconds"], time.monotonic()
     losses: list[float] = []
+    network.train()
     while (elapsed := time.monotonic() - clock) < budget:
         step = int(state["step"])
         rng = np.random.default_rng([seed, 1, step])
-        stock.grow(rng, first_products if step == 0 else min(MANY, first_products + step // 6))
+        stock.grow(step, first_lots)
         done = elapsed / budget
-        side = next(side for end, side in SIDES if done <= end)
+        side = next(side for end, side in sides if done <= end)
         photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(BATCH)])
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, done)
-        network.train()
-        loss = mask_loss(network(photos), masks)
+            group["lr"] = peak * learning_rate(step, done)
+        with torch.autocast("cpu", torch.bfloat16):
+            fine, coarse = network(photos.to(memory_format=torch.channels_last))
+        small = torch.nn.functional.avg_pool2d(masks, 8)
+        loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -78,8 +91,8 @@ def train_segmenter(
         _follow(average, network, min(EMA, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         state = {"step": step + 1, "seconds": time.monotonic() - clock}
-        progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-50:])))
-        if time.monotonic() - written > 60:
+        progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-200:])))
+        if time.monotonic() - written > 120:
             _write(path, network, average, optimizer, state)
             written = time.monotonic()
     _write(path, network, average, optimizer, state)
@@ -91,8 +104,8 @@ def train_segmenter(
 
 
 def learning_rate(step: int, done: float) -> float:
-    """Fifty steps of warm-up, then half a cosine over the share ``done`` of the budget, down to a fiftieth."""
-    return LEARNING_RATE * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+    """Of the peak: fifty steps of warm-up, then half a cosine over the share ``done`` of the budget, to a fiftieth."""
+    return min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
 def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
@@ -126,7 +139,7 @@ def validate(network: nn.Module, side: int, objects: int = 16) -> dict[str, floa
 
     rng = np.random.default_rng(12345)
     textures = [make_texture(rng) for _ in range(24)]
-    products = render_products([HELD_OUT_SEEDS[i] for i in range(objects)], 2, PICTURE, 777)
+    products = [cropped(p) for p in render_products([HELD_OUT_SEEDS[i] for i in range(objects)], 2, PICTURE, 777)]
     result = {}
     network.eval()
     for kind in KINDS:
@@ -145,40 +158,6 @@ def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Intersection over union; 1 for two empty masks."""
     union = int((first | second).sum())
     return float((first & second).sum() / union) if union else 1.0
-
-
-@dataclass
-class _Stock:
-    """Products and surfaces that composites draw from; rendered products stay on disk for the next run."""
-
-    path: Path
-    seed: int
-    rendered: list[NDArray[np.uint8]] = field(default_factory=list)
-    products: list[NDArray[np.uint8]] = field(default_factory=list)
-    textures: list[Image] = field(default_factory=list)
-    objects: int = 0
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng([self.seed, 2])
-        self.textures = [make_texture(rng) for _ in range(32)]
-        if self.path.is_file():
-            self.rendered = list(np.load(self.path))
-            self.objects = len(self.rendered) // 4
-        flats = [flat_product(rng, self.textures[i % len(self.textures)], 160) for i in range(40)]
-        self.products = [*self.rendered, *flats]
-
-    def grow(self, rng: np.random.Generator, wanted: int) -> None:
-        """Four views of one more object at a time; every time it does, one surface and one flat shape change too."""
-        while len(self.rendered) < wanted:
-            object_seed = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + self.objects
-            views = render_products([object_seed], 4, PICTURE, object_seed)
-            self.objects += 1
-            self.rendered += views
-            self.products += views
-            self.textures[int(rng.integers(len(self.textures)))] = make_texture(rng)
-            self.products.append(flat_product(rng, self.textures[int(rng.integers(len(self.textures)))], 160))
-            if self.objects % 20 == 0:
-                np.save(self.path, np.stack(self.rendered))
 
 
 def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.segment.composites import KINDS, compose, vary
+from core.segment.composites import KINDS, compose
 from core.segment.products import flat_product
+from core.segment.recolor import vary
 from core.segment.textures import make_texture
 
 
@@ -49,10 +50,57 @@ def test_masks_say_what_is_in_the_photo(stock: tuple[list[np.ndarray], list[np.n
 
 
 def test_recolouring_keeps_the_shape(stock: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
-    product = stock[0][0]
-    for seed in range(5):
-        alpha = vary(np.random.default_rng(seed), product)[..., 3]
+    product, ground = stock[0][0], np.array([0.6, 0.4, 0.3], np.float32)
+    for seed in range(12):
+        alpha = vary(np.random.default_rng(seed), product, ground)[..., 3]
         assert (alpha == product[..., 3]).all() or (alpha == product[:, ::-1, 3]).all()
+
+
+def test_some_products_take_on_the_colour_of_their_ground(stock: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
+    product, ground = stock[0][0], np.array([0.1, 0.7, 0.2], np.float32)
+    inside = product[..., 3] > 127
+    like = 0
+    for seed in range(60):
+        varied = vary(np.random.default_rng(seed), product, ground, pale=0.0)
+        mean = varied[varied[..., 3] > 127, :3].mean(0) / 255
+        like += bool(mean[1] > 1.8 * mean[0] and mean[1] > 1.8 * mean[2])
+    own = product[inside, :3].mean(0)
+    assert own.max() < 1.5 * own.min(), "the product itself must not be green"
+    assert 3 <= like <= 30
+
+
+def test_a_product_darkens_the_floor_and_not_what_is_far_above_it() -> None:
+    from core.segment.composites import _shadow
+
+    cover = np.zeros((128, 128), np.float32)
+    cover[60:100, 45:85] = 1
+    image, color = np.full((128, 128, 3), 0.8, np.float32), np.full((128, 128, 3), 0.5, np.float32)
+    shaded = np.mean([_shadow(np.random.default_rng(seed), image, color, cover) for seed in range(30)], 0)
+    assert shaded[100:104, 50:80].mean() < 0.72
+    assert shaded[:20].mean() > 0.79
+
+
+def test_what_a_step_draws_from_follows_from_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.segment import stock as module
+
+    def render(seeds: list[int], views: int, size: int, seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        pictures = rng.integers(0, 255, (len(seeds) * views, 32, 32, 4)).astype(np.uint8)
+        pictures[:, 8:24, 8:24, 3] = 255
+        return list(pictures)
+
+    monkeypatch.setattr(module, "render_products", render)
+    once = module.Stock(tmp_path, 4)
+    once.grow(0, 1)
+    assert len(once.products) == module.OBJECTS * module.VIEWS + module.FLATS
+    once.grow(2 * module.STEPS, 1)
+    assert once.lots == 3
+    monkeypatch.delattr(module, "render_products")  # the lots lie on disk now
+    again = module.Stock(tmp_path, 4)
+    again.grow(2 * module.STEPS, 1)
+    for first, second in ((once.products, again.products), (once.textures, again.textures)):
+        assert len(first) == len(second)
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_photos_are_normalised_as_rembg_does(stock: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
@@ -88,11 +136,11 @@ def test_loss_has_its_closed_form() -> None:
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    from core.segment.training import LEARNING_RATE, learning_rate
+    from core.segment.training import learning_rate
 
-    assert learning_rate(0, 0.0) == pytest.approx(LEARNING_RATE / 50)
-    assert learning_rate(1000, 0.0) == pytest.approx(LEARNING_RATE)
-    assert learning_rate(1000, 1.0) == pytest.approx(LEARNING_RATE / 50)
+    assert learning_rate(0, 0.0) == pytest.approx(1 / 50)
+    assert learning_rate(1000, 0.0) == pytest.approx(1)
+    assert learning_rate(1000, 1.0) == pytest.approx(1 / 50)
 
 
 def test_the_exported_file_computes_what_the_network_does(tmp_path: Path) -> None:
@@ -119,13 +167,44 @@ def test_the_exported_file_computes_what_the_network_does(tmp_path: Path) -> Non
     assert np.abs(load_segmenter(half).raw_mask(rgb) - expected).max() < 0.02
 
 
+def test_an_exported_file_is_a_start(stock: tuple[list[np.ndarray], list[np.ndarray]], tmp_path: Path) -> None:
+    """The reloaded network computes what the exported one does, and goes on doing so in training mode."""
+    import torch
+
+    from core.segment.network import build_network, export_onnx
+    from core.segment.training import batch
+    from core.segment.warm import load_exported
+
+    photos = batch([compose(np.random.default_rng(i), *stock, 64) for i in range(8)])[0]
+    torch.manual_seed(0)
+    first = build_network().train()
+    with torch.no_grad():
+        for parameter in first.parameters():  # the exporter shares what is equal, as zeros are before any training
+            parameter.add_(0.02 * torch.randn_like(parameter))
+        for norm in first.modules():
+            if isinstance(norm, torch.nn.BatchNorm2d):
+                norm.momentum = 1.0  # running statistics become those of the photos
+        first(photos)
+        expected = first.eval()(photos)
+    path = tmp_path / "network.onnx"
+    path.write_bytes(export_onnx(first, 64, half=False))
+    torch.manual_seed(1)
+    second = build_network()
+    load_exported(second, path, photos)
+    with torch.no_grad():
+        assert (second.eval()(photos) - expected).abs().max() < 1e-3 * expected.abs().max()
+        assert (second.train()(photos)[0] - expected).abs().mean() < 0.1 * expected.std()
+    with pytest.raises(ValueError, match="fits this network"):
+        load_exported(build_network(8), path, photos)
+
+
 @pytest.mark.slow
 def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
     from core.segment.training import train_segmenter
 
-    train_segmenter(tmp_path, 0.1, seed=3, first_products=4)
+    train_segmenter(tmp_path, 0.1, seed=3, first_lots=1)
     before = json.loads((tmp_path / "metrics.json").read_text())["steps"]
-    path = train_segmenter(tmp_path, 0.3, seed=3, first_products=4)
+    path = train_segmenter(tmp_path, 0.3, seed=3, first_lots=1)
     after = json.loads((tmp_path / "metrics.json").read_text())
     assert after["steps"] > before > 0
     assert set(after["held_out"]) == set(KINDS)

@@ -1,0 +1,62 @@
+"""What the segmenter's training photos are made of: lots of products, flat shapes and surfaces, kept on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.segment.framing import bounding_box
+from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products
+from core.segment.textures import Image, make_texture
+
+OBJECTS, VIEWS, PICTURE = 16, 3, 256
+"""Objects of a lot, views of each, side of a view in pixels."""
+
+FLATS, TEXTURES = 5, 3
+"""Flat shapes and surfaces of a lot."""
+
+FEW, MANY, STEPS = 8, 60, 15
+"""Lots before the first step, lots at most, and steps from one lot to the next."""
+
+
+class Stock:
+    """Products and surfaces that composites draw from. A lot follows from the seed and its number, and what a step
+    may draw from its number: an interrupted training goes on with the batches that it would have had.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.products: list[NDArray[np.uint8]] = []
+        """``(h, w, 4)``, cropped to what is seen."""
+        self.textures: list[Image] = []
+        self.lots = 0
+
+    def grow(self, step: int, few: int = FEW) -> None:
+        """Bring in the lots that a step may draw from."""
+        while self.lots < min(MANY, few + step // STEPS):
+            self._add(self.lots)
+            self.lots += 1
+
+    def _add(self, lot: int) -> None:
+        path = self.folder / f"products-{lot:04}.npz"
+        if not path.is_file():
+            first = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + lot * OBJECTS
+            views = render_products(list(range(first, first + OBJECTS)), VIEWS, PICTURE, first)
+            temporary = path.with_suffix(".tmp.npz")
+            np.savez_compressed(temporary, np.stack(views))
+            temporary.replace(path)
+        with np.load(path) as saved:
+            rendered = saved["arr_0"]
+        rng = np.random.default_rng([self.seed, 2, lot])
+        textures = [make_texture(rng) for _ in range(TEXTURES)]
+        flats = [flat_product(rng, textures[i % TEXTURES], 192) for i in range(FLATS)]
+        self.products += [cropped(picture) for picture in [*rendered, *flats]]
+        self.textures += [texture.astype(np.float16) for texture in textures]
+
+
+def cropped(product: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The product ``(H, W, 4)`` without the empty margin around it."""
+    left, top, right, bottom = bounding_box(product[..., 3] > 127)
+    return product[top:bottom, left:right].copy()
