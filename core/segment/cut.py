@@ -126,8 +126,10 @@ def _second_look(
     again = enlarge(segmenter.raw_mask(view), size)
     both = np.asarray((again + enlarge(mask[rows, columns], size)) / 2, np.float32)
     result: NDArray[np.float32] = np.zeros(mask.shape, np.float32)
-    result[rows, columns] = enlarge(sharpen(view, both), near.shape[:2])
-    return result, confidence(both)
+    sharp = sharpen(view, both)
+    result[rows, columns] = enlarge(sharp, near.shape[:2])
+    # Glass may be clear to the network, yet its colours are the ground's: the softer of both masks speaks.
+    return result, min(confidence(both), confidence(sharp))
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Sharpening of a small network's mask by the photo's own colours and edges.
 
-A network that sees 192² pixels knows where the product is, not where its outline runs. Two classical steps follow,
+A network that sees 256² pixels knows where the product is, not where its outline runs. Two classical steps follow,
 chosen on composites of held-out procedural objects (``docs/results.md`` has the figures of each).
 """
 
