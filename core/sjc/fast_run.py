@@ -13,6 +13,7 @@ from core.errors import ReconstructionFailed
 from core.sjc import fit
 from core.sjc.cutoff import best_cutoff
 from core.sjc.evidence import photo_view, synthesized_views, to_device
+from core.sjc.matter import averaged, lifted_matter
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
 
@@ -38,9 +39,11 @@ class FastLoop:
         self.device = torch.device("cpu") if model is None else model.device
         pictures = (photo_view(cutout, view_set.condition), *synthesized_views(view_set))
         self.views = [to_device(view, self.device) for view in pictures]
-        self.critic = None
-        if model is not None and params.score_weight:
-            self.critic = critic_of(prior_of(model, cutout, view_set.condition), params.guidance)
+        self.critic, self.volume = None, None
+        if model is not None:
+            prior = prior_of(model, cutout, view_set.condition)
+            self.critic = critic_of(prior, params.guidance) if params.score_weight else None
+            self.volume = prior.photo.volume if params.matter_share else None
         self.pixels = fit.pixels_of(self.views, params)
         self.run: fit.Run | None = None  # carving waits until it is known that nothing is restored
         self.stage: fit.Stage | None = None
@@ -139,15 +142,19 @@ class FastLoop:
             judges = [view for i, view in enumerate(self.views) if view.trusted or i % 4 == 1]
             weights = [4.0 if view.trusted else 1.0 for view in judges]
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
+            color = fit.dense(run)[1:].permute(1, 2, 3, 0)
+            if self.volume is not None:
+                matter, shown = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
+                sigma, isovalue = averaged(sigma, isovalue, matter, self.params.matter_share), 0.5
+                color = torch.where(run.occupied[..., None], color, shown)
             solid = sigma > isovalue
             if float(solid.float().mean()) > 0.6:
                 raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")
             if int(solid.sum()) < 8:
                 raise ReconstructionFailed("The reconstruction is empty: hardly a voxel became solid.")
-            color = fit.dense(run)[1:].permute(1, 2, 3, 0).clamp(0, 1)
         return Field(
             np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
-            np.ascontiguousarray(color.cpu().numpy(), np.float32),
+            np.ascontiguousarray(color.clamp(0, 1).cpu().numpy(), np.float32),
             self.camera,
             {"isovalue": isovalue, "silhouette_iou": round(match, 5)},
         )

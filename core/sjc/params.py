@@ -30,4 +30,10 @@ class ReconstructParams(Parameters):
     near_weight: float = Field(0.1, ge=0, description="Consistency with a camera nearby")
     spread_weight: float = Field(1.0, ge=0, description="Matter along a ray gathers in one surface (fast)")
     emptiness_weight: float = Field(0.002, ge=0, description="Emptiness; keep it weak")
+    matter_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the model's own volume in where matter is, with weights that have a lift (fast)",
+    )
     early_stop: bool = Field(True, description="Stop when silhouettes and colours have settled")

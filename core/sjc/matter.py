@@ -1,0 +1,55 @@
+"""A second opinion on where matter is: the model's lift, told the photo's outline, averaged with the fit's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.sjc.carve import image_coordinates, sampled, voxel_centers
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.sjc.evidence import View
+    from core.zero123.lift import Volume
+
+CELLS = 48
+"""Beams of rays across the photo whose matter is judged together."""
+
+THICKNESS = 6
+"""Voxels of a 96-voxel grid along a ray that are solid or empty together."""
+
+LIKELY = 0.3
+"""Probability of matter above which a voxel counts as solid: half the IoU that is to be had maximises the IoU."""
+
+
+def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels.
+
+    Outside of the photo's outline there is none. Inside of it every beam meets some: with ``n`` independent pieces
+    along it, of which piece i is solid with ``p_i``, Bayes divides each by the probability that one is,
+    ``1 - prod(1 - p_i)``.
+    """
+    import torch
+
+    from core.zero123.lift import occupancy, shade, to_frustum
+
+    points = voxel_centers(size, photo.image.device)
+    at = to_frustum(points[None] / photo.camera.radius, volume.elevation)
+    where = image_coordinates(points, photo.camera)
+    inside = sampled(photo.mask[None], where)[:, 0] > 0.5
+    matter = torch.sigmoid(occupancy(volume, at)[0]) * inside
+    cell = ((where + 1) * (CELLS / 2)).floor().long().clamp(0, CELLS - 1)
+    beam = cell[:, 1] * CELLS + cell[:, 0]
+    empty = torch.zeros(CELLS * CELLS, device=points.device)
+    miss = empty.scatter_add(0, beam, -torch.log1p(-matter.clamp(max=0.999)))
+    voxels = empty.scatter_add(0, beam, torch.ones_like(matter))
+    across = (voxels / size).clamp(min=1)
+    hit = 1 - torch.exp(-miss / across * 96 / (THICKNESS * size))
+    matter = (matter / hit.clamp(min=0.02)[beam]).clamp(max=1)
+    grid = (size, size, size)
+    return matter.view(grid), shade(volume, at)[0].view(*grid, 3)
+
+
+def averaged(sigma: torch.Tensor, isovalue: float, matter: torch.Tensor, share: float) -> torch.Tensor:
+    """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``matter``; each is .5 at its own surface."""
+    return (1 - share) * sigma / (sigma + isovalue) + share * matter / (2 * LIKELY)

@@ -1,0 +1,74 @@
+"""What a lift says of matter, told the outline of a photo."""
+
+from __future__ import annotations
+
+import torch
+from sjc_scenes import scene
+
+from core.cameras import Camera
+from core.sjc import reconstruct
+from core.sjc.evidence import View
+from core.sjc.matter import LIKELY, averaged, lifted_matter
+from core.sjc.params import ReconstructParams
+from core.zero123.lift import Volume
+
+
+def volume(logit: float, size: int = 32) -> Volume:
+    """The same probability everywhere, green."""
+    cells = size // 2
+    colour = torch.tensor([-9.0, 9.0, -9.0, -9.0]).view(1, 4, 1, 1, 1).expand(1, 4, *[cells // 2] * 3)
+    density = torch.full((1, 1, cells, cells, cells), logit)
+    return Volume(density, colour, torch.zeros(1, 3, size, size), torch.tensor([20.0]))
+
+
+def photo(half: float) -> View:
+    """A square outline, ``half`` of the frame wide on each side of the middle."""
+    at = ((torch.arange(64) + 0.5) / 32 - 1).abs() < half
+    mask = (at[:, None] & at[None]).float()
+    return View(Camera(0.0, 20.0), torch.ones(3, 64, 64), mask, trusted=True)
+
+
+def test_matter_lies_inside_the_outline_alone_and_is_shown_in_the_lifts_colour() -> None:
+    matter, colour = lifted_matter(volume(3.0), photo(0.5), 32)
+    wide, _ = lifted_matter(volume(3.0), photo(0.8), 32)
+    assert 0 < int((matter > 0).sum()) < int((wide > 0).sum())
+    assert torch.all(wide[matter > 0] > 0)
+    assert torch.allclose(colour[matter > 0], torch.tensor([0.0, 1.0, 0.0]), atol=0.01)
+
+
+def test_a_beam_that_hardly_anybody_believes_in_still_meets_matter() -> None:
+    """Faint everywhere: inside the outline it becomes likely; what is likely anyway hardly changes."""
+    faint, _ = lifted_matter(volume(-3.0), photo(0.5), 32)
+    sure, _ = lifted_matter(volume(3.0), photo(0.5), 32)
+    before = float(torch.sigmoid(torch.tensor(-3.0)))
+    assert float(faint[faint > 0].median()) > 1.3 * before
+    assert float(sure[sure > 0].median()) < 1.03 * float(torch.sigmoid(torch.tensor(3.0)))
+    assert float(faint.max()) <= 1
+
+
+def test_two_opinions_meet_where_both_are_undecided() -> None:
+    sigma, likely = torch.tensor([0.0, 4.0, 1e6]), torch.tensor([0.0, LIKELY, 1.0])
+    assert averaged(sigma, 4.0, likely, 0.5).tolist()[:2] == [0.0, 0.5]
+    assert float(averaged(sigma, 4.0, likely, 0.5)[2]) > 0.9
+    assert torch.equal(averaged(sigma, 4.0, likely, 0.0), sigma / (sigma + 4))
+
+
+def test_the_lift_has_its_say_and_is_silenced_by_a_share_of_zero() -> None:
+    """The same weights but for the lift's bias: the field follows it exactly where it is asked."""
+    from core.zero123.model import build_model
+    from core.zero123.starter import starter_config
+
+    model = build_model(starter_config(), seed=1)
+    cutout, views = scene()
+    found = {}
+    for share in (0.0, 0.5):
+        params = ReconstructParams(steps=12, grid=24, score_weight=0, matter_share=share)
+        for bias in (0.0, 2.0):
+            with torch.no_grad():
+                model.lift.conv_out.bias.add_(bias)
+            found[share, bias] = reconstruct(model, cutout, views, params, 0)
+            with torch.no_grad():
+                model.lift.conv_out.bias.sub_(bias)
+    assert (found[0.0, 0.0].density == found[0.0, 2.0].density).all()
+    assert found[0.5, 2.0].density.sum() > found[0.5, 0.0].density.sum()
+    assert found[0.5, 0.0].info["isovalue"] == 0.5
