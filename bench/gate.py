@@ -132,6 +132,7 @@ def make(seed, table, model, recipe, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cutout.npz").write_bytes(cutout.to_bytes())
     (folder / "views.npz").write_bytes(view_set.to_bytes())
+    (folder / "field.npz").write_bytes(field.to_bytes())
     (folder / "model.glb").write_bytes(glb)
     (folder / "report.json").write_text(json.dumps(finished.report))
     about_it = {"seed": seed, "family": table.names[0], "mode": mode, "tilt": tilt, "cpu_seconds": round(seconds, 2)}

@@ -15,21 +15,29 @@ app = typer.Typer(add_completion=False)
 def retry(
     skus: Annotated[list[str] | None, typer.Argument(help="Only these products.")] = None,
     status: Annotated[str, typer.Option("--status", help="failed, quarantined or review.")] = "failed",
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Make another version by this recipe.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Make another version with this setting, such as views.steps=30.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Build failed assets again; finished stages are reused."""
+    """Build failed assets again; finished stages are reused. With other settings each gets a new version."""
     with sentences():
         from cli.progress import watch
         from core.errors import InputError
-        from db.assets import requeue
-        from flows.run import build_again
+        from db.assets import of_status, requeue
+        from flows.run import build_again, build_otherwise
 
         if status not in ("failed", "quarantined", "review", "queued", "running"):
             raise InputError("Only failed, quarantined, review, queued and running assets can be retried.")
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
             try:
-                document = build_again(house, requeue(house.engine, [status], skus or []))
+                if recipe or set_:
+                    chosen = of_status(house.engine, [status], skus or [])
+                    document = build_otherwise(house, chosen, recipe, set_ or [])
+                else:
+                    document = build_again(house, requeue(house.engine, [status], skus or []))
             finally:
                 house.close()
         if json:

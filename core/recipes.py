@@ -76,6 +76,15 @@ def load_recipe(source: str = "starter", overrides: Sequence[str] = ()) -> Recip
             tree = {"name": path.stem} | json.loads(path.read_text("utf-8"))
         except (ValueError, TypeError) as error:
             raise InvalidRecipe(f"The recipe file {path.name} is not a JSON object: {error}.") from error
+    return _validated(tree, overrides)
+
+
+def overridden(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """``recipe`` with ``a.b=value`` overrides. Raises :class:`InvalidRecipe` as :func:`load_recipe` does."""
+    return _validated(recipe.model_dump(mode="json"), overrides)
+
+
+def _validated(tree: dict[str, Any], overrides: Sequence[str]) -> Recipe:
     for override in overrides:
         _override(tree, override)
     try:

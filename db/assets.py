@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from db.engine import reading, writing
@@ -27,6 +27,8 @@ from db.tables import (
 )
 
 PAGE = 1000
+
+STATUS_OF_DECISION = {"approve": "finished", "reject": "failed"}
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,21 @@ def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> 
             )
 
 
+def of_status(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> list[str]:
+    """Ids of the assets of these statuses, of all products or of these."""
+    with reading(engine) as session:
+        return list(session.scalars(_of_status(statuses, skus)))
+
+
+def _of_status(statuses: Sequence[str], skus: Sequence[str]) -> Select[tuple[str]]:
+    query = select(Asset.id).join(Product, Product.id == Asset.product_id).where(Asset.status.in_(statuses))
+    return (query.where(Product.sku.in_(skus)) if skus else query).order_by(Asset.id)
+
+
 def requeue(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> list[str]:
     """Put settled assets back into the queue; their ids."""
-    query = select(Asset.id).join(Product, Product.id == Asset.product_id).where(Asset.status.in_(statuses))
-    if skus:
-        query = query.where(Product.sku.in_(skus))
     with writing(engine) as session:
-        ids = list(session.scalars(query.order_by(Asset.id)))
+        ids = list(session.scalars(_of_status(statuses, skus)))
         for start in range(0, len(ids), PAGE):
             session.execute(
                 update(Asset)
@@ -246,11 +256,22 @@ def artifact(engine: Engine, asset_id: str, kind: str = "glb") -> dict[str, Any]
 
 def record_review(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str | None) -> None:
     """A person's decision: ``approve`` publishes the asset, ``reject`` fails it."""
-    if decision not in ("approve", "reject"):
+    if decision not in STATUS_OF_DECISION:
         raise ValueError("The decision is approve or reject.")
     with writing(engine) as session:
         if session.get(Asset, asset_id) is None:
             raise LookupError(f"There is no asset {asset_id}.")
         session.add(Review(asset_id=asset_id, decision=decision, note=note, reviewer=reviewer))
-    status = "finished" if decision == "approve" else "failed"
-    set_status(engine, asset_id, status, reason=note or f"A person decided: {decision}.", error_class=None)
+    set_status(
+        engine,
+        asset_id,
+        STATUS_OF_DECISION[decision],
+        reason=note or f"A person decided: {decision}.",
+        error_class=None,
+    )
+
+
+def decision_about(engine: Engine, asset_id: str) -> Review | None:
+    """A person's last word on this very asset."""
+    with reading(engine) as session:
+        return session.scalar(select(Review).where(Review.asset_id == asset_id).order_by(Review.id.desc()).limit(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from core.licences import credit_line
 from core.recipes import Recipe, recipe_hash
 from db import planning, runs
-from db.assets import Job
+from db.assets import Job, job
 from db.planning import Candidate, Wanted
 from tasks.failures import may_pass_next_time
 from tasks.house import House
@@ -121,6 +121,27 @@ def _candidates(house: House, catalogue_id: int, limit: int | None) -> Iterator[
         yield page
         after = page[-1].sku
         left = None if left is None else left - len(page)
+
+
+def plan_versions(house: House, asset_ids: Sequence[str], recipe: Recipe, models: Mapping[str, Weights]) -> Plan:
+    """Queue another version of each asset: the same product and photo, made by ``recipe``."""
+    house.ask(remember, models.values())
+    key = recipe_hash(recipe)
+    hashes = {role: weights.sha256 for role, weights in models.items()}
+    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
+    wanted = []
+    for name in asset_ids:
+        candidate = house.ask(job, name).candidate
+        plan = plan_key(candidate, key, hashes)
+        wanted.append(Wanted(candidate, asset_id(candidate.product_id, plan), plan))
+    label = models["views"].label
+    planned = house.ask(
+        planning.plan_page, wanted, recipe_hash=key, run_id=None, model=label, redo=lambda status, _: status == "failed"
+    )
+    return Plan(
+        tuple(id_ for id_, must in planned if must),
+        tuple(id_ for id_, must in planned if not must),
+    )
 
 
 def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:
