@@ -82,6 +82,13 @@ def counts(engine: Engine) -> dict[str, int]:
     return {status: int(count) for status, count in rows}
 
 
+def next_in_review(engine: Engine, asset_id: str) -> str | None:
+    """The asset that waits for a person after this one, round and round; None where none other does."""
+    waiting = select(Asset.id).where(Asset.status == "review", Asset.id != asset_id).order_by(Asset.id).limit(1)
+    with reading(engine) as session:
+        return session.scalar(waiting.where(Asset.id > asset_id)) or session.scalar(waiting)
+
+
 def of_run(engine: Engine, run_id: str, most: int) -> list[dict[str, Any]]:
     """Assets that a run built, the worst first: ``asset_id``, ``sku``, ``status``."""
     query = (

@@ -132,6 +132,7 @@ def create_app(engine: Engine, store: Store, access: Access | None = None) -> Fa
             _lineage(engine, asset_id),
             files=linked(queries.files(engine, asset_id), f"/assets/{asset_id}/files/"),
             versions=queries.versions(engine, asset_id),
+            waiting=queries.next_in_review(engine, asset_id),
             review={"secret": access.secret, "ask_token": access.token is not None} if access.review else None,
             static=False,
             root="/static/",

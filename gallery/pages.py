@@ -68,20 +68,39 @@ def grid_page(rows: list[dict[str, Any]], **more: Any) -> str:
 
 
 def asset_page(asset: dict[str, Any], **more: Any) -> str:
-    """One asset. ``more``: files, versions, review (None, or csrf and token fields), static, root (path to static)."""
+    """One asset. ``more``: files, versions, waiting (the next asset's id that waits for a decision), review (None, or
+    secret and whether to ask for a token), static, root (path to static)."""
     shown = [(kind, title) for kind, title in PICTURES if kind in more["files"]]
     downloads = [(kind, title, end) for kind, title, end in DOWNLOADS if kind in more["files"]]
     reasons = _reasons(asset)
     return (
         _templates()
         .get_template("asset.html")
-        .render(asset=asset, pictures=shown, downloads=downloads, reasons=reasons, **more)
+        .render(
+            asset=asset,
+            pictures=shown,
+            downloads=downloads,
+            reasons=reasons,
+            thresholds=asset["parameters"].get("quality", {}),
+            **more,
+        )
     )
 
 
 def compare_page(sides: list[dict[str, Any]], **more: Any) -> str:
     """Two versions side by side: ``sides`` hold ``asset`` and ``files``."""
-    return _templates().get_template("compare.html").render(sides=sides, **more)
+    settings, figures = (
+        differences(*(side["asset"][name] or {} for side in sides)) for name in ("parameters", "quality")
+    )
+    return _templates().get_template("compare.html").render(sides=sides, settings=settings, figures=figures, **more)
+
+
+def differences(first: Any, second: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Leaves of two JSON trees that are not equal: ``(path, one, other)``, None where one side has none."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        names = sorted({*first, *second})
+        return [d for n in names for d in differences(first.get(n), second.get(n), f"{path}.{n}" if path else n)]
+    return [] if first == second else [(path, first, second)]
 
 
 def message_page(title: str, sentence: str) -> str:

@@ -1,5 +1,5 @@
 "use strict";
-// Keys: / searches, j and k or the arrows walk the grid, a approves, r rejects, u goes up.
+// Keys: / searches, j and k or the arrows walk the grid, a approves, r rejects, n shows the next to review, u goes up.
 (() => {
   const cards = () => [...document.querySelectorAll(".card")].filter((card) => !card.hidden);
   const viewer = document.getElementById("viewer");
@@ -34,7 +34,8 @@
     if (event.key in steps && cards().length) { event.preventDefault(); walk(steps[event.key]); }
     const button = { a: "approve", r: "reject" }[event.key];
     if (button) document.getElementById(button)?.focus();
-    if (event.key === "u") document.querySelector("a[rel=up]")?.click();
+    const way = { u: "up", n: "next" }[event.key];
+    if (way) document.querySelector(`a[rel=${way}]`)?.click();
   });
 
   // A picture that is not there leaves its frame.
@@ -45,10 +46,13 @@
   const filters = document.getElementById("filters"); // only in an exported gallery
   if (filters) {
     const apply = () => {
-      const text = document.getElementById("search").value.toLowerCase();
-      const status = document.getElementById("status").value;
+      const [text, status, catalogue, low, high] = ["search", "status", "catalogue", "low", "high"]
+        .map((id) => document.getElementById(id).value);
       for (const card of document.querySelectorAll(".card")) {
-        card.hidden = !(card.dataset.text.includes(text) && (!status || card.dataset.status === status));
+        const asset = card.dataset, scored = asset.score !== "";
+        card.hidden = !(asset.text.includes(text.toLowerCase()) && (!status || asset.status === status)
+          && (!catalogue || asset.catalogue === catalogue)
+          && (!low || (scored && Number(asset.score) >= Number(low))) && (!high || (scored && Number(asset.score) <= Number(high))));
       }
     };
     filters.addEventListener("input", apply);

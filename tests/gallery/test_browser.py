@@ -95,6 +95,12 @@ def test_the_model_is_really_drawn_and_nothing_comes_from_outside(browser: Brows
     assert [error for error in browser.errors if "Content Security Policy" in error] == []
 
 
+def test_a_key_shows_the_next_asset_that_waits(browser: Browser, served: str):
+    browser.open(served + "/assets/asset-0001")
+    browser.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'n'}))")
+    browser.until("location.pathname === '/assets/asset-0005' && document.readyState === 'complete'")
+
+
 def test_a_page_fits_a_phone(browser: Browser, served: str):
     browser.resize(390, 800)
     try:
@@ -133,6 +139,12 @@ def test_the_export_opens_from_a_disk(browser: Browser, shop: Shop, tmp_path: Pa
     )
     assert browser.evaluate("[...document.querySelectorAll('.card')].filter(c => !c.hidden).length") == 1
     link = browser.evaluate("[...document.querySelectorAll('.card')].find(c => !c.hidden).href")
+    for field, value, shown in (("search", "", len(HOSTILE)), ("low", "0.25", 4), ("high", "0.45", 2)):
+        browser.evaluate(
+            f"document.getElementById('{field}').value = '{value}', document.getElementById('{field}')"
+            ".dispatchEvent(new Event('input', {bubbles: true}))"
+        )
+        assert browser.evaluate("[...document.querySelectorAll('.card')].filter(c => !c.hidden).length") == shown
     browser.open(link)
     browser.until(DRAWN)
     time.sleep(1.0)

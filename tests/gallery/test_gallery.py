@@ -17,10 +17,11 @@ from db import assets
 from db import gallery as queries
 from db.engine import writing
 from db.gallery import Filters
-from db.tables import Asset, Photo, Product
+from db.tables import Asset, Photo, Product, RecipeRow
 from gallery.app import Access, create_app, download_name
 from gallery.export import export
-from tests.gallery.conftest import HOSTILE, Shop
+from gallery.pages import differences
+from tests.gallery.conftest import HOSTILE, STATUSES, Shop
 
 URL = "http://127.0.0.1"
 
@@ -194,6 +195,33 @@ def test_names_of_a_manifest_reach_the_pages_safely(shop: Shop, tmp_path: Path):
         page = client.get(f"/assets/named-{index}").text
         assert "<script>alert" not in page
         assert html.escape(products[index].name[:100], quote=False).replace("&quot;", '"') in page.replace("&#34;", '"')
+
+
+def test_the_queue_of_those_that_wait_goes_round(shop: Shop):
+    waiting = [asset_id for asset_id, status in zip(shop.ids, STATUSES, strict=True) if status == "review"]
+    assert len(waiting) == 2
+    assert queries.next_in_review(shop.engine, shop.ids[0]) == waiting[0]
+    assert queries.next_in_review(shop.engine, waiting[0]) == waiting[1]
+    assert queries.next_in_review(shop.engine, waiting[1]) == waiting[0]
+    assert f'href="/assets/{waiting[1]}" rel="next"' in client_of(shop).get(f"/assets/{waiting[0]}").text
+    for asset_id in waiting:
+        assets.record_review(shop.engine, asset_id, "approve", None, "Ann")
+    assert queries.next_in_review(shop.engine, shop.ids[0]) is None
+    assert 'rel="next"' not in client_of(shop).get("/assets/asset-0000").text
+
+
+def test_two_versions_show_what_differs(shop: Shop):
+    first = {"seed": 0, "views": {"steps": 1, "<i>": [1]}, "quality": {"review": 0.1}}
+    second = {"seed": 0, "views": {"steps": 30}, "quality": {"review": 0.1}}
+    assert differences(first, second) == [("views.<i>", [1], None), ("views.steps", 1, 30)]
+    with writing(shop.engine) as session:
+        session.add(RecipeRow(hash="s" * 64, name="other", parameters=first))
+        session.get(RecipeRow, "r" * 64).parameters = second
+        session.get(Asset, "asset-0000").recipe_hash = "s" * 64
+    page = client_of(shop).get("/compare?a=asset-0000&b=asset-0001").text
+    assert "<td>views.steps</td><td>1</td><td>30</td>" in page
+    assert "<td>views.&lt;i&gt;</td>" in page
+    assert "<td>seed</td>" not in page
 
 
 def test_the_last_decision_on_each_asset_is_what_the_gate_learns_from(shop: Shop):
