@@ -1,7 +1,8 @@
 """From assets whose quality is known, and from people's decisions, to the weights of the gate's checks.
 
-The gate's score is ``low + (high - low) * sum(w q) / sum(w)`` over the checks' 0..1: linear in non-negative unknowns,
-so that weights are a least-squares fit and a better check never lowers a score. People say only yes or no: an
+The gate's score is ``low + (high - low) * sum(w q) / sum(w)`` over the checks' 0..1: linear, with weights that are
+never negative, so that they are a least-squares fit and a better check never lowers a score. ``low`` may be negative:
+assets that fail most checks are worth nothing. People say only yes or no: an
 approved asset pulls as long as it scores below ``finished``, a rejected one as long as it scores above ``review``.
 """
 
@@ -74,7 +75,7 @@ def fit(examples: Sequence[Example], decisions: Sequence[Decision], params: Qual
     sign = np.array([1.0 if decision.approved else -1.0 for decision in people])
 
     count = len(EVIDENCE)
-    even = np.hstack([np.zeros((count, 1)), np.eye(count) - 1 / count]) * np.sqrt(EVENNESS)
+    even = np.hstack([np.zeros((count, 2)), np.eye(count) - 1 / count]) * np.sqrt(EVENNESS)
     pulling = np.zeros(len(people), bool)
     for _ in range(ROUNDS):
         rows = np.vstack([base, even, np.sqrt(DECISION) * asked[pulling]])
@@ -84,7 +85,7 @@ def fit(examples: Sequence[Example], decisions: Sequence[Decision], params: Qual
         if (unhappy <= pulling).all():
             break
         pulling |= unhappy
-    low, weights = float(found[0]), found[1:]
+    low, weights = float(found[0] - found[1]), found[2:]
     total = float(weights.sum())
     shares = {
         check.metric: round(float(w / total), 4) if total else 0.0 for check, w in zip(EVIDENCE, weights, strict=True)
@@ -103,7 +104,8 @@ def _qualities(metrics: Sequence[Mapping[str, float]], fill: NDArray[np.float64]
 
 
 def _design(qualities: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.hstack([np.ones((len(qualities), 1)), qualities])
+    one = np.ones((len(qualities), 1))  # forth and back: ``low`` alone may be negative
+    return np.hstack([one, -one, qualities])
 
 
 def ordering(scores: Iterable[float], truths: Iterable[float], finished: float | None = None) -> dict[str, Any]:

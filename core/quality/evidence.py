@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera, project
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
-from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality
+from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.voxels import Points
 
 INPUT_SIZE = 256
@@ -32,6 +32,7 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
         | input_view(cutout, view_set.condition, world, faces, paint)
         | views_agreement(view_set, world, faces, paint)
         | view_quality(cutout, view_set)
+        | views_against_photo(cutout, view_set)
         | geometry(world, faces)
         | texture_quality(world, faces, paint)
         | reported(view_set, report)
@@ -179,6 +180,7 @@ def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
     size = np.ptp(vertices, axis=0)
     total = float(parts.sum())
     return {
+        "solidity": total / max(hull_volume(vertices), 1e-12),
         "closed": float((uses == 2).all()) if len(uses) else 0.0,
         "handles": float(max(0, 1 - (len(np.unique(welded)) - len(uses) + len(welded)) // 2)),
         "parts": float(np.count_nonzero(parts > 0)),
@@ -187,6 +189,16 @@ def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
         "thinness": float(size.min() / max(size.max(), 1e-12)),
         "box_fill": float(total / max(float(size.prod()), 1e-12)),
     }
+
+
+def hull_volume(vertices: Points) -> float:
+    """Volume of the convex hull of ``(V, 3)`` points; 0 where they lie in a plane."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return float(ConvexHull(vertices).volume)
+    except QhullError:
+        return 0.0
 
 
 def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:

@@ -9,26 +9,20 @@ from pydantic import Field, field_validator
 from core.parameters import Parameters
 
 WEIGHTS = {
-    "input_mask_iou": 0.0721,
-    "input_psnr": 0.1014,
-    "views_mask_iou": 0.0474,
-    "worst_view_mask_iou": 0.0437,
-    "views_psnr": 0.1368,
-    "views_detail": 0.0663,
-    "views_contrast": 0.0,
-    "views_palette": 0.0745,
-    "views_firmness": 0.0525,
-    "sides_detail": 0.0409,
-    "sharpness": 0.0,
-    "seams": 0.0679,
-    "unseen_texture": 0.0691,
-    "parts": 0.0711,
-    "handles": 0.0,
-    "compactness": 0.0098,
-    "photo_contrast": 0.0964,
-    "cutout_confidence": 0.0,
-    "elevation_confidence": 0.0,
-    "seed_agreement": 0.05,
+    "views_mask_iou": 0.0651,
+    "worst_view_mask_iou": 0.0616,
+    "views_psnr": 0.0702,
+    "nearest_view_iou": 0.0819,
+    "views_in_outline": 0.0553,
+    "views_palette": 0.0918,
+    "views_firmness": 0.0612,
+    "unseen_texture": 0.0962,
+    "solidity": 0.0593,
+    "convexity": 0.0651,
+    "compactness": 0.055,
+    "photo_contrast": 0.0868,
+    "misplaced": 0.0791,
+    "seed_agreement": 0.0714,
 }
 """Fitted by ``python bench/gate.py fit`` on procedural assets of every quality; `docs/evaluation.md` says how well."""
 
@@ -44,9 +38,11 @@ class QualityParams(Parameters):
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         WEIGHTS, description="What each check counts; `meshmill review --calibrate` fits them to people's decisions"
     )
-    low: float = Field(0.0, ge=0, le=1, description="Score of an asset that fails every check")
+    low: float = Field(
+        -0.038, ge=-1, le=1, description="Score of an asset that fails every check; less than 0 counts as 0"
+    )
     high: float = Field(
-        0.6471, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
+        0.6673, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
     )
 
     @field_validator("weights")

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
-from core.quality.images import mask_from_white, over_white
+from core.cameras import project
+from core.quality.images import mask_from_white, mask_iou, over_white, psnr
 from core.quality.voxels import Points
 
 PALETTE = 4
@@ -48,18 +49,64 @@ def view_quality(cutout: Cutout, view_set: ViewSet) -> dict[str, float]:
     }
 
 
+def views_against_photo(cutout: Cutout, view_set: ViewSet, grid: int = 32) -> dict[str, float]:
+    """Do the views show the photo's product? ``nearest_view_iou``: outlines of the photo and of the nearest view.
+
+    ``views_in_outline``: share of the solid that four of five views agree on which the photo's outline allows.
+    """
+    if not len(view_set.images):
+        return {}
+    size, camera = view_set.images.shape[1], view_set.condition
+    photo = shrunk(cutout.rgba, size)[..., 3] >= 128
+    masks = [mask_from_white(image) for image in view_set.images]
+    near = np.argmin([np.linalg.norm(view.eye() - camera.eye()) for view in view_set.cameras])
+    axis = (np.arange(grid) + 0.5) / grid * 1.4 - 0.7
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    votes = np.mean(
+        [_covers(mask, project(points, c, size)) for mask, c in zip(masks, view_set.cameras, strict=True)], 0
+    )
+    solid = points[votes >= 0.8]
+    allowed = _covers(photo, project(solid, camera, size)) if len(solid) else np.zeros(1)
+    return {"nearest_view_iou": mask_iou(masks[near], photo), "views_in_outline": float(allowed.mean())}
+
+
+def _covers(mask: NDArray[np.bool_], pixels: Points) -> NDArray[np.bool_]:
+    """Which of ``(N, 3)`` projected points fall on the mask."""
+    x, y = np.rint(pixels[:, :2]).astype(np.int64).T
+    inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
+    return np.asarray(inside & mask[np.where(inside, y, 0), np.where(inside, x, 0)])
+
+
 def photo_difficulty(cutout: Cutout, size: int = 64) -> dict[str, float]:
-    """What makes a product hard whatever the model: thin parts (``compactness`` 1 is a disc), strong contrast."""
+    """What makes a product hard whatever the model: thin parts (``compactness`` 1 is a disc), hollows in its outline
+    (``convexity``), strong contrasts, and what it costs to be ``misplaced`` by a tenth of the frame (dB).
+    """
     photo = shrunk(cutout.rgba, size)
     mask = photo[..., 3] >= 128
     steps = np.count_nonzero(np.diff(mask, axis=0)) + np.count_nonzero(np.diff(mask, axis=1))
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
-        return {"compactness": 0.0, "photo_contrast": 0.0}
-    box = over_white(photo)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return dict.fromkeys(("compactness", "photo_contrast", "convexity", "misplaced"), 0.0)
+    picture = over_white(photo)
+    box = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    moved = [np.roll(picture, step, axis) for axis in (0, 1) for step in (size // 10, -(size // 10))]
+    area = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
     # a digital disc's outline counts 4/pi times too long
     compact = 4 * np.pi * float(mask.sum()) / max(float(steps) * np.pi / 4, 1.0) ** 2
-    return {"compactness": min(1.0, compact), "photo_contrast": float(box.std((0, 1)).mean() / 255)}
+    return {
+        "compactness": min(1.0, compact),
+        "photo_contrast": float(box.std((0, 1)).mean() / 255),
+        "convexity": convexity(mask),
+        "misplaced": float(np.mean([psnr(other, picture, area) for other in moved])),
+    }
+
+
+def convexity(mask: NDArray[np.bool_]) -> float:
+    """Area of a mask against its convex hull's, 0..1; 0 for an empty one."""
+    from scipy.spatial import ConvexHull
+
+    corners = np.argwhere(mask)[:, None] + np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    return float(mask.sum() / ConvexHull(corners.reshape(-1, 2)).volume) if len(corners) else 0.0
 
 
 def texture_quality(vertices: Points, faces: NDArray[np.int64], paint: dict[str, Any]) -> dict[str, float]:

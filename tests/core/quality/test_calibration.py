@@ -7,7 +7,7 @@ import pytest
 
 from core.quality import QualityParams
 from core.quality.calibration import Decision, Example, fit, ordering, shipped_examples
-from core.quality.gate import EVIDENCE, combine
+from core.quality.gate import EVIDENCE, combine, ramp
 
 PARAMS = QualityParams()
 
@@ -18,9 +18,9 @@ def drawn(rng: np.random.Generator) -> dict[str, float]:
 
 
 def known(count: int, noise: float = 0.0) -> list[Example]:
-    """Assets whose quality is .1 + .4 views_mask_iou + .2 seams of their ramps."""
+    """Assets whose quality is .1 + .4 views_mask_iou + .2 compactness of their ramps."""
     rng = np.random.default_rng(0)
-    truth = QualityParams(weights={"views_mask_iou": 2, "seams": 1}, low=0.1, high=0.7)
+    truth = QualityParams(weights={"views_mask_iou": 2, "compactness": 1}, low=0.1, high=0.7)
     rows = [drawn(rng) for _ in range(count)]
     return [Example(row, combine(row, truth) + noise * float(rng.normal())) for row in rows]
 
@@ -30,7 +30,7 @@ def test_a_linear_truth_is_found_again():
     scores = [combine(example.metrics, fitted) for example in known(400)]
     assert np.abs(np.array(scores) - [example.truth for example in known(400)]).mean() < 0.06
     ranked = sorted(fitted.weights, key=lambda name: -fitted.weights[name])
-    assert ranked[:2] == ["views_mask_iou", "seams"]
+    assert ranked[:2] == ["views_mask_iou", "compactness"]
     assert sum(fitted.weights.values()) == pytest.approx(1, abs=2e-3)
     assert fit(known(400), [], PARAMS) == fitted
 
@@ -42,15 +42,23 @@ def test_weights_are_never_negative():
     assert fitted.low <= fitted.high
 
 
+def test_assets_that_fail_every_check_may_be_worth_nothing():
+    rng = np.random.default_rng(0)
+    mean = [(row := drawn(rng), float(np.mean([ramp(row[c.metric], c) for c in EVIDENCE]))) for _ in range(200)]
+    fitted = fit([Example(row, max(0.0, 2 * q - 0.7)) for row, q in mean], [], PARAMS)
+    assert fitted.low < -0.3
+    assert combine({check.metric: check.bad for check in EVIDENCE}, fitted) == 0
+
+
 def test_decisions_pull_the_score_over_its_threshold():
     params = QualityParams(finished=0.6, review=0.3)
     examples = known(60, 0.05)
-    liked = {check.metric: check.bad for check in EVIDENCE} | {"sharpness": 2.0}
+    liked = {check.metric: check.bad for check in EVIDENCE} | {"misplaced": 20.0}
     before = combine(liked, fit(examples, [], params))
     after = combine(liked, fit(examples, [Decision(liked, True)] * 20, params))
     assert before < 0.4
     assert after > before + 0.1
-    good = {check.metric: check.good for check in EVIDENCE} | {"sharpness": 0.0}
+    good = {check.metric: check.good for check in EVIDENCE} | {"misplaced": 0.0}
     refused = [Decision(good, False)] * 20
     assert combine(good, fit(examples, refused, params)) < combine(good, fit(examples, [], params)) - 0.1
 

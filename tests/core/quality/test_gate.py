@@ -15,7 +15,8 @@ from core.mesh.gltf import write_glb
 from core.mesh.values import Model
 from core.quality import QualityParams, assess
 from core.quality.evidence import fitted, geometry, mask_health, picture_of
-from core.quality.gate import EVIDENCE, VETOES, combine, ramp, verdict, vetoes
+from core.quality.gate import EVIDENCE, NOTES, VETOES, combine, ramp, verdict, vetoes
+from core.quality.signs import convexity, photo_difficulty, views_against_photo
 from core.recipes import load_recipe
 
 CONDITION = Camera(0, 20)
@@ -128,16 +129,16 @@ def test_ramps():
     assert ramp(check.good, check) == 1.0
     assert ramp((check.bad + check.good) / 2, check) == pytest.approx(0.5)
     assert ramp(10.0, check) == 0.0
-    assert len({check.metric for check in EVIDENCE + VETOES}) == len(EVIDENCE + VETOES)
+    assert len({check.metric for check in EVIDENCE + VETOES + NOTES}) == len(EVIDENCE + VETOES + NOTES)
 
 
 def test_the_score_is_the_weighted_mean_between_low_and_high_times_the_vetoes():
-    params = QualityParams(weights={"input_psnr": 1, "seams": 3}, low=0.2, high=0.8)
-    best, worst = {"input_psnr": 40.0, "seams": 0.0}, {"input_psnr": 0.0, "seams": 1.0}
+    params = QualityParams(weights={"views_psnr": 1, "compactness": 3}, low=0.2, high=0.8)
+    best, worst = {"views_psnr": 40.0, "compactness": 1.0}, {"views_psnr": 0.0, "compactness": 0.0}
     assert combine(best, params) == pytest.approx(0.8)
     assert combine(worst, params) == pytest.approx(0.2)
-    assert combine(best | {"input_psnr": 0.0}, params) == pytest.approx(0.2 + 0.6 * 3 / 4)
-    assert combine({"input_psnr": 40.0}, params) == pytest.approx(0.8), "what was not measured does not count"
+    assert combine(best | {"views_psnr": 0.0}, params) == pytest.approx(0.2 + 0.6 * 3 / 4)
+    assert combine({"views_psnr": 40.0}, params) == pytest.approx(0.8), "what was not measured does not count"
     assert combine({}, params) == 0.0
     assert combine(best | {"closed": 0.0}, params) == pytest.approx(0.8 * 0.02)
     assert vetoes({"closed": 1.0, "box_fill": 0.3}) == 1.0
@@ -153,6 +154,49 @@ def test_a_recipe_names_only_checks_that_exist():
 def test_thresholds_of_the_recipe_decide():
     params = QualityParams(finished=0.8, review=0.5)
     assert [verdict(score, params) for score in (0.8, 0.79, 0.5, 0.49)] == ["finished", "review", "review", "failed"]
+
+
+def test_notes_stand_behind_what_counts_and_move_no_score(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, good = perfect
+    plain = assess(cutout, views, good, {}, PARAMS)
+    unsure = assess(replace(cutout, confidence=0.3), views, glb_of(*bumpy(0.02)), {}, PARAMS)
+    assert assess(replace(cutout, confidence=0.3), views, good, {}, PARAMS).score == plain.score
+    names = [reason.name for reason in unsure.reasons]
+    assert names[-1] == "cutout_confidence"
+    assert names[0] == "depth_ratio"
+
+
+def test_hollows_branches_and_busy_patterns_are_seen():
+    import trimesh
+
+    box = trimesh.creation.box((1, 1, 1))
+    star = trimesh.util.concatenate([trimesh.creation.box(size) for size in np.eye(3) * 0.9 + 0.1])
+    for mesh, expected in ((box, 1.0), (star, star.volume / star.convex_hull.volume)):
+        measured = geometry(np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64))
+        assert measured["solidity"] == pytest.approx(expected, abs=1e-6)
+    disc = np.hypot(*np.mgrid[-40:40, -40:40]) < 30
+    assert convexity(disc) > 0.95
+    ring = disc & (np.hypot(*np.mgrid[-40:40, -40:40]) > 20)
+    assert convexity(ring) == pytest.approx(ring.sum() / disc.sum(), abs=0.03)
+    assert convexity(np.zeros((8, 8), bool)) == 0
+    rgba = np.full((512, 512, 4), 128, np.uint8)
+    rgba[..., 3] = 0
+    rgba[128:384, 128:384, 3] = 255
+    calm = photo_difficulty(Cutout(rgba, (0, 0, 1, 1), "test"))
+    rgba[np.arange(512) // 48 % 2 == 0, :, :3] = 0
+    assert photo_difficulty(Cutout(rgba, (0, 0, 1, 1), "test"))["misplaced"] < calm["misplaced"] - 1
+    assert photo_difficulty(Cutout(rgba * 0, (0, 0, 1, 1), "test"))["convexity"] == 0
+
+
+def test_views_of_another_product_contradict_the_photo(perfect: tuple[Cutout, ViewSet, bytes]):
+    cutout, views, _ = perfect
+    same = views_against_photo(cutout, views)
+    assert same["nearest_view_iou"] > 0.95
+    assert same["views_in_outline"] > 0.95
+    other = views_against_photo(cutout, replace(views, images=np.roll(views.images, 24, 1)))
+    assert other["nearest_view_iou"] < same["nearest_view_iou"] - 0.1
+    assert other["views_in_outline"] < same["views_in_outline"] - 0.1
+    assert views_against_photo(cutout, replace(views, images=views.images[:0], cameras=())) == {}
 
 
 def test_geometry_counts_parts_and_holes():
