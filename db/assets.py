@@ -82,7 +82,7 @@ def of_status(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> l
         return list(session.scalars(_of_status(statuses, skus)))
 
 
-def _of_status(statuses: Sequence[str], skus: Sequence[str]) -> Select[tuple[str]]:
+def _of_status(statuses: Sequence[str], skus: Sequence[str]) -> Select[Any]:
     query = select(Asset.id).join(Product, Product.id == Asset.product_id).where(Asset.status.in_(statuses))
     return (query.where(Product.sku.in_(skus)) if skus else query).order_by(Asset.id)
 
