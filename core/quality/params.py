@@ -31,7 +31,7 @@ class QualityParams(Parameters):
     """GLB to verdict."""
 
     finished: float = Field(0.45, ge=0, le=1, description="Score from which an asset is published")
-    review: float = Field(0.2, ge=0, le=1, description="Score from which a person is asked; below it the asset failed")
+    review: float = Field(0.05, ge=0, le=1, description="Score from which a person is asked; below it the asset failed")
     named: float = Field(
         0.4, ge=0, le=1, description="A check below this becomes a named reason beside the score (0 bad, 1 good)"
     )
