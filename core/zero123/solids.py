@@ -8,7 +8,7 @@ recentred is left to the lift, as the other views are not: its frustum is that o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from core.zero123.lift import HALF_DEPTH, TAN, camera_axes
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HALF = 0.53
-"""Half side of the sampled cube, dataset units (:data:`core.procedural.grid.HALF`)."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +31,9 @@ class Placed:
     """``(B, 3)``: azimuth and elevation in degrees, radius in dataset units."""
 
 
-def pack_solids(distance: Any) -> NDArray[np.uint8]:
+def pack_solids(distance: Tensor) -> NDArray[np.uint8]:
     """Distances ``(N, R, R, R)`` at cell centres, indexed z, y, x, as bits ``(N, R, R, R / 8)``: 1 where inside."""
-    return np.packbits(distance.numpy() < 0 if hasattr(distance, "numpy") else distance < 0, axis=-1)
+    return np.packbits(distance.numpy() < 0, axis=-1)
 
 
 def unpack_solids(bits: NDArray[np.uint8]) -> Tensor:
@@ -53,6 +50,8 @@ def matter_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
     divided by the zoom.
     """
     import torch
+
+    from core.procedural.grid import HALF
 
     count = round(solid.shape[1] ** (1 / 3))
     pixel = points[..., :2] / placed.zoom[:, None, None]
