@@ -77,11 +77,11 @@ class StageWorker:
         self._lock = threading.Lock()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
-        self._started = False
+        self._started = self._closed = False
 
     def start(self) -> None:
         """Start the process if it does not run; returns at once."""
-        if self._process is not None and self._process.is_alive():
+        if self._closed or (self._process is not None and self._process.is_alive()):
             return
         self._drop()
         context = multiprocessing.get_context("spawn")
@@ -96,16 +96,19 @@ class StageWorker:
         self, call: StageCall, progress: Progress, timeout: float, alive: Callable[[], None] = lambda: None
     ) -> StageOutput:
         """Compute a stage; ``alive`` is called about every second. Raises what the stage raised, :class:`StageTimeout`
-        when it outlived ``timeout`` seconds (the process is killed), :class:`OutOfMemory` when the system killed it."""
+        when it outlived ``timeout`` seconds (the process is killed), :class:`OutOfMemory` when the system killed it,
+        :class:`StageError` when it was closed."""
         while not self._lock.acquire(timeout=1.0):
             alive()  # another stage computes, or models still load: our lease must not run out over that
         try:
             return self._call(call, progress, timeout, alive)
-        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            raise self._post_mortem(call.stage) from error
         except MeshmillError:
             raise
-        except BaseException:
+        except BaseException as error:
+            if self._closed:  # by another thread, under our hands: the pipe then fails in any of several ways
+                raise StageError(f"The process of the {call.stage} stage was closed.") from error
+            if isinstance(error, (EOFError, BrokenPipeError, ConnectionResetError)):
+                raise self._post_mortem(call.stage) from error
             self._kill()  # interrupted or told to stop: a child that goes on computing would answer the next call
             raise
         finally:
@@ -114,8 +117,8 @@ class StageWorker:
     def _call(self, call: StageCall, progress: Progress, timeout: float, alive: Callable[[], None]) -> StageOutput:
         self.start()
         connection = self._connection
-        if connection is None:
-            raise StageError("The stage's process could not be started.")
+        if connection is None or self._closed:
+            raise StageError(f"The process of the {call.stage} stage was closed.")
         self._await_start(call.stage, alive)
         deadline = time.monotonic() + timeout
         connection.send((call, timeout))
@@ -148,6 +151,8 @@ class StageWorker:
                 raise StageTimeout(f"The process of the {stage} stage did not start within {START_SECONDS} s.")
 
     def close(self) -> None:
+        """For good, at any moment and from any thread: a stage in progress comes back with an error."""
+        self._closed = True
         self._kill()
 
     def _post_mortem(self, stage: str) -> MeshmillError:

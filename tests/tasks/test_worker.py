@@ -12,7 +12,7 @@ from pathlib import Path
 import odd_stages
 import pytest
 
-from core.errors import StageTimeout
+from core.errors import StageError, StageTimeout
 from tasks.slots import slot
 from tasks.worker import GRACE_SECONDS, StageCall, StageWorker
 
@@ -50,6 +50,29 @@ def test_a_stage_that_hangs_is_ended_with_all_it_started(worker: StageWorker, tm
     gone(hung, 10)
     output = worker.call(StageCall("works", {}, {"file": str(file)}), nothing, 60)
     assert int(output.files["pid"]) not in hung, "the next stage has a new process"
+
+
+@pytest.mark.parametrize("moment", ["starts", "computes"])
+def test_a_stage_whose_worker_is_closed_comes_back_with_a_domain_error(tmp_path: Path, moment: str) -> None:
+    worker, file = StageWorker(odd_stages.compute, "odd"), tmp_path / "pids"
+    ended: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            worker.call(StageCall("sleeps", {}, {"file": str(file)}), nothing, 60)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test looks at it
+            ended.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not (worker._process if moment == "starts" else file.exists()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    worker.close()
+    thread.join(30)
+    assert [type(error) for error in ended] == [StageError]
+    with pytest.raises(StageError, match="closed"):
+        worker.call(StageCall("works", {}, {"file": str(file)}), nothing, 60)
 
 
 def test_a_hung_stage_whose_run_was_killed_ends_by_itself(tmp_path: Path) -> None:
