@@ -97,8 +97,7 @@ def plan_page(
     """Make sure that every wanted asset has its row; ``(asset id, must be built)`` each, in the page's order."""
     with writing(engine) as session:
         if engine.dialect.name == "postgresql":
-            # A page lost in a crash is planned again; whatever is built on it is committed after it, and flushes it.
-            session.execute(text("SET LOCAL synchronous_commit = off"))
+            session.execute(_PAGE_SETTINGS)
         found = _assets_of(session, page)
         known = {id_: (status, error_class, photo_id) for id_, _, status, error_class, photo_id in found}
         new = [wanted for wanted in page if wanted.asset_id not in known]
@@ -183,6 +182,11 @@ def _joined(column: Sequence[Any]) -> str:
 def _licence(candidate: Candidate) -> str | None:
     return candidate.photo_licence or candidate.product_licence
 
+
+_PAGE_SETTINGS = text("SELECT set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true)")
+"""For one transaction. A page lost in a crash is planned again, and whatever is built on it is committed after it and
+flushes it. And while a table grows PostgreSQL's statistics lag behind it: it then read the whole table for every page
+(39 ms at 200,000 rows, .02 ms by the index)."""
 
 _OWN = ("id", "product_id", "photo_id", "plan_key", "licence")
 """Columns in which new assets of a page differ."""

@@ -161,7 +161,7 @@ class Asset(Base):
     __tablename__ = "asset"
     __table_args__ = (
         UniqueConstraint("product_id", "plan_key"),
-        Index("ix_asset_status", "status", "id"),
+        Index("ix_asset_status", "status", "created_at"),
         Index("ix_asset_photo", "photo_id"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Full, Queue
 from threading import Thread
 from typing import Any
@@ -85,8 +85,9 @@ def told(house: House) -> Iterator[Tell]:
         yield tell
     finally:
         house.listener = before
-        outbox.put(None)
-        sender.join(DRAIN_SECONDS)
+        with suppress(Full):
+            outbox.put(None, timeout=DRAIN_SECONDS)
+            sender.join(DRAIN_SECONDS)
 
 
 def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> None:

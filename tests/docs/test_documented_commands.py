@@ -95,6 +95,35 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert list((tmp_path / "demo").glob("**/*.glb"))
 
 
+@pytest.mark.slow
+@pytest.mark.server
+def test_one_asset_is_made_again_rejected_retried_and_its_leavings_collected(tmp_path: Path) -> None:
+    """The commands by which operators deal with a single asset, on a really built one."""
+    photo = min((REPOSITORY / "examples" / "photos").glob("*.png"), key=lambda path: path.stat().st_size)
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photo, tmp_path / "photos")
+
+    def meshmill(*words: str) -> Any:
+        done = run(["meshmill", *words, "--json"], tmp_path)
+        assert done.returncode == 0, (words, done.stderr)
+        return json.loads(done.stdout)
+
+    meshmill("run", "photos", *(part for setting in SMALLEST for part in ("--set", setting)))
+    again = meshmill("reproduce", photo.stem)
+    assert again["same"]
+    assert {"views", "field", "glb"} <= {artifact["kind"] for artifact in again["artifacts"]}
+    meshmill("review", photo.stem, "--reject", "--note", "too coarse")
+    retried = meshmill("retry", photo.stem, "--set", "finish.faces=500", "--set", "quality.review=0")
+    assert [row["status"] in ("finished", "review") for row in retried["assets"]] == [True]
+    assert retried["assets"][0]["faces"] <= 500
+    rejected = meshmill("gc", "--older-than", "0", "--superseded")
+    assert rejected["orphans"]
+    assert not rejected["deleted"], "only counted"
+    assert meshmill("gc", "--older-than", "0", "--superseded", "--delete")["orphans"] == rejected["orphans"]
+    assert not meshmill("gc", "--older-than", "0", "--superseded")["orphans"]
+    assert meshmill("reproduce", photo.stem)["same"], "what an asset refers to was left alone"
+
+
 def look_at_the_gallery(words: list[str], folder: Path, sku: str) -> bool:
     """Start it on a free port, read its first page, stop it."""
     port = free_port()
