@@ -26,7 +26,8 @@ def retry(
         from cli.progress import watch
         from core.errors import InputError
         from db.assets import of_status, requeue
-        from flows.run import build_again, build_otherwise
+        from flows.run import build_again
+        from tasks.plan import plan_otherwise
 
         if status not in ("failed", "quarantined", "review", "queued", "running"):
             raise InputError("Only failed, quarantined, review, queued and running assets can be retried.")
@@ -35,7 +36,8 @@ def retry(
             try:
                 if recipe or set_:
                     chosen = of_status(house.engine, [status], skus or [])
-                    document = build_otherwise(house, chosen, recipe, set_ or [])
+                    plan = plan_otherwise(house, chosen, recipe, set_ or [])
+                    document = build_again(house, plan.build, plan.reused)
                 else:
                     document = build_again(house, requeue(house.engine, [status], skus or []))
             finally:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 
-from prefect import flow
+from prefect import flow, runtime
 
 from core.errors import MeshmillError
 from db import assets
+from flows.artifacts import ProgressArtifact, show_assets, show_sheet
 from flows.webhooks import told
 from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset, request
 from tasks.failures import TRANSIENT
@@ -32,16 +33,27 @@ def build_assets(asset_ids: list[str], force: bool = False) -> dict[str, str]:
     token = HOUSE.set(house)
     try:
         with told(house):
-            return build_shard(house, asset_ids, force)
+            statuses = build_shard(house, asset_ids, force)
+        show_shard(house, asset_ids)
+        return statuses
     finally:
         HOUSE.reset(token)
         house.close()
+
+
+def show_shard(house: House, asset_ids: Sequence[str]) -> None:
+    """What a run of its own leaves on Prefect's pages; a shard inside a night is part of the night's."""
+    rows = house.ask(assets.list_assets, ids=asset_ids)
+    show_assets(rows, "What this shard built")
+    worst_first = sorted(rows, key=lambda row: row["quality"] if row["quality"] is not None else -1.0)
+    show_sheet(house, worst_first, house.settings.home_path / "summaries" / f"{runtime.flow_run.id}.png")
 
 
 def build_shard(house: House, asset_ids: Sequence[str], force: bool = False) -> dict[str, str]:
     """The model's stages here, mesh and finish in threads that wait for processes of their own."""
     lanes = house.settings.finish_workers
     statuses: dict[str, str] = {}
+    progress = ProgressArtifact("assets-done", "Share of this shard's assets that came to an end")
     with ThreadPoolExecutor(lanes, "finish") as pool:
         pending: list[tuple[str, Future[str]]] = []
         try:
@@ -52,8 +64,10 @@ def build_shard(house: House, asset_ids: Sequence[str], force: bool = False) -> 
                     statuses[asset_id] = fail_asset(house, asset_id, error)
                     continue
                 pending.append((asset_id, pool.submit(copy_context().run, _finish, house, state, number % lanes)))
+                progress(len(statuses) + sum(future.done() for _, future in pending), len(asset_ids))
             for asset_id, future in pending:
                 statuses[asset_id] = future.result()
+                progress(len(statuses), len(asset_ids))
         except BaseException:
             house.stop()  # else leaving the pool would wait for finishing that nobody wants any more
             pool.shutdown(wait=False, cancel_futures=True)

@@ -9,6 +9,7 @@ from prefect import flow
 
 from core.recipes import Recipe
 from db.runs import unsettled
+from flows.artifacts import ProgressArtifact
 from flows.build_assets import build_assets
 from tasks.house import HOUSE, House
 from tasks.models import models_of
@@ -40,12 +41,18 @@ def build_catalogue(
     counts = {"planned": 0, "reused": 0}
     pages = plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
     shards = _shards(_counted(pages, counts), shard_size)
-    if deployment is None:
-        for shard in shards:
-            build_assets(shard, force)
-    else:
-        _send(house, shards, force, deployment)
+    progress = ProgressArtifact("nightly-progress", "Share of the assets planned so far whose shard came to an end")
+    done = 0
+    for size in _built_here(shards, force) if deployment is None else _sent(house, shards, force, deployment):
+        done += size
+        progress(done, counts["planned"])
     return counts
+
+
+def _built_here(shards: Iterable[list[str]], force: bool) -> Iterator[int]:
+    for shard in shards:
+        build_assets(shard, force)
+        yield len(shard)
 
 
 def _counted(pages: Iterable[Plan], counts: dict[str, int]) -> Iterator[str]:
@@ -66,33 +73,34 @@ def _shards(asset_ids: Iterable[str], size: int) -> Iterator[list[str]]:
         yield shard
 
 
-def _send(house: House, shards: Iterable[list[str]], force: bool, deployment: str) -> None:
-    """Hand shards to the work pool and wait for them, a bounded number at a time.
+def _sent(house: House, shards: Iterable[list[str]], force: bool, deployment: str) -> Iterator[int]:
+    """Hand shards to the work pool and wait for them, a bounded number at a time; how many assets each had.
 
     Whether a shard is done is asked of the database, never of Prefect. What is still unfinished after some tries stays
     queued: the next run takes it up.
     """
-    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
     from contextvars import copy_context
 
     from prefect.deployments import run_deployment
 
-    def send(shard: list[str]) -> None:
+    def send(shard: list[str]) -> int:
         left = shard
         for _ in range(TRIES):
             parameters: dict[str, Any] = {"asset_ids": left, "force": force}
             run_deployment(deployment, parameters=parameters, as_subflow=True)
             left = house.ask(unsettled, left)
             if not left:
-                return
+                break
+        return len(shard)
 
     with ThreadPoolExecutor(AT_ONCE, "shard") as pool:
-        pending: set[Future[None]] = set()
+        pending: set[Future[int]] = set()
         for shard in shards:
             pending.add(pool.submit(copy_context().run, send, shard))
             if len(pending) >= AT_ONCE:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    future.result()
-        for future in pending:
-            future.result()
+                    yield future.result()
+        for future in as_completed(pending):
+            yield future.result()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow, runtime
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from core.recipes import Recipe, load_recipe
 from db import gallery, runs
+from flows.artifacts import show_sheet
 from flows.build_catalogue import build_catalogue
 from flows.report import markdown_summary, nightly_summary, write_summary
-from flows.sheet import MOST, write_sheet
+from flows.sheet import MOST
 from flows.webhooks import told
 from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
@@ -49,9 +49,7 @@ def ingest(
             house.ask(runs.end_run, run_id, document)
             summary = write_summary(house.settings, document)
             create_markdown_artifact(markdown_summary(document), key="nightly-summary", description=f"Run {run_id}")
-            sheet = write_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
-            if sheet is not None:
-                create_link_artifact(Path(sheet).as_uri(), "contact sheet, worst first", key="nightly-contact-sheet")
+            show_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
             tell("run.ended", document)
         return document
     finally:

@@ -1,4 +1,4 @@
-"""Build settled assets again: finished stages are reused, the others get another chance."""
+"""Build settled assets again: finished stages are reused, the others get another chance, or another version."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ from typing import Annotated, Literal
 from prefect import flow
 from pydantic import Field
 
-from db.assets import requeue
-from flows.build_assets import build_assets
+from db.assets import of_status, requeue
+from flows.build_assets import build_assets, show_shard
 from flows.webhooks import told
-from tasks.house import HOUSE, open_house
+from tasks.house import HOUSE, House, open_house
+from tasks.plan import plan_otherwise
 
 
 @flow(name="retry_failed", log_prints=False)
 def retry_failed(
     status: Annotated[
-        Literal["failed", "quarantined", "queued", "running"], Field(description="Which assets to take up again")
+        Literal["failed", "quarantined", "review", "queued", "running"],
+        Field(description="Which assets to take up again"),
     ] = "failed",
     skus: Annotated[list[str] | None, Field(description="Only these products")] = None,
+    recipe: Annotated[str | None, Field(description="Make another version, by this recipe")] = None,
+    overrides: Annotated[
+        list[str] | None, Field(description="Make another version, with settings such as views.steps=30")
+    ] = None,
 ) -> dict[str, str]:
     """Asset id to its new status."""
     house = HOUSE.get(None) or open_house(patient=True)
     token = HOUSE.set(house)
     try:
         with told(house):
-            return build_assets(house.ask(requeue, [status], skus or []))
+            chosen = _chosen(house, status, skus or [], recipe, overrides or [])
+            statuses = build_assets(chosen)
+        show_shard(house, chosen)
+        return statuses
     finally:
         HOUSE.reset(token)
         house.close()
+
+
+def _chosen(house: House, status: str, skus: list[str], recipe: str | None, overrides: list[str]) -> list[str]:
+    if recipe is None and not overrides:
+        return house.ask(requeue, [status], skus)
+    return list(plan_otherwise(house, house.ask(of_status, [status], skus), recipe, overrides).build)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.recipes import Recipe, load_recipe, overridden
+from core.recipes import Recipe
 from db import assets, runs
 from db.catalogue import Changes
 from flows.embedded import EmbeddedServer
@@ -22,7 +22,7 @@ from tasks.house import HOUSE, House
 from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
-from tasks.plan import begin_run, plan_catalogue, plan_versions
+from tasks.plan import begin_run, plan_catalogue
 from tasks.worker import StageCall
 
 
@@ -58,8 +58,8 @@ def run_folder(
     return document
 
 
-def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
-    """Build queued assets whatever run they came from; the document of `retry --json`."""
+def build_again(house: House, asset_ids: Sequence[str], reused: Sequence[str] = ()) -> dict[str, Any]:
+    """Build queued assets whatever run they came from; the document of `retry --json`, which lists ``reused`` too."""
     started = time.monotonic()
     run_id = new_run_id()
     by_recipe: dict[str, list[str]] = {}
@@ -71,33 +71,8 @@ def build_again(house: House, asset_ids: list[str]) -> dict[str, Any]:
         for ids in by_recipe.values():
             recipe = Recipe.model_validate(house.ask(assets.job, ids[0]).parameters)
             _build(house, ids, models_of(house, recipe), False)
-    rows = house.ask(assets.list_assets, ids=asset_ids)
-    return summary(run_id, rows, (), time.monotonic() - started, None)
-
-
-def build_otherwise(
-    house: House, asset_ids: Sequence[str], recipe: str | None, overrides: Sequence[str]
-) -> dict[str, Any]:
-    """Build other versions of settled assets: by a named recipe or their own, with overrides; `retry --json`."""
-    started = time.monotonic()
-    by_recipe: dict[str, list[str]] = {}
-    for row in house.ask(assets.list_assets, ids=asset_ids):
-        by_recipe.setdefault(row["recipe_hash"], []).append(row["asset_id"])
-    build: list[str] = []
-    reused: list[str] = []
-    with told(house):
-        for ids in by_recipe.values():
-            own = Recipe.model_validate(house.ask(assets.job, ids[0]).parameters)
-            chosen = load_recipe(recipe, overrides) if recipe else overridden(own, overrides)
-            models = models_of(house, chosen)
-            plan = plan_versions(house, ids, chosen, models)
-            if plan.build:
-                _announce(house, plan.build)
-                _build(house, plan.build, models, False)
-            build += plan.build
-            reused += plan.reused
-    rows = house.ask(assets.list_assets, ids=[*build, *reused])
-    return summary(new_run_id(), rows, tuple(reused), time.monotonic() - started, None)
+    rows = house.ask(assets.list_assets, ids=[*asset_ids, *reused])
+    return summary(run_id, rows, tuple(reused), time.monotonic() - started, None)
 
 
 def _announce(house: House, asset_ids: Sequence[str]) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from core.licences import credit_line
-from core.recipes import Recipe, recipe_hash
+from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
-from db.planning import Candidate, Wanted
+from db.planning import Candidate, Redo, Wanted
 from tasks.failures import may_pass_next_time
 from tasks.house import House
 from tasks.keys import VERSIONS, asset_id, digest, new_run_id
-from tasks.models import Weights, remember
+from tasks.models import Weights, models_of, remember
 
 
 @dataclass(frozen=True)
@@ -90,27 +90,41 @@ def plan_pages(
     Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
     the others.
     """
-    house.ask(remember, models.values())
-    key = recipe_hash(recipe)
-    hashes = {role: weights.sha256 for role, weights in models.items()}
-    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
 
     def redo(status: str, error_class: str | None) -> bool:
         return force or (status == "failed" and may_pass_next_time(error_class))
 
-    def wanted() -> Iterator[list[Wanted]]:
-        for page in _candidates(house, catalogue_id, limit):
-            keys = [plan_key(candidate, key, hashes) for candidate in page]
-            yield [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
+    planner = _Planner(house, recipe, models, redo, run_id)
+    for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit))):
+        yield planner.plan(page)
 
-    for page in _one_ahead(wanted()):
-        planned = house.ask(
-            planning.plan_page, page, recipe_hash=key, run_id=run_id, model=models["views"].label, redo=redo
+
+class _Planner:
+    """How the pages of one recipe are planned."""
+
+    def __init__(
+        self, house: House, recipe: Recipe, models: Mapping[str, Weights], redo: Redo, run_id: str | None = None
+    ) -> None:
+        self._house, self._redo, self._run_id, self._label = house, redo, run_id, models["views"].label
+        self._key = recipe_hash(recipe)
+        self._hashes = {role: weights.sha256 for role, weights in models.items()}
+        house.ask(remember, models.values())
+        house.ask(planning.ensure_recipe, self._key, recipe.name, recipe.model_dump(mode="json"))
+
+    def wanted(self, page: Sequence[Candidate]) -> list[Wanted]:
+        keys = [plan_key(candidate, self._key, self._hashes) for candidate in page]
+        return [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
+
+    def plan(self, page: Sequence[Wanted]) -> Plan:
+        planned = self._house.ask(
+            planning.plan_page,
+            page,
+            recipe_hash=self._key,
+            run_id=self._run_id,
+            model=self._label,
+            redo=self._redo,
         )
-        yield Plan(
-            tuple(id_ for id_, must in planned if must),
-            tuple(id_ for id_, must in planned if not must),
-        )
+        return Plan(tuple(id_ for id_, must in planned if must), tuple(id_ for id_, must in planned if not must))
 
 
 def _candidates(house: House, catalogue_id: int, limit: int | None) -> Iterator[list[Candidate]]:
@@ -123,25 +137,20 @@ def _candidates(house: House, catalogue_id: int, limit: int | None) -> Iterator[
         left = None if left is None else left - len(page)
 
 
-def plan_versions(house: House, asset_ids: Sequence[str], recipe: Recipe, models: Mapping[str, Weights]) -> Plan:
-    """Queue another version of each asset: the same product and photo, made by ``recipe``."""
-    house.ask(remember, models.values())
-    key = recipe_hash(recipe)
-    hashes = {role: weights.sha256 for role, weights in models.items()}
-    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
-    wanted = []
-    for name in asset_ids:
-        candidate = house.ask(job, name).candidate
-        plan = plan_key(candidate, key, hashes)
-        wanted.append(Wanted(candidate, asset_id(candidate.product_id, plan), plan))
-    label = models["views"].label
-    planned = house.ask(
-        planning.plan_page, wanted, recipe_hash=key, run_id=None, model=label, redo=lambda status, _: status == "failed"
-    )
-    return Plan(
-        tuple(id_ for id_, must in planned if must),
-        tuple(id_ for id_, must in planned if not must),
-    )
+def plan_otherwise(house: House, asset_ids: Sequence[str], recipe: str | None, overrides: Sequence[str]) -> Plan:
+    """Queue another version of each settled asset: the same product and photo, by a named recipe or by its own, with
+    overrides."""
+    jobs = [house.ask(job, name) for name in asset_ids]
+    plans = []
+    for own in dict.fromkeys(found.recipe_hash for found in jobs):
+        alike = [found for found in jobs if found.recipe_hash == own]
+        parameters = Recipe.model_validate(alike[0].parameters)
+        chosen = load_recipe(recipe, overrides) if recipe else overridden(parameters, overrides)
+        planner = _Planner(house, chosen, models_of(house, chosen), lambda status, _: status == "failed")
+        for start in range(0, len(alike), planning.PAGE):
+            page = [found.candidate for found in alike[start : start + planning.PAGE]]
+            plans.append(planner.plan(planner.wanted(page)))
+    return _together(plans)
 
 
 def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:
@@ -164,8 +173,12 @@ def plan_catalogue(
     force: bool = False,
 ) -> Plan:
     """All pages at once, for runs of one machine."""
-    pages = list(plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force))
+    return _together(plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force))
+
+
+def _together(plans: Iterable[Plan]) -> Plan:
+    plans = list(plans)
     return Plan(
-        tuple(id_ for page in pages for id_ in page.build),
-        tuple(id_ for page in pages for id_ in page.reused),
+        tuple(id_ for plan in plans for id_ in plan.build),
+        tuple(id_ for plan in plans for id_ in plan.reused),
     )

@@ -85,6 +85,11 @@ def ask(url: str, body: Any) -> Any:
         return json.load(answer)
 
 
+def artifacts(api: str, *keys: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(f"{api}/artifacts/filter", {"artifacts": {"key": {"any_": keys}}})
+    return found
+
+
 @pytest.mark.server
 def test_a_night_says_what_came_out(
     api: str, heard: Any, factory: tuple[Path, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,8 +114,10 @@ def test_a_night_says_what_came_out(
 
     (path,) = (tmp_path / "home" / "summaries").iterdir()
     assert json.loads(path.read_text()) == first
-    (artifact,) = ask(f"{api}/artifacts/filter", {"artifacts": {"key": {"any_": ["nightly-summary"]}}})
+    (artifact,) = artifacts(api, "nightly-summary")
     assert "| No object was found in the photo. | quarantined | 1 | dark |" in artifact["data"]
+    progress = artifacts(api, "nightly-progress", "assets-done")
+    assert [(found["type"], found["data"]) for found in progress] == [("progress", 100.0)] * 3, "the night, two shards"
     house = open_house()
     with reading(house.engine) as session:
         run = session.get(Run, first["run_id"])
@@ -143,4 +150,10 @@ def test_what_failed_for_its_surroundings_is_built_by_the_next_night_or_by_retry
     assert first["counts"]["failed"] == 1
     again = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
     assert again["counts"]["planned"] == 0, "the same input and code give the same end"
-    assert list(flows.retry_failed.retry_failed("failed").values()) == ["failed"]
+    (asset_id,) = retried = flows.retry_failed.retry_failed("failed")
+    assert retried == {asset_id: "failed"}
+    ((row,),) = (json.loads(table["data"]) for table in artifacts(api, "assets"))
+    assert (row["sku"], row["status"], row["glb"]) == ("a", "failed", None)
+    (other, status), *_ = flows.retry_failed.retry_failed("failed", ["a"], overrides=["finish.faces=5000"]).items()
+    assert other != asset_id, "another version of the same product"
+    assert status == "failed", "its photo is what it is"

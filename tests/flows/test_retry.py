@@ -10,6 +10,7 @@ from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 import flows.run
 from db import assets
 from tasks.build import build_ahead
+from tasks.plan import plan_otherwise
 
 
 def test_assets_of_several_recipes_are_each_built_with_their_own_weights(
@@ -57,7 +58,7 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     )
     small_shop.computed()
     chosen = assets.of_status(house.engine, ["failed"], ["a"])
-    document = flows.run.build_otherwise(house, chosen, None, ["finish.faces=5000"])
+    document = flows.run.build_again(house, plan_otherwise(house, chosen, None, ["finish.faces=5000"]).build)
     assert [(row["sku"], row["status"]) for row in document["assets"]] == [("a", "finished")]
     assert small_shop.computed() == {"finish": 1, "assess": 1}, "only from the changed stage on"
     second = document["assets"][0]["asset_id"]
@@ -65,5 +66,5 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     assert assets.lineage(house.engine, second)["parameters"]["finish"]["faces"] == 5000
     assert assets.lineage(house.engine, first)["status"] == "superseded"
     assert [row["note"] for row in assets.lineage(house.engine, first)["reviews"]] == ["too round"]
-    again = flows.run.build_otherwise(house, [second], None, ["finish.faces=5000"])
-    assert again["counts"]["reused"] == 1
+    again = plan_otherwise(house, [second], None, ["finish.faces=5000"])
+    assert (again.build, again.reused) == ((), (second,))

@@ -1,0 +1,66 @@
+"""What a flow run shows on Prefect's pages: how far it is, what came out, the contact sheet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.exceptions import PrefectException
+
+from flows.sheet import write_sheet
+from tasks.house import House
+
+EVERY = 10.0
+"""Seconds between two updates of a run's progress."""
+
+UNSEEN = (PrefectException, httpx.HTTPError)
+"""A page that Prefect's server could not take: nobody's asset fails for that."""
+
+
+class ProgressArtifact:
+    """The share of a run's assets that came to an end."""
+
+    def __init__(self, key: str, description: str) -> None:
+        self._key, self._description = key, description
+        self._artifact: UUID | None = None
+        self._shown = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show it, now and then; the last one always."""
+        moment = time.monotonic()
+        if done < total and moment - self._shown < EVERY:
+            return
+        self._shown = moment
+        percent = 100.0 * done / total if total else 100.0
+        with suppress(*UNSEEN):
+            if self._artifact is None:
+                made = create_progress_artifact(percent, self._key, self._description)
+                self._artifact = made if isinstance(made, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, percent)
+
+
+def show_assets(rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """A table with a row an asset (as ``db.assets.list_assets`` gives them) and where its GLB is."""
+    columns = ("sku", "status", "quality", "reason", "faces", "bytes", "glb")
+    with suppress(*UNSEEN):
+        create_table_artifact([{name: row[name] for name in columns} for row in rows], "assets", description)
+
+
+def show_sheet(house: House, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The contact sheet as a file in the home, and a link to it."""
+    sheet = write_sheet(house, rows, path)
+    if sheet is not None:
+        with suppress(*UNSEEN):
+            create_link_artifact(Path(sheet).as_uri(), "contact sheet, worst first", key="contact-sheet")
