@@ -112,16 +112,17 @@ def make(seed, table, model, recipe, folder):
     cutout = segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None)
     zoom = zoom_of(cutout.source_box, 192)
     believed = float(np.clip(elevation - tilt, -20, 80))
-    if mode.startswith("starter"):
+    starter = model if mode.startswith("starter") else None  # its lift then has its say in the shape, too
+    if starter is not None:
         params = recipe.views.model_copy(update={"elevation": believed})
-        view_set = make_view_set(model, cutout, params, recipe.seed)
+        view_set = make_view_set(starter, cutout, params, recipe.seed)
     else:
         cameras = ring_cameras(recipe.views)
         if mode == "few":
             cameras = tuple(cameras[i] for i in sorted(rng.choice(len(cameras), rng.integers(2, 6), replace=False)))
         images = spoilt(mode, rng, table, [(c.azimuth, c.elevation) for c in cameras], elevation - believed, zoom)
         view_set = ViewSet(images, cameras, Camera(0.0, believed), {"elevation": {"confidence": 1.0}})
-    field = reconstruct(None, cutout, view_set, recipe.reconstruct, recipe.seed)
+    field = reconstruct(starter, cutout, view_set, recipe.reconstruct, recipe.seed)
     mesh = extract_mesh(field, cutout, view_set, recipe.mesh)
     about = AssetAbout(f"bench-{seed}", "bench", "bench", "bench", "")
     finished = finish_asset(mesh, field, cutout, view_set, recipe.finish, about)

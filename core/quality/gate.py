@@ -40,6 +40,7 @@ EVIDENCE = (
     Check("views_in_outline", 0.5, 0.98, "The views' solid sticks out of the photo's outline ({value:.0%} inside)."),
     Check("views_palette", 0.3, 0.85, "The synthesized views have other colours than the photo ({value:.0%} shared)."),
     Check("views_firmness", 0.5, 0.98, "The synthesized views fade at their edges ({value:.0%} as firm as the photo)."),
+    Check("views_variety", 0.05, 0.95, "The synthesized views are much alike: they repeat a side ({value:.0%} apart)."),
     Check("unseen_texture", 0.55, 0.15, "{value:.0%} of the texture was seen in no view and is made up."),
     Check("solidity", 0.25, 0.85, "The shape is branched or hollow: it fills {value:.0%} of its hull."),
     Check("convexity", 0.4, 0.95, "The product's outline has deep hollows: it fills {value:.0%} of its hull."),
