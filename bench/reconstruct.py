@@ -1,7 +1,7 @@
 """The reconstruct stage measured: exact views, the methods side by side, and where the seconds go.
 
 python bench/reconstruct.py oracle  [--objects 12]            exact views, no model: IoU, Chamfer, CPU seconds
-python bench/reconstruct.py compare --model models/starter [--objects 12] [--eval-dev DIR] [--ablate]
+python bench/reconstruct.py compare --model models/starter [--objects 12] [--drawn | --eval-dev DIR] [--ablate]
 python bench/reconstruct.py split   [--model models/starter] [--full-size] [--device cuda]
 
 Procedural objects have seeds no training uses; shapes are compared centred with longest side 1 (core.quality.shape),
@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="pixels of the exact views")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--eval-dev", type=Path)
+    parser.add_argument(
+        "--drawn", action="store_true", help="compare objects as the generator draws them, not the hard"
+    )
     parser.add_argument("--ablate", action="store_true")
     parser.add_argument("--full-size", action="store_true", help="the published architecture with random weights")
     parser.add_argument("--released-steps", type=int, default=100)
@@ -70,7 +73,8 @@ def oracle(options: argparse.Namespace) -> None:
     """Exact views in, shapes out; the gate is mean IoU .80 and Chamfer .016."""
     rows = []
     for number in range(options.objects):
-        name, cutout, view_set, truth = procedural(number, options.views, options.size)
+        family = FAMILIES[number % len(FAMILIES)]
+        name, cutout, view_set, truth = procedural(number, options.views, options.size, family)
         row = measure(name, cutout, truth, lambda c=cutout, v=view_set: fitted(None, c, v, options), options.shape)
         rows.append(row)
     report("exact views", rows)
@@ -163,7 +167,8 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
     """Objects with a photo and a truth: a folder in the format of eval-dev, or held-out procedural ones."""
     if options.eval_dev is None:
         for number in range(options.objects):
-            name, cutout, view_set, truth = procedural(number, 1, 64)
+            family = None if options.drawn else FAMILIES[number % len(FAMILIES)]
+            name, cutout, view_set, truth = procedural(number, 1, 64, family)
             yield name, cutout, truth, view_set.condition.elevation
         return
     from core.photos import read_photo
@@ -179,8 +184,8 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
         yield name, cutout, (turned(vertices, -item.camera.azimuth), faces), item.camera.elevation
 
 
-def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet, Any]:
-    """A held-out object: framed photo, exact views on a spiral, and its true surface (normalised).
+def procedural(number: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
+    """A held-out object (of any family where None is named): framed photo, exact views on a spiral, and its true surface (normalised).
 
     The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
     radius 2, the object is larger by that factor, and so are the distances of the exact views.
@@ -190,7 +195,6 @@ def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet
     from core.procedural import build_grid, generate_objects, to_mesh
     from core.quality.shape import normalised
 
-    family = FAMILIES[number % len(FAMILIES)]
     table = generate_objects([HELD_OUT + number], family)
     grid = build_grid(table, 160)
     near, far = 1.05, 2.6
@@ -212,7 +216,7 @@ def procedural(number: int, views: int, size: int) -> tuple[str, Cutout, ViewSet
     images = (pictures * 255).round().byte().contiguous().numpy()
     view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
     surface = normalised(mesh.vertices), outer(mesh.vertices, mesh.faces)
-    return f"{family}-{HELD_OUT + number}", cutout, view_set, surface
+    return f"{table.names[0]}-{HELD_OUT + number}", cutout, view_set, surface
 
 
 def outer(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
