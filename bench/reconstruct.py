@@ -185,7 +185,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
 
 
 def procedural(number: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
-    """A held-out object (of any family where None is named): framed photo, exact views on a spiral, and its true surface (normalised).
+    """A held-out object (of any family for None): framed photo, exact views on a spiral, true surface (normalised).
 
     The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
     radius 2, the object is larger by that factor, and so are the distances of the exact views.
