@@ -21,7 +21,7 @@ class Source:
     image: NDArray[np.uint8]
     """``(S, S, 3)``, the object's colours carried a few pixels beyond its outline."""
     trust: Floats
-    """``(S, S, 1)`` 0 outside the object, rising to 1 a few pixels inside."""
+    """``(S, S, 1)`` 0 off the object, 1 inside; in a view it takes a few pixels to rise."""
     camera: Camera
     cubic: bool
     """Sampled with cubic splines (the photo: bilinear sampling would blur it a second time) or bilinearly."""
@@ -30,16 +30,32 @@ class Source:
 
 
 def photo_source(cutout: Cutout, camera: Camera, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Source:
-    """The photo itself. The outermost pixels mix with what was behind the product and count little."""
-    return _source(cutout.rgba[..., :3], cutout.rgba[..., 3] > 200, camera, vertices, faces, 4.0, cubic=True)
+    """The photo itself, trusted to its outline and a pixel beyond: no view knows its rim better.
+
+    Its edge pixels hold the product's colour alone already (:func:`core.segment.framing.foreground`). Fading four
+    pixels before the outline cost scans of real products 3.3 dB there, and no other side gained from it.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    mask = cutout.rgba[..., 3] > 200
+    trust = np.clip((distance_transform_edt(mask) - distance_transform_edt(~mask) + 1.5) / 2, 0, 1)
+    # Twice as fine: at the picture's own size an edge hides what shows in a slit of three pixels behind it.
+    depth = _depth(vertices, faces, camera, 2 * max(256, len(mask)))
+    return Source(_carried(cutout.rgba[..., :3], mask), _channel(trust), camera, True, depth)
 
 
 def view_sources(view_set: ViewSet, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> list[Source]:
     """The synthesized views. White that runs into their outlines is ground too: it would show as a pale fringe."""
+    from scipy.ndimage import distance_transform_edt
+
     sources = []
     for image, camera in zip(view_set.images, view_set.cameras, strict=True):
         mask, blur = view_mask(image)
-        sources.append(_source(image, mask, camera, vertices, faces, max(1.5, image.shape[0] / 128, blur / 3)))
+        fade = max(1.5, len(image) / 128, blur / 3)
+        inside = distance_transform_edt(mask)
+        depth = _depth(vertices, faces, camera, max(256, len(image)))
+        carried = _carried(image, inside > min(fade, inside.max() - 0.5))
+        sources.append(Source(carried, _channel(np.clip((inside - 0.5) / fade, 0, 1)), camera, False, depth))
     return sources
 
 
@@ -72,30 +88,28 @@ def _touching(pale: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.isin(areas, border[border > 0])
 
 
-def _source(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.bool_],
-    camera: Camera,
-    vertices: NDArray[np.float64],
-    faces: NDArray[np.int64],
-    fade: float,
-    *,
-    cubic: bool = False,
-) -> Source:
-    from scipy.ndimage import distance_transform_edt, minimum_filter
+def _carried(image: NDArray[np.uint8], solid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``image`` with every pixel off ``solid`` as its nearest one on it."""
+    from scipy.ndimage import distance_transform_edt
 
-    inside = distance_transform_edt(mask)
-    trust = np.clip((inside - 0.5) / fade, 0, 1).astype(np.float32)
-    solid = inside > min(1.5 if cubic else fade, inside.max() - 0.5)
-    if solid.any():
-        nearest = distance_transform_edt(~solid, return_distances=False, return_indices=True)
-        image = image[tuple(nearest)]
-    size = max(256, mask.shape[0])
+    if not solid.any():
+        return image
+    nearest = distance_transform_edt(~solid, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(image[tuple(nearest)])
+
+
+def _channel(values: NDArray[np.floating]) -> Floats:
+    return values.astype(np.float32)[..., None]
+
+
+def _depth(vertices: NDArray[np.float64], faces: NDArray[np.int64], camera: Camera, size: int) -> Floats:
+    """Depth of the nearest surface ``(size, size, 1)``, the smallest of 3 x 3 pixels: edges hide what they touch."""
+    from scipy.ndimage import minimum_filter
+
     depth = np.full(size * size, np.inf, np.float32)
     seen = cover(vertices, faces, camera, size, cull=True)
     depth[seen.pixels] = seen.depth
-    nearest_depth = minimum_filter(depth.reshape(size, size), 3)
-    return Source(image, trust[..., None], camera, cubic, nearest_depth[..., None])
+    return _channel(minimum_filter(depth.reshape(size, size), 3))
 
 
 def look(source: Source, points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
