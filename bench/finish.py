@@ -6,6 +6,8 @@ python bench/finish.py products [--count 20] [--first 0] [--fields DIR] [--light
 python bench/finish.py browser --out DIR                     draw all of DIR/*/model.glb with three.js, one browser
 python bench/finish.py exact [--count 20] [--first 0]        the front against the photo where the geometry is exact
 python bench/finish.py decimate                              200k faces to 20k, 5k, 1k: error in % of the diagonal
+python bench/finish.py peak                                  CPU and memory of a finish stage and of the segment stage that
+                                                             reads its photo, each in its own process, up to 12000²
 python bench/finish.py memory [--count 500]                  resident memory while meshes go through
 """
 
@@ -249,6 +251,50 @@ def shading(*parts: np.ndarray) -> tuple[float, float]:
     return float(joined.mean()), float(np.percentile(joined, 95))
 
 
+def computed(stage: str, inputs: dict[str, bytes], models: dict[str, str]) -> tuple[dict[str, bytes], str]:
+    """A stage as a worker process computes it, in a fresh one: its files, and what it took."""
+    from tasks.compute import compute
+    from tasks.worker import StageCall
+
+    about = vars(ABOUT) if stage == "finish" else {}
+    try:
+        files = compute(StageCall(stage, inputs, {}, models=models, about=about), lambda *_, **__: None).files
+    except MeshmillError as error:
+        return {}, str(error)
+    # Not ru_maxrss: that begins at the memory of the process which started this one.
+    status = Path("/proc/self/status").read_text()
+    kibibytes = int(status.split("VmHWM:")[1].split()[0])
+    return files, f"{kibibytes / 1024:.0f} MiB at most, {cpu_seconds():.1f} CPU s with imports"
+
+
+def peak() -> None:
+    """The bench itself holds torch and a drawn photo: only what the stages' own processes take counts."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from PIL import Image
+
+    def alone(stage: str, inputs: dict[str, bytes]) -> tuple[dict[str, bytes], str]:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            return pool.submit(computed, stage, inputs, {"segmenter": "models/segmenter/starter.onnx"}).result()
+
+    field, cutout, views, truth = product(5)
+    mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "pymeshlab"})
+    inputs = {
+        name: a.to_bytes() for name, a in (("mesh", mesh), ("field", field), ("cutout", cutout), ("views", views))
+    }
+    picture = Image.fromarray(over(cutout.rgba[..., :3], cutout.rgba[..., 3]))
+    for edge, kind in ((512, "PNG"), (8900, "PNG"), (8900, "JPEG"), (12_000, "PNG"), (12_000, "JPEG")):
+        file = io.BytesIO()
+        picture.resize((edge, edge)).save(file, kind, compress_level=1)
+        made, took = alone("segment", {"photo": file.getvalue()})
+        print(f"{edge}² {kind}, segment: {took}", flush=True)
+        if made:
+            files, took = alone("finish", inputs | {"thumbnail.png": made["thumbnail.png"]})
+            full, small = (len(files[f"{name}.glb"]) for name in ("model", "small"))
+            print(f"{edge}² {kind}, finish: {took}; GLB {full / 1e3:.0f} KB, small {small / full:.0%}", flush=True)
+
+
 def memory(count: int) -> None:
     """The whole path at its smallest sizes: 500 meshes at full size would take two hours of a core."""
     from core.mesh import previews
@@ -280,7 +326,7 @@ def memory(count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("products", "browser", "exact", "decimate", "memory"))
+    parser.add_argument("what", choices=("products", "browser", "exact", "decimate", "peak", "memory"))
     parser.add_argument("--count", type=int)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--fields", type=Path)
@@ -298,6 +344,8 @@ def main() -> None:
         exact(seeds)
     elif options.what == "decimate":
         decimate()
+    elif options.what == "peak":
+        peak()
     else:
         memory(options.count or 500)
 

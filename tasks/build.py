@@ -42,7 +42,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "views": ("cutout",),
     "reconstruct": ("cutout", "views"),
     "mesh": ("field", "cutout", "views"),
-    "finish": ("mesh", "field", "cutout", "views", "photo"),
+    "finish": ("mesh", "field", "cutout", "views", "thumbnail.png"),
     "assess": ("cutout", "views", "glb", "report"),
 }
 """Which artifacts each stage reads."""

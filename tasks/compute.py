@@ -51,7 +51,8 @@ def _segment(call: StageCall, progress: Progress) -> StageOutput:
         "confidence": cutout.confidence,
         "warnings": [*photo.warnings, *cutout.warnings],
     }
-    return StageOutput({"cutout.npz": cutout.to_bytes(), "cutout.png": _png(cutout.rgba)}, figures)
+    pictures = {"cutout.png": _png(cutout.rgba), "thumbnail.png": _png(_thumbnail(photo.rgba))}
+    return StageOutput({"cutout.npz": cutout.to_bytes(), **pictures}, figures)
 
 
 def _views(call: StageCall, progress: Progress) -> StageOutput:
@@ -104,9 +105,11 @@ def _mesh(call: StageCall, progress: Progress) -> StageOutput:
 
 
 def _finish(call: StageCall, progress: Progress) -> StageOutput:
+    import numpy as np
+    from PIL import Image
+
     from core.mesh import AssetAbout, finish_asset, read_glb
     from core.mesh.params import FinishParams
-    from core.photos import PhotoLimits, read_photo
 
     finished = finish_asset(
         Mesh.from_bytes(call.inputs["mesh"]),
@@ -116,7 +119,7 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
         FinishParams.model_validate(call.params),
         AssetAbout(**call.about),
         progress,
-        photo=read_photo(call.inputs["photo"], PhotoLimits()).rgba,
+        photo=np.asarray(Image.open(io.BytesIO(call.inputs["thumbnail.png"]))),
     )
     report = plain(finished.report)
     report["faces"] = len(read_glb(finished.files["model.glb"]).faces)
@@ -206,6 +209,16 @@ def _png(rgba: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgba).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _thumbnail(rgba: Any) -> Any:
+    """The photo as finishing shows it, longer side at most 320: decoding it again may take more than all the rest."""
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(rgba)
+    image.thumbnail((320, 320))
+    return np.asarray(image)
 
 
 def _sheet(images: Any) -> Any:

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from core.errors import MeshFailed
 
-GUTTER = 4
-"""Texels between charts at the asked resolution; what is left empty is filled from the nearest chart when baking."""
+PADDING = 10
+"""xatlas's margin around each chart at 1024², more at 2048². Once the atlas is rescaled, 14 to 19 empty texels
+lie between two charts: filled, each chart's colour reaches about 8 past its border."""
+LEAST_PADDING = 4
+"""Of the lighter levels' smaller textures, where ten would take most of the square."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ def unwrap(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: int) -
 
     charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
     charts.max_cost = 4  # fewer, larger charts: a seam costs more than a little stretch
-    packing.resolution, packing.padding, packing.bilinear = size, GUTTER, True
+    packing.resolution, packing.bilinear = size, True
+    packing.padding = max(LEAST_PADDING, PADDING * size // 1024)
     maker = xatlas.Atlas()
     maker.add_mesh(vertices.astype(np.float32), faces.astype(np.uint32))
     maker.generate(charts, packing)

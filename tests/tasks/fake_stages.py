@@ -20,7 +20,7 @@ from core.progress import Progress
 from tasks.worker import StageCall, StageOutput
 
 FILES = {
-    "segment": ("cutout.npz",),
+    "segment": ("cutout.npz", "thumbnail.png"),
     "views": ("views.npz",),
     "reconstruct": ("field.npz",),
     "mesh": ("mesh.npz",),
