@@ -6,8 +6,8 @@ python bench/finish.py products [--count 20] [--first 0] [--fields DIR] [--light
 python bench/finish.py browser --out DIR                     draw all of DIR/*/model.glb with three.js, one browser
 python bench/finish.py exact [--count 20] [--first 0]        the front against the photo where the geometry is exact
 python bench/finish.py decimate                              200k faces to 20k, 5k, 1k: error in % of the diagonal
-python bench/finish.py peak                                  CPU and memory of a finish stage and of the segment stage that
-                                                             reads its photo, each in its own process, up to 12000²
+python bench/finish.py peak                                  CPU and memory of the finish and the segment stage, each in
+                                                             its own process, with photos of up to 12000 x 12000
 python bench/finish.py memory [--count 500]                  resident memory while meshes go through
 """
 

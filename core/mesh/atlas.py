@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from core.errors import MeshFailed
 
-PADDING = 10
-"""xatlas's margin around each chart at 1024², more at 2048². Once the atlas is rescaled, 14 to 19 empty texels
-lie between two charts: filled, each chart's colour reaches about 8 past its border."""
+PADDING = 11
+"""xatlas's margin around each chart at 1024², more at 2048²: twice that between two charts, up to a third less once the
+odd atlas is rescaled. Filled, every chart has at least eight texels of its own colour around it."""
 LEAST_PADDING = 4
-"""Of the lighter levels' smaller textures, where ten would take most of the square."""
+"""Of the lighter levels' smaller textures, where eleven would take most of the square."""
 
 
 @dataclass(frozen=True)

@@ -270,17 +270,56 @@ def test_the_exact_mesh_bakes_back_to_the_photo() -> None:
     assert result.report["front"]["iou"] >= 0.99
 
 
-def test_a_product_s_exact_mesh_bakes_back_at_the_published_size() -> None:
-    # A teapot of 48,000 faces whose field at 80 voxels a side gave 30.7 dB and .974; with the default de-lighting.
+@pytest.mark.parametrize("seed", range(1, 10))
+def test_a_product_s_exact_mesh_bakes_back_at_the_published_size(seed: int) -> None:
+    # With the default de-lighting. White at the outline (5), a slit behind an edge (7), a dark screen (3) failed once.
     from bench.finish import product
 
-    field, cutout, view_set, truth = product(1)
+    field, cutout, view_set, truth = product(seed, n=16)  # the field is not looked at
     mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "permissive"})
     params = FinishParams(lods=(), turntable=0, small=False, usdz=False)
-    result = finish_asset(mesh, field, cutout, view_set, params, ABOUT)
-    assert result.report["levels"]["model.glb"]["faces"] == 20_000
-    assert result.report["front"]["psnr"] >= 32
-    assert result.report["front"]["iou"] >= 0.99
+    front = finish_asset(mesh, field, cutout, view_set, params, ABOUT).report["front"]
+    assert front["psnr"] >= 32
+    assert front["iou"] >= 0.99
+
+
+def test_the_light_of_a_photo_is_found_and_a_pattern_is_not_light() -> None:
+    from core.mesh.bake import Sight, _light
+    from core.mesh.topology import vertex_normals
+
+    vertices, faces = march(solid(scene(SOLIDS["sphere"], 48)[0].density, 50, 0))
+    normals = vertex_normals(vertices, faces)
+    sun = np.array([0.1, 0.4, 0.2])
+    stripes = np.where(vertices[:, 1] > 0.1, 1, 0.3)  # dark below, where the light is weak too
+    for light in (sun, 0 * sun):
+        photo = (150 * stripes * np.exp(normals @ light))[:, None].repeat(3, 1).astype(np.float32)
+        seen = (normals[:, 2] > 0.2).astype(np.float32)
+        found = _light(Sight(photo, seen, photo, 0 * seen), normals, faces)
+        assert np.abs(found - light).max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [drilled, chair])
+def test_each_chart_has_eight_texels_of_its_own_colour_around_it(shape: Callable[..., np.ndarray]) -> None:
+    from scipy.ndimage import distance_transform_edt
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    from core.mesh.atlas import unwrap
+    from core.render import rasterize
+
+    size = 1024
+    vertices, faces = march(solid(scene(shape, 32)[0].density, 50, 0))
+    atlas = unwrap(vertices, faces, size)
+    edges = (atlas.faces.reshape(-1), atlas.faces[:, [1, 2, 0]].reshape(-1))
+    chart = connected_components(coo_matrix((np.ones(len(edges[0])), edges), [len(atlas.uv)] * 2), directed=False)[1]
+    texels = rasterize(atlas.uv * size - 0.5, atlas.faces, size, size)
+    owner = np.full(size * size, -1)
+    owner[texels.pixels] = chart[atlas.faces[texels.faces, 0]]
+    owner = owner.reshape(size, size)
+    distance, nearest = distance_transform_edt(owner < 0, return_indices=True)
+    filled = owner[tuple(nearest)]
+    border = (filled[1:, 1:] != filled[:-1, 1:]) | (filled[1:, 1:] != filled[1:, :-1])
+    assert distance[1:, 1:][border].min() >= 8
 
 
 def test_a_flat_or_open_mesh_is_refused() -> None:
