@@ -5,6 +5,7 @@ python bench/finish.py products [--count 20] [--first 0] [--fields DIR] [--light
     and of the fields in DIR/*/{cutout,views,field} (artifacts of a run); --light: 5k faces, 512² instead of 20k, 1024²
 python bench/finish.py browser --out DIR                     draw all of DIR/*/model.glb with three.js, one browser
 python bench/finish.py exact [--count 20] [--first 0]        the front against the photo where the geometry is exact
+python bench/finish.py scans --objects DIR                   the same of scans and their photos, de-lit and not
 python bench/finish.py decimate                              200k faces to 20k, 5k, 1k: error in % of the diagonal
 python bench/finish.py peak                                  CPU and memory of the finish and the segment stage, each in
                                                              its own process, with photos of up to 12000 x 12000
@@ -188,6 +189,50 @@ def exact(seeds: range) -> None:
         print(line, flush=True)
 
 
+def scans(folder: Path) -> None:
+    """Scans as closed surfaces, their photos with exact masks, and all true views that look from elsewhere."""
+    import igl
+    import trimesh
+    from PIL import Image
+
+    from core.mesh import read_glb
+    from core.quality.folder import list_objects, read_object
+
+    n, half = 128, 0.6
+    params = FinishParams(lods=(), turntable=0, small=False, usdz=False)
+    print("object: front PSNR IoU, PSNR to the scan's own colours (one gain) | the same without de-lighting")
+    for name in list_objects(folder):
+        item = read_object(folder, name)
+        vertices, faces = item.truth
+        sign = igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER
+        distance = igl.signed_distance(half * lattice(n).reshape(-1, 3).astype(float), vertices, faces, sign)[0]
+        density = 100 * np.clip(0.5 - distance.reshape(n, n, n) / half * n / 4, 0, 1)
+        surface, triangles = march(solid(density.astype(np.float32), 50, 0))
+        mesh = Mesh(half * surface, triangles, None, {"engine": "pymeshlab"})
+
+        look = trimesh.load(folder / name / "model.glb", force="mesh", process=False).visual
+        texture, uv = np.asarray(look.material.baseColorTexture.convert("RGB")), np.abs(look.uv - [0, 1])
+        own = render_mesh(vertices, faces, item.camera, 512, uv=uv, texture=texture, supersample=2)
+        rgba = np.asarray(Image.open(io.BytesIO(item.photo)))
+        field = Field(np.zeros((8, 8, 8), np.float32), None, item.camera, {})
+        far = [view for view in item.views if np.cos(np.radians(view.camera.azimuth - item.camera.azimuth)) < 0.5]
+        images = np.array([over(view.rgba[..., :3], view.rgba[..., 3]) for view in far])
+        views = ViewSet(images, tuple(view.camera for view in far), item.camera)
+        line = f"{name}:"
+        for delight in (params.delight, 0):
+            wish = params.model_copy(update={"delight": delight})
+            result = finish_asset(mesh, field, Cutout(rgba, (0, 0, 512, 512), "alpha"), views, wish, ABOUT)
+            model, place = read_glb(result.files["model.glb"]), result.report["placement"]
+            world = model.vertices / place["scale"] - place["offset"]
+            ours = render_mesh(world, model.faces, item.camera, 512, uv=model.uv, texture=model.texels(), supersample=2)
+            both = (ours.alpha > 127) & (own.alpha > 127)
+            x, y = ours.rgb[both].astype(float), own.rgb[both].astype(float)
+            error = np.mean((np.clip(x * ((x * y).sum() / (x * x).sum()), 0, 255) - y) ** 2)
+            front = result.report["front"]
+            line += f" {front['psnr']:6.1f} {front['iou']:.3f} {10 * np.log10(255**2 / error):6.2f} |"
+        print(line, flush=True)
+
+
 def samples(vertices: np.ndarray, faces: np.ndarray, count: int = 60_000) -> np.ndarray:
     """Points spread evenly over a surface."""
     rng = np.random.default_rng(0)
@@ -278,12 +323,10 @@ def peak() -> None:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             return pool.submit(computed, stage, inputs, {"segmenter": "models/segmenter/starter.onnx"}).result()
 
-    field, cutout, views, truth = product(5)
+    *scene, truth = product(5)
     mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "pymeshlab"})
-    inputs = {
-        name: a.to_bytes() for name, a in (("mesh", mesh), ("field", field), ("cutout", cutout), ("views", views))
-    }
-    picture = Image.fromarray(over(cutout.rgba[..., :3], cutout.rgba[..., 3]))
+    inputs = {"mesh": mesh.to_bytes(), **{name: a.to_bytes() for (_, name), a in zip(KINDS, scene, strict=True)}}
+    picture = Image.fromarray(over(scene[1].rgba[..., :3], scene[1].rgba[..., 3]))
     for edge, kind in ((512, "PNG"), (8900, "PNG"), (8900, "JPEG"), (12_000, "PNG"), (12_000, "JPEG")):
         file = io.BytesIO()
         picture.resize((edge, edge)).save(file, kind, compress_level=1)
@@ -326,10 +369,11 @@ def memory(count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("products", "browser", "exact", "decimate", "peak", "memory"))
+    parser.add_argument("what", choices=("products", "browser", "exact", "scans", "decimate", "peak", "memory"))
     parser.add_argument("--count", type=int)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--fields", type=Path)
+    parser.add_argument("--objects", type=Path)
     parser.add_argument("--light", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -342,6 +386,8 @@ def main() -> None:
         in_browser(options.out)
     elif options.what == "exact":
         exact(seeds)
+    elif options.what == "scans":
+        scans(options.objects)
     elif options.what == "decimate":
         decimate()
     elif options.what == "peak":
