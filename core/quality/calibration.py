@@ -23,7 +23,7 @@ from core.quality.params import QualityParams
 SHIPPED = Path(__file__).with_name("calibration.csv")
 """Procedural assets of every quality that ``bench/gate.py`` made: what the gate measured, and ``truth``."""
 
-EVENNESS = 12.0
+EVENNESS = 2.0
 """How strongly the fit prefers equal weights: little beside hundreds of assets, much beside a few."""
 
 DECISION = 3.0

@@ -9,20 +9,21 @@ from pydantic import Field, field_validator
 from core.parameters import Parameters
 
 WEIGHTS = {
-    "views_mask_iou": 0.0744,
-    "worst_view_mask_iou": 0.0696,
-    "views_psnr": 0.1078,
-    "nearest_view_iou": 0.0683,
-    "views_in_outline": 0.0572,
-    "views_palette": 0.0998,
-    "views_firmness": 0.0665,
-    "unseen_texture": 0.1152,
-    "solidity": 0.0232,
-    "convexity": 0.0493,
-    "compactness": 0.0297,
-    "photo_contrast": 0.0848,
-    "misplaced": 0.0828,
-    "seed_agreement": 0.0714,
+    "views_mask_iou": 0.1636,
+    "worst_view_mask_iou": 0.1102,
+    "views_psnr": 0.0639,
+    "nearest_view_iou": 0.0223,
+    "views_in_outline": 0.0428,
+    "views_palette": 0.1135,
+    "views_firmness": 0.0158,
+    "views_variety": 0.1148,
+    "unseen_texture": 0.1275,
+    "solidity": 0.0,
+    "convexity": 0.014,
+    "compactness": 0.0,
+    "photo_contrast": 0.1085,
+    "misplaced": 0.0364,
+    "seed_agreement": 0.0667,
 }
 """Fitted by ``python bench/gate.py fit`` on procedural assets of every quality; `docs/evaluation.md` says how well."""
 
@@ -39,10 +40,10 @@ class QualityParams(Parameters):
         WEIGHTS, description="What each check counts; `meshmill review --calibrate` fits them to people's decisions"
     )
     low: float = Field(
-        -0.0667, ge=-1, le=1, description="Score of an asset that fails every check; less than 0 counts as 0"
+        -0.191, ge=-1, le=1, description="Score of an asset that fails every check; less than 0 counts as 0"
     )
     high: float = Field(
-        0.6837, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
+        0.7794, ge=0, le=1, description="Score of an asset without fault: the most that the gate can know"
     )
 
     @field_validator("weights")
