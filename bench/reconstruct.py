@@ -52,8 +52,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["oracle", "compare", "split"])
     parser.add_argument("--objects", type=int, default=12)
-    parser.add_argument("--views", type=int, default=16)
-    parser.add_argument("--size", type=int, default=64, help="pixels of the exact views")
+    parser.add_argument("--views", type=int, default=32)
+    parser.add_argument("--size", type=int, default=96, help="pixels of the exact views")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--eval-dev", type=Path)
     parser.add_argument(
@@ -75,7 +75,9 @@ def oracle(options: argparse.Namespace) -> None:
     for number in range(options.objects):
         family = FAMILIES[number % len(FAMILIES)]
         name, cutout, view_set, truth = procedural(number, options.views, options.size, family)
-        row = measure(name, cutout, truth, lambda c=cutout, v=view_set: fitted(None, c, v, options), options.shape)
+        row = measure(
+            name, cutout, truth, lambda c=cutout, v=view_set: fitted(None, c, v, options, rays=2048), options.shape
+        )
         rows.append(row)
     report("exact views", rows)
 
@@ -203,7 +205,8 @@ def procedural(number: int, views: int, size: int, family: str | None) -> tuple[
         _, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 128)
         rows, columns = torch.where(alpha[0] > 0.5)
         side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
-        near, far = (radius, far) if side > 100 else (near, radius)
+        cut = {0, 127} & {int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())}
+        near, far = (radius, far) if side > 100 or cut else (near, radius)  # a long shoe leaves the frame first
     color, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 512)
     cover = alpha[0][..., None]
     straight = (color[0] - 1 + cover) / cover.clamp(min=1e-3)
@@ -299,7 +302,7 @@ def split(options: argparse.Namespace) -> None:
         from core.zero123 import load_model
 
         model = load_model(options.model, options.device)
-    name, cutout, view_set, _ = procedural(0, options.views, options.size)
+    name, cutout, view_set, _ = procedural(0, 16, 64)
     given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     with watched(options.device) as spent:
         began = time.perf_counter()

@@ -11,6 +11,12 @@ from core.sjc.evidence import View
 if TYPE_CHECKING:
     import torch
 
+DISSENT = 0.25
+"""Share of the synthesized views that may be overruled where they contradict each other."""
+
+CELLS = 48
+"""Voxels along one side of the grid on which the views are asked whether they agree."""
+
 
 def voxel_centers(size: int, device: torch.device | str = "cpu") -> torch.Tensor:
     """``(size**3, 3)`` points ``[x, y, z]`` in the order of a ``[z, y, x]`` grid."""
@@ -39,31 +45,60 @@ def sampled(image: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return values.view(image.shape[0], -1).T
 
 
-def carve(views: Sequence[View], points: torch.Tensor, blur: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many views object to each of ``points (N, 3)``, and its mean colour where they do not.
+def carve(
+    views: Sequence[View], points: torch.Tensor, dissent: int, widened: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How strongly the views object to each of ``points (N, 3)``, and its mean colour where they do not.
 
-    Returns ``misses (N,)``, the trusted view's objection counting for all, and ``color (N, 3)`` in 0..1.
-    An objection is one minus the silhouette there, widened by ``blur`` pixels of a 64-pixel view.
+    Returns ``objection (N,)`` and ``color (N, 3)``, both in 0..1. A view objects by one minus its silhouette, widened
+    by ``widened`` units of the world; the ``dissent`` strongest of the synthesized views do not count, the photo does.
     """
     import torch
     import torch.nn.functional as F
 
-    misses = torch.zeros(len(points), device=points.device)
+    heard: list[torch.Tensor] = []
+    objection = torch.zeros(len(points), device=points.device)
     color = torch.zeros((len(points), 3), device=points.device)
     weight = torch.full((len(points), 1), 1e-6, device=points.device)
     for view in views:
         where = image_coordinates(points, view.camera)
-        pad = blur * view.size // 64
-        mask = F.max_pool2d(view.mask[None], 2 * pad + 1, stride=1, padding=pad) if pad else view.mask[None]
+        focal = float(intrinsics(view.size, view.size, view.camera.fov)[0, 0])
+        pad = round(widened * focal / view.camera.radius)
+        gap = max(1, view.size // 64)  # a highlight as white as the background is no hole: silhouettes are closed
+        mask = F.max_pool2d(view.mask[None], 2 * (pad + gap) + 1, stride=1, padding=pad + gap)
+        mask = -F.max_pool2d(-mask, 2 * gap + 1, stride=1, padding=gap)
         both = sampled(torch.cat([mask, view.image]), where)
-        objection = 1 - both[:, 0]
         if view.trusted:
-            misses += objection * len(views)
+            objection = objection.maximum(1 - both[:, 0])
         else:  # what a synthesized view leaves out of its frame it says nothing about
-            misses += objection * (where.abs().amax(1) < 1)
+            heard.append((1 - both[:, 0]) * (where.abs().amax(1) < 1))
         color += both[:, :1] * both[:, 1:]
         weight += both[:, :1]
-    return misses, color / weight
+    if len(heard) > dissent:
+        objection = objection.maximum(torch.stack(heard).topk(dissent + 1, dim=0).values[-1])
+    return objection, color / weight
+
+
+def dissent_of(views: Sequence[View]) -> int:
+    """How many views may be overruled: none where what all of them leave explains every silhouette, as exact views do.
+
+    Else :data:`DISSENT` of the synthesized ones. A pixel is explained by solid within a voxel of its ray.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    others = [view for view in views if not view.trusted]
+    points = voxel_centers(CELLS, views[0].image.device)
+    solid = points[carve(views, points, 0, 1 / CELLS)[0] < 0.5]
+    for view in others:
+        cell = ((image_coordinates(solid, view.camera) + 1) * (CELLS / 2)).floor().long()
+        cell = cell[((cell >= 0) & (cell < CELLS)).all(1)]
+        seen = torch.zeros(CELLS * CELLS, device=points.device)
+        seen[cell[:, 1] * CELLS + cell[:, 0]] = 1
+        near = F.max_pool2d(seen.view(1, CELLS, CELLS), 3, stride=1, padding=1)[0] > 0
+        if bool(((F.adaptive_avg_pool2d(view.mask[None], CELLS)[0] > 0.5) & ~near).any()):
+            return int(DISSENT * len(others))
+    return 0
 
 
 def dilated(occupied: torch.Tensor) -> torch.Tensor:

@@ -90,6 +90,7 @@ class FastLoop:
         return {
             "step": run.step,
             "stage": run.stage,
+            "dissent": run.dissent,
             "occupied": run.occupied,
             "table": run.table.detach(),
             "moments": [run.moments.first, run.moments.second, run.moments.count],
@@ -107,6 +108,7 @@ class FastLoop:
         self.run = fit.Run(
             state["step"],
             state["stage"],
+            state["dissent"],
             state["occupied"].to(self.device),
             state["table"].to(self.device).requires_grad_(True),
             fit.Moments(first.to(self.device), second.to(self.device), count),
@@ -156,5 +158,5 @@ class FastLoop:
             np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
             np.ascontiguousarray(color.clamp(0, 1).cpu().numpy(), np.float32),
             self.camera,
-            {"isovalue": isovalue, "silhouette_iou": round(match, 5)},
+            {"isovalue": isovalue, "silhouette_iou": round(match, 5), "dissent": run.dissent},
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
 from core.sjc import losses
-from core.sjc.carve import carve, dilated, image_coordinates, voxel_centers
+from core.sjc.carve import carve, dilated, dissent_of, image_coordinates, voxel_centers
 from core.sjc.evidence import View, rays_of
 from core.sjc.field import DENSITY_SHIFT, resized
 from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
@@ -28,9 +28,6 @@ STEP = 0.75
 
 DENSITY_RATE, COLOR_RATE = 0.1, 0.05
 """Adam's learning rates; they fall to a tenth over the run."""
-
-CARVE_TOLERANCE = 0.2
-"""Share of the views that may object to a voxel before it is closed for good."""
 
 FADED = -0.1
 """Raw density below which a voxel counts as empty when a stage opens: sigma 0.02."""
@@ -81,6 +78,8 @@ class Run:
 
     step: int
     stage: int
+    dissent: int
+    """How many views may be overruled about where nothing is."""
     occupied: torch.Tensor
     """``(Z, Y, X)`` bool: the active voxels."""
     table: torch.Tensor
@@ -130,17 +129,27 @@ def start(views: list[View], params: ReconstructParams, seed: int) -> Run:
     import torch
 
     size = grid_size(0, params)
-    misses, color = carve(views, voxel_centers(size, views[0].image.device))
-    occupied = dilated((misses <= tolerated(views)).view(size, size, size))
+    dissent = dissent_of(views)
+    objection, color = carve(
+        views, voxel_centers(size, views[0].image.device), dissent, widening(size, dissent, params)
+    )
+    occupied = dilated((objection < 0.5).view(size, size, size))
     inside = occupied.view(-1)
-    raw = 0.4 - misses.clamp(max=8) / 8
+    raw = ceiling(objection).clamp(max=0.4)
     table = torch.cat([raw[inside][:, None], color[inside]], 1)
-    return Run(0, 0, occupied, table.requires_grad_(True), still(table), torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return Run(0, 0, dissent, occupied, table.requires_grad_(True), still(table), generator)
 
 
-def tolerated(views: list[View]) -> float:
-    """How many views may object to a voxel."""
-    return CARVE_TOLERANCE * (len(views) - 1) + 0.5
+def widening(size: int, dissent: int, params: ReconstructParams) -> float:
+    """World units by which silhouettes are widened on a grid: half a voxel of a coarse one, that no thin part falls
+    between its centres, and a pixel where the views disagree."""
+    return (1 / size if size < params.grid else 0.0) + (0.03 if dissent else 0.0)
+
+
+def ceiling(objection: torch.Tensor) -> torch.Tensor:
+    """The raw density left to a point: a surface's where a view that counts objects half, none at four fifths."""
+    return 1.6 - 2 * objection
 
 
 def still(table: torch.Tensor) -> Moments:
@@ -162,11 +171,14 @@ def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) 
         active = resized(active[None, None].float(), size)[0, 0] > 0.5
     wanted = dilated(grid[0] > FADED)
     inside = wanted.view(-1)
-    misses, color = carve(views, voxel_centers(size, grid.device)[inside])
+    points = voxel_centers(size, grid.device)[inside]
+    objection, color = carve(views, points, run.dissent, widening(size, run.dissent, params))
     fresh = ~active.view(-1)[inside]  # voxels the coarser grid had no colour for
     table = grid.view(4, -1)[:, inside].T.contiguous()
     table[fresh, 1:] = color[fresh]
-    kept = misses <= tolerated(views) + 1
+    if not run.dissent:  # views that contradict each other would thin whatever one of them draws elsewhere
+        table[:, 0] = table[:, 0].minimum(ceiling(objection))
+    kept = objection < 0.9
     run.occupied = torch.zeros_like(wanted)
     run.occupied.view(-1)[torch.nonzero(inside)[kept, 0]] = True
     run.table = table[kept].requires_grad_(True)
