@@ -302,7 +302,7 @@ def split(options: argparse.Namespace) -> None:
         from core.zero123 import load_model
 
         model = load_model(options.model, options.device)
-    name, cutout, view_set, _ = procedural(0, 16, 64)
+    name, cutout, view_set, _ = procedural(0, 16, 64, FAMILIES[0])
     given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     with watched(options.device) as spent:
         began = time.perf_counter()
