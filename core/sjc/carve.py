@@ -64,9 +64,7 @@ def carve(
         where = image_coordinates(points, view.camera)
         focal = float(intrinsics(view.size, view.size, view.camera.fov)[0, 0])
         pad = round(widened * focal / view.camera.radius)
-        gap = max(1, view.size // 64)  # a highlight as white as the background is no hole: silhouettes are closed
-        mask = F.max_pool2d(view.mask[None], 2 * (pad + gap) + 1, stride=1, padding=pad + gap)
-        mask = -F.max_pool2d(-mask, 2 * gap + 1, stride=1, padding=gap)
+        mask = F.max_pool2d(view.mask[None], 2 * pad + 1, stride=1, padding=pad)
         both = sampled(torch.cat([mask, view.image]), where)
         if view.trusted:
             objection = objection.maximum(1 - both[:, 0])

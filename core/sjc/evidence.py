@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 PHOTO_SIZE = 128
 """Pixels along one side at which the photo is compared; the finisher bakes the full resolution later."""
 
-NOISE = (0.004, 0.03)
+NOISE = (0.001, 0.03)
 """Least and greatest distance from white that a picture's background is taken to have."""
+
+GLOSS = 0.08
+"""An enclosed white patch whose rim is no further from white fades out of the object: a highlight, not a hole."""
 
 RAMP = 5.0
 """A pixel that far above the background's noise, in multiples of it, surely is object."""
@@ -87,9 +90,26 @@ def white_distance_mask(image: torch.Tensor) -> torch.Tensor:
     ceiling = floor * RAMP
     around = F.max_pool2d(distance[None], 3, stride=1, padding=1)[0].maximum(ceiling)
     rim = ((distance - floor) / (around - floor)).clamp(0, 1)
-    solid = (distance > (floor + ceiling) / 2).float()
+    solid = without_highlights(distance, distance > (floor + ceiling) / 2).float()
     inner = -F.max_pool2d(-solid[None], 3, stride=1, padding=1)[0]
     return torch.maximum(rim, inner)
+
+
+def without_highlights(distance: torch.Tensor, solid: torch.Tensor) -> torch.Tensor:
+    """``solid (S, S)`` with the enclosed patches filled that a white surface's highlight leaves: one such patch, taken
+    for a hole, bores a tunnel through the whole object. A hole ends sharply, a highlight fades."""
+    import torch
+    from scipy.ndimage import binary_dilation, label
+
+    filled = solid.numpy().copy()
+    patches, count = label(~filled)
+    border = np.concatenate([patches[0], patches[-1], patches[:, 0], patches[:, -1]])
+    for patch in np.setdiff1d(np.arange(1, count + 1), border):
+        inside = patches == patch
+        rim = binary_dilation(inside, np.ones((3, 3), bool)) & ~inside
+        if np.median(distance.numpy()[rim]) < GLOSS:
+            filled |= inside
+    return torch.from_numpy(filled)
 
 
 def to_device(view: View, device: torch.device | str) -> View:

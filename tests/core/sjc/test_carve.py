@@ -9,7 +9,7 @@ from sjc_scenes import inside, scene
 
 from core.cameras import Camera
 from core.sjc.carve import carve, dissent_of, voxel_centers
-from core.sjc.evidence import View, photo_view, synthesized_views
+from core.sjc.evidence import View, photo_view, synthesized_views, white_distance_mask
 
 
 def exact() -> list[View]:
@@ -37,3 +37,14 @@ def test_carving_keeps_the_scene_and_closes_the_rest() -> None:
 def test_the_strongest_objections_do_not_count_where_views_may_be_overruled() -> None:
     views, points = exact(), voxel_centers(16)
     assert bool((carve(views, points, 2, 0.0)[0] <= carve(views, points, 0, 0.0)[0]).all())
+
+
+def test_a_highlight_is_filled_and_a_hole_stays_open() -> None:
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    highlight = ((x - 22).square() + (y - 32).square()).sqrt()
+    hole = ((x - 44).square() + (y - 32).square()).sqrt() < 4
+    gray = (0.02 * (highlight - 3)).clamp(0, 0.3)  # fades to white within three pixels of its middle
+    inside = (x > 8) & (x < 56) & (y > 16) & (y < 48) & ~hole
+    mask = white_distance_mask(torch.where(inside, 1 - gray, torch.ones(())).expand(3, 64, 64))
+    assert float(mask[32, 22]) == 1
+    assert float(mask[32, 44]) == 0
