@@ -18,6 +18,15 @@ def size(count: int | None) -> str:
     return f"{count / 1024:.0f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"
 
 
+def first_reason(row: dict[str, Any]) -> str:
+    """What weighs most, and how many reasons stand behind it: `meshmill show` has them all. Failures are told whole."""
+    reason = row["reason"] or ""
+    first, _, others = reason.partition(". ")
+    if not others or row["status"] not in ("finished", "review"):
+        return reason
+    return f"{first} (and {others.count('. ') + 1} more)."
+
+
 def asset_table(rows: list[dict[str, Any]]) -> Table:
     """Assets, one a line."""
     table = Table(box=None, pad_edge=False)
@@ -35,7 +44,7 @@ def asset_table(rows: list[dict[str, Any]]) -> Table:
             "" if row["faces"] is None else f"{row['faces']:,}",
             size(row["bytes"]),
             "" if row["seconds"] is None else f"{row['seconds']:.0f}",
-            escape(row["reason"] or ""),
+            escape(first_reason(row)),
         )
     return table
 

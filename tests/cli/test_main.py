@@ -95,3 +95,22 @@ def test_secrets_never_show(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "hunter2" not in done.stdout + done.stderr
     assert "database" in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "shown"),
+    [
+        (
+            "review",
+            "A shift shows (8.0 dB). The views are blurred. It has holes.",
+            "A shift shows (8.0 dB) (and 2 more).",
+        ),
+        ("review", "The views are blurred.", "The views are blurred."),
+        ("failed", "No space is left. Free some.", "No space is left. Free some."),
+        ("finished", None, ""),
+    ],
+)
+def test_the_table_tells_the_first_reason_of_several(status: str, reason: str | None, shown: str) -> None:
+    from cli.tables import first_reason
+
+    assert first_reason({"status": status, "reason": reason}) == shown
