@@ -47,6 +47,9 @@ FAMILIES = (
 
 ELEVATION = 20.0
 
+SHEET = 128
+"""Pixels along one side of a picture, for the contact sheet and for the PSNR of the input view."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,7 +62,9 @@ def main() -> None:
     parser.add_argument(
         "--drawn", action="store_true", help="compare objects as the generator draws them, not the hard"
     )
-    parser.add_argument("--ablate", action="store_true")
+    parser.add_argument("--ablate", action="store_true", help="the default without one term each, not the methods")
+    parser.add_argument("--only", nargs="+", metavar="METHOD", help="compare these methods, as the table names them")
+    parser.add_argument("--sheet", type=Path, help="where compare draws every object by every method")
     parser.add_argument("--full-size", action="store_true", help="the published architecture with random weights")
     parser.add_argument("--released-steps", type=int, default=100)
     parser.add_argument("--device", default="cpu")
@@ -90,33 +95,43 @@ def compare(options: argparse.Namespace) -> None:
 
     model = load_model(options.model, options.device)
     table: dict[str, list[dict[str, Any]]] = {}
+    sheet: list[np.ndarray] = []
     for name, cutout, truth, elevation in subjects(options):
         began = time.process_time()
         view_set = make_view_set(model, cutout, ViewsParams(elevation=elevation), 0)
         print(f"# {name}: views {time.process_time() - began:.1f} CPU s", flush=True)
         rows = {"extruded hull": lambda c=cutout, e=elevation: extruded_hull(c.rgba[..., 3], Camera(0, e))}
         for label, changes in methods(options).items():
+            if options.only and label not in options.only:
+                continue
             rows[label] = lambda c=cutout, v=view_set, k=changes: fitted(model, c, v, options, **k)
+        strip = [over_white(cutout)]
         for label, work in rows.items():
-            table.setdefault(label, []).append(measure(f"{name} {label}", cutout, truth, work, options.shape))
+            row = measure(f"{name} {label}", cutout, truth, work, options.shape, elevation, strip)
+            table.setdefault(label, []).append(row)
+        sheet.append(np.concatenate(strip, 1))
     for label, results in table.items():
         report(label, results)
+    if options.sheet:
+        from PIL import Image
+
+        Image.fromarray((np.concatenate(sheet) * 255).round().astype(np.uint8)).quantize(64).save(options.sheet)
 
 
 def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {
+    if options.ablate:
+        terms = ("smooth", "near", "input", "spread", "emptiness")
+        return {"fit + SJC": {}} | {f"no {name}": {f"{name}_weight": 0.0} for name in terms}
+    return {
         "fit only": {"score_weight": 0.0},
         "SJC only": {"fit_weight": 0.0, "score_from": 0.0, "score_every": 1},
         "fit + SJC": {},
         f"released, {options.released_steps} steps": {"preset": "released", "steps": options.released_steps},
     }
-    if options.ablate:
-        found |= {f"no {name}": {f"{name}_weight": 0.0} for name in ("smooth", "near", "input", "spread", "emptiness")}
-    return found
 
 
 def fitted(model: Any, cutout: Cutout, view_set: ViewSet, options: argparse.Namespace, **changes: Any) -> Any:
-    """The surface of a reconstruction, in the field's world."""
+    """The surface of a reconstruction with its colours, in the field's world."""
     from core.mesh.params import MeshParams
     from core.mesh.surface import extract_mesh
     from core.sjc import reconstruct
@@ -124,26 +139,58 @@ def fitted(model: Any, cutout: Cutout, view_set: ViewSet, options: argparse.Name
     given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     field = reconstruct(model, cutout, view_set, ReconstructParams(**(given | changes)), 0)
     mesh = extract_mesh(field, cutout, view_set, MeshParams())  # what the product is made of: closed, no floaters
-    return mesh.vertices, mesh.faces
+    return mesh.vertices, mesh.faces, mesh.colors
 
 
 def measure(
-    name: str, cutout: Cutout, truth: Any, work: Callable[[], tuple[np.ndarray, np.ndarray]], shape: str
+    name: str,
+    cutout: Cutout,
+    truth: Any,
+    work: Callable[[], tuple[np.ndarray, ...]],
+    shape: str,
+    elevation: float = ELEVATION,
+    strip: list[np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """One method on one object: metrics and CPU seconds; a domain error is a row of its own."""
+    """One method on one object: metrics and CPU seconds; a domain error is a row of its own, without pictures.
+
+    ``strip`` gathers pictures of what came out, as the photo's camera and one beside it see it.
+    """
     from core.quality.shape import normalised
 
     began = time.process_time()
     try:
-        vertices, faces = work()
+        vertices, faces, *colors = work()
     except MeshmillError as error:
         print(f"{name:32s} {error}", flush=True)
+        if strip is not None:
+            strip.append(np.ones((SHEET, 2 * SHEET, 3)))
         return {"name": name, "iou": 0.0, "chamfer": float("nan"), "cpu_s": time.process_time() - began}
     seconds = time.process_time() - began
     figures = shape_metrics((normalised(vertices), faces), truth, shape)
+    shown = [look(vertices, faces, colors, Camera(turn, elevation)) for turn in (0, 90)]
+    if colors:
+        figures["input_psnr"] = float(-10 * np.log10(np.square(shown[0] - over_white(cutout)).mean()))
+    if strip is not None:
+        strip.append(np.concatenate(shown, 1))
     row = {"name": name, **figures, "cpu_s": round(seconds, 2)}
     print(f"{name:32s} " + "  ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "name"), flush=True)
     return row
+
+
+def look(vertices: np.ndarray, faces: np.ndarray, colors: list[np.ndarray], camera: Camera) -> np.ndarray:
+    """``(SHEET, SHEET, 3)`` in 0..1 over white; unlit colours, shaded grey without any."""
+    from core.render import over, render_mesh, soft_light
+
+    given: dict[str, Any] = {"colors": colors[0]} if colors else {"shade": soft_light}
+    seen = render_mesh(vertices, faces, camera, SHEET, supersample=2, **given)
+    return over(seen.rgb, seen.alpha) / 255.0
+
+
+def over_white(cutout: Cutout) -> np.ndarray:
+    """The photo as :func:`look` shows a surface."""
+    from core.sjc.evidence import photo_view
+
+    return np.asarray(photo_view(cutout, Camera(0, ELEVATION), SHEET).image.permute(1, 2, 0).numpy())
 
 
 def shape_metrics(ours: Any, truth: Any, shape: str) -> dict[str, float]:
@@ -246,22 +293,23 @@ def watched(device: str) -> Iterator[dict[str, float]]:
     """Seconds spent in the U-Net, autoencoder, ray layout, renderer, gradient and optimiser, by wrapping functions."""
     import torch
 
-    from core.sjc import fit
+    from core.sjc import fit, losses, released
     from core.zero123 import conditioning, model
 
     spent: dict[str, float] = {}
+    clock = clock_of(device)
 
     def timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def inner(*args: Any, **kwargs: Any) -> Any:
             if device == "cuda":
                 torch.cuda.synchronize()
-            began = time.perf_counter()
+            began = clock()
             try:
                 return work(*args, **kwargs)
             finally:
                 if device == "cuda":
                     torch.cuda.synchronize()
-                spent[label] = spent.get(label, 0.0) + time.perf_counter() - began
+                spent[label] = spent.get(label, 0.0) + clock() - began
 
         return inner
 
@@ -271,10 +319,15 @@ def watched(device: str) -> Iterator[dict[str, float]]:
         (conditioning, "encode_condition", "autoencoder"),
         (fit, "bundle_rays", "ray layout"),
         (fit, "march", "render"),
+        (released, "render", "render"),
         (fit, "surface_smoothness", "losses"),
+        *((losses, name, "losses") for name in ("spread", "emptiness_text", "near_view", "depth_smoothness")),
+        (losses, "input_view", "losses"),
         (fit, "adam", "optimiser"),
+        (torch.optim.Adamax, "step", "optimiser"),
         (fit, "carve", "carve"),
         (torch.autograd, "grad", "backward"),
+        (torch.Tensor, "backward", "backward"),
     ]
     originals = [(place, name, getattr(place, name)) for place, name, _ in places]
     for place, name, label in places:
@@ -284,6 +337,11 @@ def watched(device: str) -> Iterator[dict[str, float]]:
     finally:
         for place, name, original in originals:
             setattr(place, name, original)
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """Seconds of this process on a CPU, which others may share; of the wall on a GPU."""
+    return time.perf_counter if device == "cuda" else time.process_time
 
 
 def split(options: argparse.Namespace) -> None:
@@ -304,10 +362,12 @@ def split(options: argparse.Namespace) -> None:
         model = load_model(options.model, options.device)
     name, cutout, view_set, _ = procedural(0, 16, 64, FAMILIES[0])
     given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
+    print(f"RAM before {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    clock = clock_of(options.device)
     with watched(options.device) as spent:
-        began = time.perf_counter()
+        began = clock()
         reconstruct(model, cutout, view_set, ReconstructParams(early_stop=False, **given), 0)
-        total = time.perf_counter() - began
+        total = clock() - began
     spent["other"] = total - sum(spent.values())
     print(name, f"total {total:.2f} s: " + "  ".join(f"{k} {v:.2f}" for k, v in spent.items()))
     print(f"peak RAM {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
