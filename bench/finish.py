@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the viewers are 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera
 from core.errors import MeshmillError
+from core.memory import peak_memory
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
 from core.mesh.surface import march, solid
@@ -135,7 +136,7 @@ def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) ->
             (out / name).mkdir(parents=True, exist_ok=True)
             for file, data in result.files.items():
                 (out / name / file).write_bytes(data)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory() / 2**20
     print(f"{published} published, with faults: {failed or 'none'}; peak memory {peak:.0f} MiB (with torch)")
 
 
@@ -306,10 +307,7 @@ def computed(stage: str, inputs: dict[str, bytes], models: dict[str, str]) -> tu
         files = compute(StageCall(stage, inputs, {}, models=models, about=about), lambda *_, **__: None).files
     except MeshmillError as error:
         return {}, str(error)
-    # Not ru_maxrss: that begins at the memory of the process which started this one.
-    status = Path("/proc/self/status").read_text()
-    kibibytes = int(status.split("VmHWM:")[1].split()[0])
-    return files, f"{kibibytes / 1024:.0f} MiB at most, {cpu_seconds():.1f} CPU s with imports"
+    return files, f"{peak_memory() / 2**20:.0f} MiB at most, {cpu_seconds():.1f} CPU s with imports"
 
 
 def peak() -> None:

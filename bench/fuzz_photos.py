@@ -16,13 +16,13 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from core.errors import InputError
+from core.memory import peak_memory
 from core.photos import read_photo
 
 
@@ -156,7 +156,7 @@ def run(count: int, seed: int, limit_seconds: int, report: Callable[[str], None]
             slowest = max(slowest, (time.perf_counter() - started, name))
     finally:
         signal.signal(signal.SIGALRM, previous)
-    peak = peak_mib()
+    peak = peak_memory() // 2**20
     return {
         "count": count,
         "seed": seed,
@@ -165,12 +165,6 @@ def run(count: int, seed: int, limit_seconds: int, report: Callable[[str], None]
         "slowest": slowest[1],
         "peak_mib": peak,
     }
-
-
-def peak_mib() -> int:
-    """This program's own peak resident memory; ``ru_maxrss`` would start from that of the process that started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) // 1024
 
 
 def main() -> None:

@@ -106,10 +106,11 @@ def measured(line: dict[str, Any], name: str, pids: list[int]) -> Iterator[None]
     Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark afresh
     wall, cpu = time.monotonic(), cpu_seconds([os.getpid(), *pids])
     yield
+    from core.memory import peak_memory
+
     line[f"{name}_seconds"] = time.monotonic() - wall
     line[f"{name}_cpu_seconds"] = cpu_seconds([os.getpid(), *pids]) - cpu
-    status = Path("/proc/self/status").read_text()
-    line[f"{name}_peak_mib"] = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    line[f"{name}_peak_mib"] = peak_memory() / 2**20
 
 
 def cpu_seconds(pids: list[int]) -> float:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import numpy as np
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import MeshmillError
+from core.memory import peak_memory
 from core.sjc.params import ReconstructParams
 
 HELD_OUT = 1_500_000_000
@@ -131,15 +131,19 @@ def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def fitted(model: Any, cutout: Cutout, view_set: ViewSet, options: argparse.Namespace, **changes: Any) -> Any:
-    """The surface of a reconstruction with its colours, in the field's world."""
+    """The surface of a reconstruction, with its colours where it has any, in the field's world."""
     from core.mesh.params import MeshParams
     from core.mesh.surface import extract_mesh
     from core.sjc import reconstruct
 
-    given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
-    field = reconstruct(model, cutout, view_set, ReconstructParams(**(given | changes)), 0)
+    field = reconstruct(model, cutout, view_set, ReconstructParams(**(given(options) | changes)), 0)
     mesh = extract_mesh(field, cutout, view_set, MeshParams())  # what the product is made of: closed, no floaters
-    return mesh.vertices, mesh.faces, mesh.colors
+    return (mesh.vertices, mesh.faces) if mesh.colors is None else (mesh.vertices, mesh.faces, mesh.colors)
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """The parameters of ``--set``."""
+    return {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
 
 
 def measure(
@@ -361,16 +365,15 @@ def split(options: argparse.Namespace) -> None:
 
         model = load_model(options.model, options.device)
     name, cutout, view_set, _ = procedural(0, 16, 64, FAMILIES[0])
-    given = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
-    print(f"RAM before {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    print(f"RAM before {peak_memory() / 2**30:.2f} GiB")
     clock = clock_of(options.device)
     with watched(options.device) as spent:
         began = clock()
-        reconstruct(model, cutout, view_set, ReconstructParams(early_stop=False, **given), 0)
+        reconstruct(model, cutout, view_set, ReconstructParams(early_stop=False, **given(options)), 0)
         total = clock() - began
     spent["other"] = total - sum(spent.values())
     print(name, f"total {total:.2f} s: " + "  ".join(f"{k} {v:.2f}" for k, v in spent.items()))
-    print(f"peak RAM {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    print(f"peak RAM {peak_memory() / 2**30:.2f} GiB")
     if options.device == "cuda":
         print(f"peak GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
 

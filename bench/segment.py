@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from PIL import Image
 
 from core.artifacts import Photo
 from core.errors import InputError
+from core.memory import peak_memory
 from core.photos import read_photo
 from core.segment import SegmentParams, load_segmenter
 from core.segment.composites import compose
@@ -96,7 +96,7 @@ def main() -> None:
         "median_wall_seconds": round(float(wall), 3),
         "median_cpu_seconds": round(float(cpu_seconds), 3),
         "load_seconds": round(loading, 2),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": peak_memory() // 2**20,
     }
     print(json.dumps(summary, indent=1))
 

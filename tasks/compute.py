@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
+from core.memory import peak_memory
 from core.progress import Progress
 from tasks.slots import slot
 from tasks.worker import WAITING, StageCall, StageOutput
@@ -197,10 +198,7 @@ def _peak_memory(device: str) -> int | None:
         peak = int(torch.cuda.max_memory_allocated())
         torch.cuda.reset_peak_memory_stats()
         return peak
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_memory()
 
 
 def _png(rgba: Any) -> bytes:
