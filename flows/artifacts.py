@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 from prefect.artifacts import (
     create_link_artifact,
+    create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -51,6 +52,18 @@ class ProgressArtifact:
                 update_progress_artifact(self._artifact, percent)
 
 
+def show_text(markdown: str, key: str, description: str | None = None) -> None:
+    """A page of text."""
+    with suppress(*UNSEEN):
+        create_markdown_artifact(markdown, key=key, description=description)
+
+
+def show_picture(path: Path, key: str) -> None:
+    """A link to a contact sheet."""
+    with suppress(*UNSEEN):
+        create_link_artifact(path.as_uri(), "contact sheet, worst first", key=key)
+
+
 def show_assets(rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """A table with a row an asset (as ``db.assets.list_assets`` gives them) and where its GLB is."""
     columns = ("sku", "status", "quality", "reason", "faces", "bytes", "glb")
@@ -62,5 +75,4 @@ def show_sheet(house: House, rows: Sequence[Mapping[str, Any]], path: Path) -> N
     """The contact sheet as a file in the home, and a link to it."""
     sheet = write_sheet(house, rows, path)
     if sheet is not None:
-        with suppress(*UNSEEN):
-            create_link_artifact(Path(sheet).as_uri(), "contact sheet, worst first", key="contact-sheet")
+        show_picture(Path(sheet), "contact-sheet")

@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-    update_progress_artifact,
-)
 from pydantic import Field
 
 from core.recipes import Recipe, load_recipe
+from flows.artifacts import ProgressArtifact, show_picture, show_text
 from flows.evaluate import Options, evaluate_folder
 from flows.evaluation_models import load_models
 from flows.evaluation_report import contact_sheet, markdown_table
@@ -40,18 +35,18 @@ def evaluate(
     options = Options(
         limit=limit, lpips=next((p for p in (root / LPIPS, root.parent / "weights" / LPIPS) if p.is_file()), None)
     )
-    bar: Any = create_progress_artifact(0.0, key="evaluation-progress", description="objects evaluated")
+    show_progress = ProgressArtifact("evaluation-progress", "objects evaluated")
 
     def progress(step: str, done: int, total: int, **figures: Any) -> None:
         if step == "evaluate":
-            update_progress_artifact(bar, 100 * done / max(total, 1))
+            show_progress(done, total)
 
     result = evaluate_folder(root, chosen, load_models(chosen, options.stages), options, progress)
     path = Path(out).resolve()
     path.mkdir(parents=True, exist_ok=True)
     (path / "result.json").write_text(json.dumps(result.document, indent=1), "utf-8")
     contact_sheet(result.pictures).save(path / "contact-sheet.png")
-    create_markdown_artifact(markdown_table(result.document), key="evaluation")
-    create_link_artifact((path / "contact-sheet.png").as_uri(), "contact sheet", key="evaluation-contact-sheet")
+    show_text(markdown_table(result.document), "evaluation")
+    show_picture(path / "contact-sheet.png", "evaluation-contact-sheet")
     mean: dict[str, Any] = result.document["mean"]
     return mean

@@ -6,12 +6,11 @@ import time
 from typing import Annotated, Any, Literal
 
 from prefect import flow, runtime
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from core.recipes import Recipe, load_recipe
 from db import gallery, runs
-from flows.artifacts import show_sheet
+from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
 from flows.report import markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
@@ -48,7 +47,7 @@ def ingest(
             )
             house.ask(runs.end_run, run_id, document)
             summary = write_summary(house.settings, document)
-            create_markdown_artifact(markdown_summary(document), key="nightly-summary", description=f"Run {run_id}")
+            show_text(markdown_summary(document), "nightly-summary", f"Run {run_id}")
             show_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
             tell("run.ended", document)
         return document

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from core.zero123.starter import TrainViewsConfig
+from flows.artifacts import show_text
 
 
 @flow(name="train_views", log_prints=False)
@@ -25,5 +25,5 @@ def train_views(
     from core.zero123.starter import train_views as train
 
     export = train(config or TrainViewsConfig(), data, Path(out), minutes=minutes)
-    create_markdown_artifact(f"Checkpoint in `{export}`", key="trained-views")
+    show_text(f"Checkpoint in `{export}`", "trained-views")
     return str(export)

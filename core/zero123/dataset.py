@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UnreadablePhoto
+from core.errors import InputError, UnreadablePhoto
 from core.progress import Progress, silent
 from core.zero123.shooting import DataConfig, Rendered, mesh_shard, procedural_shard
 
@@ -59,7 +59,10 @@ class Pairs:
 def sources_of(data: str | Path, shards: int, config: DataConfig) -> tuple[Sequence[int | Path], Sequence[int | Path]]:
     """What to train on and what to hold out: seeds for ``procedural``, else every 20th GLB of a folder is held out."""
     if str(data) == "procedural":
-        return range(shards * config.objects_per_shard), range(HELD_OUT_SEED, HELD_OUT_SEED + 64)
+        first, count = config.first_seed, shards * config.objects_per_shard
+        if first < 0 or first + count > HELD_OUT_SEED:
+            raise InputError(f"Seeds to train on lie between 0 and {HELD_OUT_SEED}, where those held out begin.")
+        return range(first, first + count), range(HELD_OUT_SEED, HELD_OUT_SEED + 64)
     files = sorted(Path(data).rglob("*.glb"))
     if len(files) < 2:
         raise UnreadablePhoto(f"The folder {Path(data).name} holds fewer than two GLB files to train on.")

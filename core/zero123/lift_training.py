@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COVERAGE_WEIGHT = 0.3
-MATTER_WEIGHT = 0.3
+MATTER_WEIGHT = 0.5
 
 PARTIAL_FRUSTUM = 0.8
 """Points are drawn from this share of the frustum along every axis; objects fill no more."""

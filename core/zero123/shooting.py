@@ -33,6 +33,8 @@ class DataConfig(Parameters):
     size: int = 64
     views: int = 12
     objects_per_shard: int = 256
+    first_seed: int = 0
+    """Of the procedural objects to train on: another round sees others."""
     framed_share: float = 0.7
     """Objects seen as cutouts are; their view 0 is the condition in ``anchor_share`` of their pairs."""
     anchor_share: float = 0.9

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from zero123_helpers import relative
 
+from core.errors import InputError
 from core.zero123.dataset import open_shards, write_shard
 from core.zero123.shooting import DataConfig, Rendered, Shot
 from core.zero123.training import TrainConfig
@@ -231,6 +232,15 @@ def test_procedural_shards_repeat_bit_for_bit_and_come_whole(tmp_path: Path) -> 
     assert np.array_equal(a.images, b.images)
     assert np.array_equal(a.cameras, b.cameras)
     assert (a.images[..., 3] > 127).any((2, 3)).all(), "every view shows its object"
+
+
+def test_another_round_trains_on_other_objects_and_never_on_held_out_ones() -> None:
+    from core.zero123.dataset import HELD_OUT_SEED, sources_of
+
+    config = DataConfig(first_seed=8192, objects_per_shard=4)
+    assert sources_of("procedural", 2, config)[0] == range(8192, 8200)
+    with pytest.raises(InputError, match="held out"):
+        sources_of("procedural", 2, DataConfig(first_seed=HELD_OUT_SEED - 7, objects_per_shard=4))
 
 
 def test_views_of_a_glb_folder_show_its_texture_at_the_reference_size(tmp_path: Path) -> None:
