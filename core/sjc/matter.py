@@ -19,8 +19,8 @@ THICKNESS = 6
 """Voxels of a 96-voxel grid along a ray that are solid or empty together."""
 
 LIKELY = 0.3
-"""Probability of matter above which a voxel counts as solid: ``J / (1 + J)`` maximises the IoU where ``J`` is to be had,
-and that is some .45."""
+"""Probability of matter above which a voxel counts as solid: ``J / (1 + J)`` maximises the IoU where ``J`` is to be
+had, and that is some .45."""
 
 
 def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
