@@ -103,11 +103,11 @@ def bare_call(times: int = 300) -> float:
 @contextmanager
 def measured(line: dict[str, Any], name: str, pids: list[int]) -> Iterator[None]:
     """Wall and CPU seconds of a block, and this process's highest memory within it."""
+    from core.memory import peak_memory
+
     Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark afresh
     wall, cpu = time.monotonic(), cpu_seconds([os.getpid(), *pids])
     yield
-    from core.memory import peak_memory
-
     line[f"{name}_seconds"] = time.monotonic() - wall
     line[f"{name}_cpu_seconds"] = cpu_seconds([os.getpid(), *pids]) - cpu
     line[f"{name}_peak_mib"] = peak_memory() / 2**20

@@ -58,10 +58,10 @@ def show_text(markdown: str, key: str, description: str | None = None) -> None:
         create_markdown_artifact(markdown, key=key, description=description)
 
 
-def show_picture(path: Path, key: str) -> None:
-    """A link to a contact sheet."""
+def show_picture(path: Path, key: str, text: str) -> None:
+    """A link to a picture."""
     with suppress(*UNSEEN):
-        create_link_artifact(path.as_uri(), "contact sheet, worst first", key=key)
+        create_link_artifact(path.as_uri(), text, key=key)
 
 
 def show_assets(rows: Sequence[Mapping[str, Any]], description: str) -> None:
@@ -75,4 +75,4 @@ def show_sheet(house: House, rows: Sequence[Mapping[str, Any]], path: Path) -> N
     """The contact sheet as a file in the home, and a link to it."""
     sheet = write_sheet(house, rows, path)
     if sheet is not None:
-        show_picture(Path(sheet), "contact-sheet")
+        show_picture(Path(sheet), "contact-sheet", "contact sheet, worst first")

@@ -47,6 +47,6 @@ def evaluate(
     (path / "result.json").write_text(json.dumps(result.document, indent=1), "utf-8")
     contact_sheet(result.pictures).save(path / "contact-sheet.png")
     show_text(markdown_table(result.document), "evaluation")
-    show_picture(path / "contact-sheet.png", "evaluation-contact-sheet")
+    show_picture(path / "contact-sheet.png", "evaluation-contact-sheet", "contact sheet")
     mean: dict[str, Any] = result.document["mean"]
     return mean

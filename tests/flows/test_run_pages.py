@@ -16,7 +16,7 @@ CALLS: dict[str, Callable[[], None]] = {
     "create_progress_artifact": lambda: artifacts.ProgressArtifact("assets-done", "assets")(1, 2),
     "create_table_artifact": lambda: artifacts.show_assets([], "nothing"),
     "create_markdown_artifact": lambda: artifacts.show_text("| a |", "nightly-summary"),
-    "create_link_artifact": lambda: artifacts.show_picture(Path("/tmp/sheet.png"), "contact-sheet"),
+    "create_link_artifact": lambda: artifacts.show_picture(Path("/tmp/sheet.png"), "contact-sheet", "contact sheet"),
 }
 
 
