@@ -27,7 +27,7 @@ from core.memory import peak_memory
 from core.sjc.params import ReconstructParams
 
 HELD_OUT = 1_500_000_000
-"""First seed of the objects measured here."""
+"""First seed of the objects measured here, unless told otherwise."""
 
 FAMILIES = (
     "chair",
@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["oracle", "compare", "split"])
     parser.add_argument("--objects", type=int, default=12)
+    parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="of the procedural objects")
     parser.add_argument("--views", type=int, default=32)
     parser.add_argument("--size", type=int, default=96, help="pixels of the exact views")
     parser.add_argument("--model", type=Path)
@@ -79,7 +80,7 @@ def oracle(options: argparse.Namespace) -> None:
     rows = []
     for number in range(options.objects):
         family = FAMILIES[number % len(FAMILIES)]
-        name, cutout, view_set, truth = procedural(number, options.views, options.size, family)
+        name, cutout, view_set, truth = procedural(options.first_seed + number, options.views, options.size, family)
         row = measure(
             name, cutout, truth, lambda c=cutout, v=view_set: fitted(None, c, v, options, rays=2048), options.shape
         )
@@ -221,7 +222,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
     if options.eval_dev is None:
         for number in range(options.objects):
             family = None if options.drawn else FAMILIES[number % len(FAMILIES)]
-            name, cutout, view_set, truth = procedural(number, 1, 64, family)
+            name, cutout, view_set, truth = procedural(options.first_seed + number, 1, 64, family)
             yield name, cutout, truth, view_set.condition.elevation
         return
     from core.photos import read_photo
@@ -237,7 +238,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
         yield name, cutout, (turned(vertices, -item.camera.azimuth), faces), item.camera.elevation
 
 
-def procedural(number: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
+def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
     """A held-out object (of any family for None): framed photo, exact views on a spiral, true surface (normalised).
 
     The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
@@ -248,7 +249,7 @@ def procedural(number: int, views: int, size: int, family: str | None) -> tuple[
     from core.procedural import build_grid, generate_objects, to_mesh
     from core.quality.shape import normalised
 
-    table = generate_objects([HELD_OUT + number], family)
+    table = generate_objects([seed], family)
     grid = build_grid(table, 160)
     near, far = 1.05, 2.6
     for _ in range(9):
@@ -270,7 +271,7 @@ def procedural(number: int, views: int, size: int, family: str | None) -> tuple[
     images = (pictures * 255).round().byte().contiguous().numpy()
     view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
     surface = normalised(mesh.vertices), outer(mesh.vertices, mesh.faces)
-    return f"{table.names[0]}-{HELD_OUT + number}", cutout, view_set, surface
+    return f"{table.names[0]}-{seed}", cutout, view_set, surface
 
 
 def outer(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -364,7 +365,7 @@ def split(options: argparse.Namespace) -> None:
         from core.zero123 import load_model
 
         model = load_model(options.model, options.device)
-    name, cutout, view_set, _ = procedural(0, 16, 64, FAMILIES[0])
+    name, cutout, view_set, _ = procedural(options.first_seed, 16, 64, FAMILIES[0])
     print(f"RAM before {peak_memory() / 2**30:.2f} GiB")
     clock = clock_of(options.device)
     with watched(options.device) as spent:
