@@ -1,33 +1,38 @@
-"""One command for a GPU visit: views made on the GPU, autoencoder, U-Net, measured and brought back in small files.
+"""One command for a GPU visit: another round of training on new objects, drawn there, brought back in small files.
 
-    python bench/gpu_visit.py --minutes 9 --out "$OUT" [--resume DIR]           on the GPU machine
-    python bench/gpu_visit.py --minutes 1 --device cpu --small --out /tmp/visit  dry run here
+    python bench/gpu_visit.py --minutes 9 --out "$OUT"                     on the GPU machine
+    python bench/gpu_visit.py --minutes 1 --device cpu --out /tmp/visit    dry run here
+    python bench/gpu_visit.py --assemble DIR --to models/starter           the files as a checkpoint
 
-A second visit continues from the files of the first (``--resume``: the folder they lie in). What comes back is at
-most 8 files of at most 16 MiB: fp16 shards of the averaged weights (``weights-0k.safetensors``), ``visit.json``
-(configuration, metrics), the loss curve and a contact sheet of held-out objects. Moments of the optimiser stay
-behind: a resumed visit warms up again. ``--assemble DIR --to models/starter`` turns the files into a checkpoint.
+Starts from the shipped weights (``--base``): objects from ``--first-seed`` on (those before trained the base, see its
+model card) are rendered into the GPU's memory, then the lift is trained, then the U-Net beside it. Stages end at their
+shares of ``--minutes`` whatever happens; learning rates fall to zero at ``--lift-steps`` and ``--unet-steps``, so
+choose those from the milliseconds a step that a short visit reports. What comes back is at most 8 files of at most
+16 MiB: fp16 shards of the averaged weights, written after every stage, and ``visit.json`` with figures and losses.
+Moments of the optimiser stay behind.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.zero123.autoencoder_start import carry_colour
-from core.zero123.autoencoder_training import AutoencoderTrainConfig, train_autoencoder
-from core.zero123.dataset import HELD_OUT_SEED, build_cache, cache_latents, on_device, open_shards
-from core.zero123.heldout import contact_sheet, evaluate, loss_curve, predict, procedural_cases
+from core.procedural import ObjectTable, draft_objects
+from core.zero123.checkpoints import load_model, save_pretrained
+from core.zero123.dataset import HELD_OUT_SEED, latents_of, render_into_memory
+from core.zero123.lift import deepened
 from core.zero123.lift_training import LiftTrainConfig, train_lift
-from core.zero123.model import build_model, empty_parts
 from core.zero123.shooting import DataConfig
-from core.zero123.starter import large_starter_config, starter_config
-from core.zero123.training import TrainConfig, train_unet, with_averages
+from core.zero123.training import TrainConfig, TrainState, train_unet, with_averages
 
 SHARD_BYTES = 15 * 2**20
 
@@ -36,109 +41,161 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--small", action="store_true", help="the CPU starter's architecture instead of the 128 px one")
-    parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--base", type=Path, default=Path("models/starter"))
+    parser.add_argument("--deepen", action="store_true", help="give the lift one block more a level first")
+    parser.add_argument("--first-seed", type=int, default=37_888)
+    parser.add_argument("--objects", type=int, default=120_000, help="at most; a GPU holds 185 kB of each")
+    parser.add_argument("--lift-steps", type=int, default=4000)
+    parser.add_argument("--lift-batch", type=int, default=512)
+    parser.add_argument("--lift-rate", type=float, default=2e-3)
+    parser.add_argument("--unet-steps", type=int, default=2500)
+    parser.add_argument("--unet-batch", type=int, default=768)
+    parser.add_argument("--unet-rate", type=float, default=1.2e-3)
+    parser.add_argument("--unet-objects", type=int, default=60_000, help="those with latents")
+    parser.add_argument("--seed", type=int, default=37)
+    parser.add_argument("--shares", type=float, nargs=3, default=(0.15, 0.58, 0.94), help="when each stage ends")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("/tmp/meshmill-visit"), help="scratch; not brought back")
-    parser.add_argument("--resume", type=Path, help="files of an earlier visit")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the U-Net")
     parser.add_argument("--assemble", type=Path, metavar="DIR")
     parser.add_argument("--to", type=Path, default=Path("models/starter"))
     options = parser.parse_args()
     if options.assemble:
-        assemble(options.assemble, options.to)
+        assemble(options)
     else:
         visit(options)
 
 
 def visit(options: argparse.Namespace) -> None:
-    """Views (a fifth of the time at most), autoencoder (until two fifths), a lift (until .65), U-Net (until .93)."""
+    """Render, train the lift, encode, train the U-Net; weights are written after each training."""
     begun = time.monotonic()
-    total = float(options.minutes) * 60
 
     def left(share: float) -> float:
-        return (total * share - (time.monotonic() - begun)) / 60
+        return float(options.minutes) * share - (time.monotonic() - begun) / 60
 
     gpu = options.device != "cpu"
-    architecture = starter_config() if options.small else large_starter_config()
-    size = 64 if options.small else 128
-    data = DataConfig(size=size, render_size=size * 3 // 2, objects_per_shard=1024 if gpu else 8)
-    held = build_cache(
-        options.work / "held", range(HELD_OUT_SEED, HELD_OUT_SEED + (64 if gpu else 4)), data, device=options.device
-    )
-    cache = options.work / "train"
-    ready = build_cache(
-        cache,
-        range(options.objects),
-        data,
-        device=options.device,
-        stop=lambda: left(0.2) <= 0 and any(cache.glob("shard-????")),
-    )
-    report("views", shards=ready, held=held, minutes=round((time.monotonic() - begun) / 60, 2))
-    model = build_model(architecture, device=options.device)
-    old = read_visit(options.resume) if options.resume else None
-    if old is not None:
-        load_tensors(model, old[1])
-        model.vae.register_to_config(scaling_factor=old[0]["scaling_factor"])
-        model.vae.eval().requires_grad_(False)
-    else:
-        carry_colour(model.vae)
-        settings = AutoencoderTrainConfig(
-            batch=128 if gpu else 4,
-            steps=6000 if gpu else 6,
-            decay_from=0.7,
-            learning_rate=1e-3,
-            ema_decay=0.998,
-            bf16=gpu,
-        )
-        train_autoencoder(model.vae, open_shards(cache), options.work, settings, minutes=left(0.4), progress=every(200))
-    for folder in (cache, options.work / "held"):
-        cache_latents(folder, model.vae, batch=512 if gpu else 52)
-    report("latents", minutes=round((time.monotonic() - begun) / 60, 2))
-    if model.lift is not None and old is None:
-        settings_l = LiftTrainConfig(batch=256, steps=8000) if gpu else LiftTrainConfig(batch=2, rays=8, steps=2)
-        lift_state = train_lift(
-            model.lift, open_shards(cache), data, options.work, settings_l, minutes=left(0.65), progress=every(200)
-        )
-        report("lift", step=lift_state.step, minutes=round((time.monotonic() - begun) / 60, 2))
-    if options.compile:
-        model.unet.forward = torch.compile(model.unet.forward)
-    settings_u = TrainConfig(
-        batch=512 if gpu else 4,
-        learning_rate=4e-4,
-        ema_decay=0.9995,
-        bf16=gpu,
-        targets=4 if model.lift is not None else 1,
-        seed=ready + (old[0]["step"] if old else 0),
-    )
-    shards = on_device(open_shards(cache), options.device)
-    state = train_unet(
-        model, shards, data, options.work, settings_u, resume=False, minutes=left(0.93), progress=every(200)
-    )
-    averaged = with_averages(model, state)
-    cases = procedural_cases(open_shards(options.work / "held")[0], 64 if gpu else 4, 4 if gpu else 1)
-    metrics = evaluate(averaged, cases, steps=20 if gpu else 2)
-    options.out.mkdir(parents=True, exist_ok=True)
-    contact_sheet(cases, predict(averaged, cases, steps=20 if gpu else 2), options.out / "sheet.png")
-    loss_curve(state.history, options.out / "loss.png", "v objective")
-    write_shards(averaged, options.out)
-    about = {
-        "small": options.small,
-        "step": state.step + (old[0]["step"] if old else 0),
-        "samples": state.samples + (old[0]["samples"] if old else 0),
-        "scaling_factor": averaged.scaling_factor,
-        "metrics": metrics,
-        "minutes": round((time.monotonic() - begun) / 60, 2),
-        "device": torch.cuda.get_device_name() if gpu else "cpu",
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = gpu
+    torch.backends.cudnn.benchmark = gpu
+    render_until, lift_until, unet_until = options.shares
+    about: dict[str, Any] = {
+        "options": {k: v for k, v in vars(options).items() if isinstance(v, int | float | str | bool)},
     }
-    (options.out / "visit.json").write_text(json.dumps(about, indent=1))
-    report("done", **about)
+    data = DataConfig(views=6, first_seed=options.first_seed, objects_per_shard=256 if gpu else 8)
+    last = min(options.first_seed + options.objects, HELD_OUT_SEED)
+    blocks = [
+        range(i, min(i + data.objects_per_shard, last)) for i in range(options.first_seed, last, data.objects_per_shard)
+    ]
+    workers = max(1, (os.cpu_count() or 2) - 2)
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        drafts = map(table_of, pool.map(drafted, blocks))
+        shard = render_into_memory(
+            range(options.first_seed, last),
+            data,
+            options.device,
+            drafts=drafts,
+            progress=every(50),
+            stop=lambda: left(render_until) <= 0,
+        )
+        pool.shutdown(cancel_futures=True)
+    about["device"] = torch.cuda.get_device_name() if gpu else "cpu"
+    about["objects"] = len(shard.cameras)
+    report("views", objects=about["objects"], minutes=round((time.monotonic() - begun) / 60, 2))
+
+    model = load_model(options.base, options.device)
+    if model.lift is None:
+        raise SystemExit("the base has no lift")
+    if options.deepen:
+        model = replace(model, lift=deepened(model.lift))
+    lift_settings = LiftTrainConfig(
+        seed=options.seed,
+        batch=options.lift_batch,
+        points=3072,
+        learning_rate=options.lift_rate,
+        decay_share=0.7,
+        ema_decay=0.998,
+        bf16=True,
+        steps=options.lift_steps,
+        checkpoint_seconds=1e9,
+    )
+    before = time.monotonic()
+    state = train_lift(
+        model.lift,
+        [shard],
+        data,
+        options.work,
+        lift_settings,
+        resume=False,
+        minutes=left(lift_until),
+        progress=every(100),
+    )
+    about["lift"] = losses_of(state, before)
+    report("lift", **about["lift"] | {"losses": "in visit.json"})
+    write(model, about, options.out)
+
+    shard = replace(shard, solids=None, frames=None, images=shard.images[: options.unet_objects])
+    shard = replace(shard, cameras=shard.cameras[: options.unet_objects], framed=shard.framed[: options.unet_objects])
+    shard = replace(shard, latents=latents_of(shard.images, model.vae, 1024 if gpu else 32))
+    report("latents", minutes=round((time.monotonic() - begun) / 60, 2))
+    unet_settings = TrainConfig(
+        seed=options.seed,
+        batch=options.unet_batch,
+        targets=4,
+        optimizer="muon",
+        learning_rate=options.unet_rate,
+        projection_factor=2.0,
+        warmup=50,
+        decay_share=0.7,
+        ema_decay=0.998,
+        bf16=True,
+        steps=options.unet_steps,
+        checkpoint_seconds=1e9,
+    )
+    before = time.monotonic()
+    state = train_unet(
+        model,
+        [shard],
+        data,
+        options.work,
+        unet_settings,
+        resume=False,
+        minutes=left(unet_until),
+        progress=every(100),
+    )
+    about["unet"] = losses_of(state, before)
+    about["minutes"] = round((time.monotonic() - begun) / 60, 2)
+    if gpu:
+        about["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
+    write(with_averages(model, state), about, options.out)
+    report("unet", **about["unet"] | {"losses": "in visit.json", "peak_gib": about.get("peak_gib")})
 
 
-def write_shards(model: Any, out: Path) -> None:
-    """All parts in fp16, in as many files of less than 16 MiB as it takes (at most five)."""
+def drafted(seeds: Sequence[int]) -> dict[str, Any]:
+    """Objects as arrays: tensors would travel between processes as open files, too many of them."""
+    return {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in vars(draft_objects(seeds)).items()}
+
+
+def table_of(draft: dict[str, Any]) -> ObjectTable:
+    fields: dict[str, Any] = {k: v if isinstance(v, tuple) else torch.from_numpy(v) for k, v in draft.items()}
+    return ObjectTable(**fields)
+
+
+def losses_of(state: TrainState, before: float) -> dict[str, Any]:
+    """What a stage did; its losses in a hundred means."""
+    losses = [loss for _, loss in state.history]
+    width = max(1, len(losses) // 100)
+    means = [sum(losses[i : i + width]) / len(losses[i : i + width]) for i in range(0, len(losses), width)]
+    return {
+        "steps": state.step,
+        "samples": state.samples,
+        "ms_a_step": round(1000 * (time.monotonic() - before) / max(1, state.step), 1),
+        "losses": [round(mean, 5) for mean in means],
+    }
+
+
+def write(model: Any, about: dict[str, Any], out: Path) -> None:
+    """All parts in fp16, in as many files of less than 16 MiB as it takes, and what the visit did."""
     from safetensors.torch import save_file
 
+    out.mkdir(parents=True, exist_ok=True)
     shard: dict[str, torch.Tensor] = {}
     used = index = 0
     for part, module in model.parts.items():
@@ -150,43 +207,34 @@ def write_shards(model: Any, out: Path) -> None:
             shard[f"{part}.{name}"] = half
             used += half.nbytes
     save_file(shard, out / f"weights-{index:02d}.safetensors")
+    (out / "visit.json").write_text(json.dumps(about, indent=1))
 
 
-def read_visit(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def assemble(options: argparse.Namespace) -> None:
+    """A visit's files as a checkpoint folder that ``core.zero123.load_model`` reads."""
     from safetensors.torch import load_file
 
     tensors: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("weights-??.safetensors")):
+    for file in sorted(options.assemble.glob("weights-??.safetensors")):
         tensors |= load_file(file)
-    return json.loads((folder / "visit.json").read_text()), tensors
-
-
-def load_tensors(model: Any, tensors: dict[str, torch.Tensor]) -> None:
+    about = json.loads((options.assemble / "visit.json").read_text())
+    model = load_model(options.base)
+    if about["options"]["deepen"]:
+        model = replace(model, lift=deepened(model.lift))
     for part, module in model.parts.items():
         prefix = part + "."
         module.load_state_dict({k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)})
-
-
-def assemble(folder: Path, to: Path) -> None:
-    """A visit's files as a checkpoint folder that ``core.zero123.load_model`` reads."""
-    from dataclasses import replace
-
-    from core.zero123 import save_pretrained
-
-    about, tensors = read_visit(folder)
-    architecture = starter_config() if about["small"] else large_starter_config()
-    model = build_model(architecture)
-    load_tensors(model, tensors)
-    model.vae.register_to_config(scaling_factor=about["scaling_factor"])
-    info = {"weights": "ema", "licence": "Apache-2.0", **{k: about[k] for k in ("step", "samples", "device")}}
-    save_pretrained(replace(model, info=info), to, dtype=torch.float16)
-    report("assembled", parts=list(empty_parts(architecture)))
+    info = {"weights": "ema", "licence": "Apache-2.0", "trained_by": "bench/gpu_visit.py", "device": about["device"]}
+    if "unet" in about:
+        info |= {"steps": about["unet"]["steps"], "samples": about["unet"]["samples"]}
+    save_pretrained(replace(model, info=info), options.to, dtype=torch.float16)
+    report("assembled", to=options.to, parts=list(model.parts))
 
 
 def every(count: int) -> Any:
     def progress(step: str, done: int, total: int, **figures: Any) -> None:
-        if done % count == 0:
-            report(step, done=done, **figures)
+        if done % count == 0 or done == 10:
+            report(step, done=done, of=total, **figures)
 
     return progress
 

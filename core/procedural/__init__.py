@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.procedural.backdrops import Composite, composite
-    from core.procedural.generate import FAMILIES, generate_objects
+    from core.procedural.generate import FAMILIES, draft_objects, generate_objects, normalize
     from core.procedural.grid import build_grid
     from core.procedural.mesh import to_mesh
     from core.procedural.shade import Light, studio_light
@@ -34,7 +34,9 @@ _HOMES = {
     "composite": "backdrops",
     "to_mesh": "mesh",
     "FAMILIES": "generate",
+    "draft_objects": "generate",
     "generate_objects": "generate",
+    "normalize": "generate",
     "build_grid": "grid",
     "Cameras": "views",
     "Light": "shade",
@@ -54,7 +56,9 @@ __all__ = [
     "Renders",
     "build_grid",
     "composite",
+    "draft_objects",
     "generate_objects",
+    "normalize",
     "render",
     "signed_distance",
     "studio_light",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from core.procedural import ObjectTable
+
 HELD_OUT_SEED = 1_000_000_000
 """Objects with this seed and above are never trained on."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Memory-mapped views; ``latents`` stay None until :func:`cache_latents` wrote them."""
+    """Views of ``N`` objects; ``latents`` stay None until :func:`cache_latents` wrote them.
+
+    The large arrays (Any) are memory-mapped, or tensors on a device (:func:`render_into_memory`).
+    """
 
     images: Any
     """``(N, V + 1, S, S, 4)`` uint8, straight RGBA; the last one is view 0 recentred (or a copy of it)."""
@@ -107,19 +112,18 @@ def write_shard(path: Path, rendered: Rendered, config: DataConfig) -> None:
     temporary = path.with_name(path.name + ".partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    shot = rendered.shot
-    arrays: dict[str, NDArray[Any] | None] = {
-        "images": rendered.images,
-        "cameras": np.stack([shot.azimuth, shot.elevation, shot.radius], -1),
-        "framed": shot.framed,
-        "solids": rendered.solids,
-        "frames": rendered.frames,
-    }
-    for name, array in arrays.items():
+    for name, array in vars(shard_of(rendered)).items():
         if array is not None:
-            np.save(temporary / f"{name}.npy", array)
+            np.save(temporary / f"{name}.npy", array if isinstance(array, np.ndarray) else array.cpu().numpy())
     (temporary / "config.json").write_text(json.dumps(config.model_dump(mode="json"), sort_keys=True))
     temporary.rename(path)
+
+
+def shard_of(rendered: Rendered) -> Shard:
+    """What was rendered, where it is, ready to train on."""
+    shot = rendered.shot
+    cameras = np.stack([shot.azimuth, shot.elevation, shot.radius], -1)
+    return Shard(rendered.images, cameras, shot.framed, None, rendered.solids, rendered.frames)
 
 
 def open_shards(folder: Path, limit: int | None = None) -> list[Shard]:
@@ -143,29 +147,33 @@ def cache_latents(
     folder: Path, vae: Any, *, batch: int = 52, progress: Progress = silent, stop: Callable[[], bool] = lambda: False
 ) -> int:
     """Write the frozen autoencoder's posteriors of every shard that has none; returns how many shards have them."""
-    import torch
-
     paths = sorted(folder.glob("shard-????"))
-    device = next(vae.parameters()).device
     done = 0
     for number, path in enumerate(paths):
         if not (path / "latents.npy").exists():
             if stop():
                 return done
             images = np.load(path / "images.npy", mmap_mode="r")
-            flat = images.reshape(-1, *images.shape[2:])
-            parts = []
-            for start in range(0, len(flat), batch):
-                with torch.no_grad():
-                    pixels = to_tensor(flat[start : start + batch]).to(device)
-                    moments = vae.encode(pixels, return_dict=False)[0].parameters
-                parts.append(moments.float().cpu().numpy().astype(np.float16))
-            values = np.concatenate(parts)
-            np.save(path / "latents.partial.npy", values.reshape(*images.shape[:2], *values.shape[1:]))
+            np.save(path / "latents.partial.npy", latents_of(images, vae, batch).cpu().numpy())
             (path / "latents.partial.npy").replace(path / "latents.npy")
             progress("encode", number + 1, len(paths))
         done += 1
     return done
+
+
+def latents_of(images: Any, vae: Any, batch: int) -> Tensor:
+    """Posteriors ``(N, V + 1, 2 C, s, s)`` float16 of a shard's images, on the autoencoder's device."""
+    import torch
+
+    device = next(vae.parameters()).device
+    flat = images.reshape(-1, *images.shape[2:])
+    parts = []
+    for start in range(0, len(flat), batch):
+        with torch.no_grad():
+            pixels = to_tensor(flat[start : start + batch]).to(device)
+            parts.append(vae.encode(pixels, return_dict=False)[0].parameters.half())
+    values = torch.cat(parts)
+    return values.view(*images.shape[:2], *values.shape[1:])
 
 
 def to_tensor(rgba: NDArray[np.uint8] | Tensor) -> Tensor:
@@ -234,30 +242,78 @@ def pair_poses(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArr
     return np.stack([tilt, np.sin(turn), np.cos(turn), second[:, 2] - first[:, 2]], -1).astype(np.float32)
 
 
-def pick(shards: Sequence[Shard], pairs: Pairs, views: NDArray[np.int64], what: str) -> Tensor:
-    """``images`` or ``latents`` of one view of every pair, ``(B, ...)``, where the shards are."""
+def pick(
+    shards: Sequence[Shard], rows: Conditions | Pairs, what: str, views: NDArray[np.int64] | None = None
+) -> Tensor:
+    """``images``, ``latents``, ``solids`` or ``frames`` of a batch's objects, ``(B, ...)``, where the shards are.
+
+    Of all views, or of ``views (B,)`` or ``(B, T)``.
+    """
     import torch
 
     arrays = [getattr(shard, what) for shard in shards]
-    if isinstance(arrays[0], torch.Tensor):  # one shard that :func:`on_device` made
-        return arrays[0][torch.from_numpy(pairs.item), torch.from_numpy(views)]
-    return torch.from_numpy(np.stack([arrays[s][i, v] for s, i, v in zip(pairs.shard, pairs.item, views, strict=True)]))
+    if isinstance(arrays[0], torch.Tensor):  # one shard that :func:`render_into_memory` made
+        device = arrays[0].device
+        item = placed_on(rows.item, device)
+        if views is None:
+            taken: Tensor = arrays[0][item]
+        else:
+            taken = arrays[0][item.view(-1, *[1] * (views.ndim - 1)), placed_on(views, device)]
+        return taken
+    of_views = [()] * len(rows.item) if views is None else [(v,) for v in views]
+    found = [arrays[s][(i, *v)] for s, i, v in zip(rows.shard, rows.item, of_views, strict=True)]
+    return torch.from_numpy(np.stack(found))
 
 
-def on_device(shards: Sequence[Shard], device: str) -> list[Shard]:
-    """All shards as one whose images and latents are tensors on ``device``: a GPU then never waits for the disk."""
+def placed_on(array: Any, device: torch.device) -> Tensor:
+    """A small NumPy array on ``device``, without waiting for what the device still has to do."""
     import torch
 
-    images = torch.cat([torch.from_numpy(np.array(shard.images)).to(device) for shard in shards])
-    latents = torch.cat([torch.from_numpy(np.array(shard.latents)).to(device) for shard in shards])
-    cameras = np.concatenate([shard.cameras for shard in shards])
-    framed = np.concatenate([shard.framed for shard in shards])
-    return [Shard(images, cameras, framed, latents)]
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
 
 
-def step_rng(seed: int, step: int, stream: int) -> tuple[np.random.Generator, torch.Generator]:
+def render_into_memory(
+    seeds: Sequence[int],
+    config: DataConfig,
+    device: str,
+    *,
+    drafts: Iterable[ObjectTable] | None = None,
+    progress: Progress = silent,
+    stop: Callable[[], bool] = lambda: False,
+) -> Shard:
+    """Procedural ``seeds`` as one shard whose large arrays are tensors on ``device``: a GPU never waits for a disk.
+
+    ``drafts`` are the objects of every ``objects_per_shard`` seeds (:func:`core.procedural.draft_objects`), where other
+    processes write them. Once ``stop`` says so, the objects so far.
+    """
+    import torch
+
+    per, done = config.objects_per_shard, 0
+    waiting = iter(drafts) if drafts is not None else None
+    parts: list[Shard] = []
+    large: dict[str, Tensor] = {}
+    while done < len(seeds) and not (parts and stop()):
+        mine = seeds[done : done + per]
+        part = shard_of(procedural_shard(mine, config, device, next(waiting) if waiting is not None else None))
+        for name in ("images", "solids", "frames"):
+            found = getattr(part, name)
+            if name not in large:
+                large[name] = torch.empty(len(seeds), *found.shape[1:], dtype=found.dtype, device=found.device)
+            large[name][done : done + len(mine)] = found
+        parts.append(replace(part, images=None, solids=None, frames=None))
+        done += len(mine)
+        progress("render", done, len(seeds))
+    cameras = np.concatenate([part.cameras for part in parts])
+    framed = np.concatenate([part.framed for part in parts])
+    kept = {name: values[:done] for name, values in large.items()}
+    return Shard(kept["images"], cameras, framed, None, kept["solids"], kept["frames"])
+
+
+def step_rng(
+    seed: int, step: int, stream: int, device: torch.device | str = "cpu"
+) -> tuple[np.random.Generator, torch.Generator]:
     """The randomness of one training step: a function of its number, so that resuming needs no stored state."""
     import torch
 
     rng = np.random.default_rng([seed, step, stream])
-    return rng, torch.Generator().manual_seed(int(rng.integers(0, 2**62)))
+    return rng, torch.Generator(device).manual_seed(int(rng.integers(0, 2**62)))

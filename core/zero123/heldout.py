@@ -72,7 +72,9 @@ def folder_cases(folder: Path, size: int, framed: bool = True, views: Sequence[i
         return torch.cat([small[:3] / small[3:].clamp(min=1e-4), small[3:]])
 
     names: list[str] = []
-    conditions, owner, targets = [], [], []
+    conditions: list[Any] = []
+    owner: list[int] = []
+    targets: list[Any] = []
     photos: list[Camera] = []
     cameras: list[Camera] = []
     for path in sorted(p for p in folder.iterdir() if (p / "cameras.json").is_file()):
@@ -80,7 +82,7 @@ def folder_cases(folder: Path, size: int, framed: bool = True, views: Sequence[i
         photos.append(_camera(about["photo"]))
         chosen = [about["views"][i] for i in views]
         large = torch.stack([read(path / "photo_rgba.png"), *(read(path / "views" / f"{i:02d}.png") for i in views)])
-        images = shoot(large[None], np.array([framed]), size)[0]
+        images = shoot(large[None], np.array([framed]), size)[0].numpy()
         conditions.append(images[-1] if framed else images[0])
         targets.extend(images[1:-1])
         cameras.extend(map(_camera, chosen))

@@ -53,7 +53,9 @@ class Volume:
     """``(B,)`` degrees: the photo camera's."""
 
 
-def lift_config(size: int, widths: tuple[int, ...], depth: int = 32, groups: int = 16) -> dict[str, Any]:
+def lift_config(
+    size: int, widths: tuple[int, ...], depth: int = 32, groups: int = 16, layers: int = 1
+) -> dict[str, Any]:
     """Constructor arguments of the lift's network, a diffusers ``UNet2DModel`` whose "timestep" is the elevation."""
     levels = len(widths)
     return {
@@ -61,7 +63,7 @@ def lift_config(size: int, widths: tuple[int, ...], depth: int = 32, groups: int
         "in_channels": 3 * SPLIT**2,
         "out_channels": 4 * depth + 4 * (depth // 2),
         "block_out_channels": widths,
-        "layers_per_block": 1,
+        "layers_per_block": layers,
         "down_block_types": ("DownBlock2D",) + ("AttnDownBlock2D",) * (levels - 1),
         "up_block_types": ("AttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
         "norm_num_groups": groups,
@@ -80,6 +82,36 @@ def lift_net(config: dict[str, Any]) -> Any:
         net.conv_out.bias[: 4 * depth] = -3.0
         net.conv_out.bias[4 * depth :].view(-1, 4)[:, 3] = 1.0
     return net
+
+
+def deepened(net: Any) -> Any:
+    """A copy of the network with one residual block (and attention) more a level that yields the very same volumes.
+
+    What is new adds nothing yet: its last layers are zero. In the decoder it also takes the encoder's new skip, through
+    a 1x1 convolution that starts as the identity of the decoder's own channels.
+    """
+    import torch
+
+    layers = net.config["layers_per_block"]
+    new = lift_net({**net.config, "layers_per_block": layers + 1}).to(next(net.parameters()).device)
+    old = net.state_dict()
+    with torch.no_grad():
+        for name, value in new.state_dict().items():
+            source = name.split(".")
+            if source[0] == "up_blocks" and source[2] in ("resnets", "attentions"):
+                added = int(source[3]) == layers  # the last one takes the skip of the level above, and stays last
+                source[3] = str(min(int(source[3]), layers))
+            else:
+                added = name not in old
+            if not added:
+                value.copy_(old[".".join(source)])
+            elif ".conv2." in name or ".to_out." in name:
+                value.zero_()
+            elif ".conv_shortcut." in name:
+                value.zero_()
+                if value.ndim == 4:
+                    value[:, : len(value), 0, 0].fill_diagonal_(1.0)
+    return new
 
 
 def lift(net: Any, images: Tensor, elevation: Tensor) -> Volume:

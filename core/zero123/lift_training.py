@@ -18,10 +18,10 @@ import numpy as np
 
 from core.parameters import Parameters
 from core.progress import Progress, silent
-from core.zero123.dataset import Shard, draw_conditions, step_rng
+from core.zero123.dataset import Shard, draw_conditions, pick, placed_on, step_rng
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, march, occupancy, pixel_grid
 from core.zero123.shooting import FRAME, DataConfig, boxes
-from core.zero123.solids import Placed, matter_at, unpack_solids
+from core.zero123.solids import Placed, matter_at
 from core.zero123.training import TrainState, load_state, named_parameters, save_state, update_ema
 
 if TYPE_CHECKING:
@@ -89,48 +89,49 @@ class LiftBatch:
     targets: Tensor
     """``(B, T)``: which cameras took the views."""
     solid: Tensor | None = None
-    """``(B, R^3)``: where matter is, if the shards know."""
+    """``(B, R, R, R / 8)`` bits: where matter is, if the shards know."""
     placed: Placed | None = None
 
 
 def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig, step: int) -> LiftBatch:
-    """The batch of a step: a function of seed, step and shards alone. Mirrored and recoloured copies included."""
+    """The batch of a step, where the shards are: a function of seed, step and shards alone.
+
+    Mirrored and recoloured copies included.
+    """
     import torch
 
     rng, _ = step_rng(config.seed, step, 1)
     drawn = draw_conditions(shards, config.batch, data, rng)
-    rows = list(zip(drawn.shard, drawn.item, strict=True))
-    cameras = torch.from_numpy(np.stack([shards[s].cameras[i] for s, i in rows]))
-    count, views = cameras.shape[:2]
-    order = np.stack(
-        [rng.permutation(3) if rng.random() < config.permute_share else np.arange(3) for _ in range(count)]
-    )
-    mirrored = torch.from_numpy(rng.random(count) < 0.5)
-    targets = np.stack([rng.permutation(views)[: config.targets] for _ in range(count)])
+    taken = np.stack([shards[s].cameras[i] for s, i in zip(drawn.shard, drawn.item, strict=True)])
+    count, views = taken.shape[:2]
+    order = np.tile(np.arange(3), (count, 1))
+    order = np.where(rng.random((count, 1)) < config.permute_share, rng.permuted(order, axis=1), order)
+    flipped = rng.random(count) < 0.5
+    targets = rng.random((count, views)).argsort(1)[:, : config.targets]
     own = rng.random(count) < config.reframe_share
     picture = np.where(own, rng.integers(0, views, count), drawn.picture)
-    shown = np.stack(
-        [shards[s].images[i, [p, *t]] for (s, i), p, t in zip(rows, picture, targets, strict=True)]
-    )  # (B, 1 + T, S, S, 4): the pictures whose colours matter
-    rgba = torch.from_numpy(shown).float() / 255
-    at = torch.from_numpy(order)[:, None, None, None].expand(*rgba.shape[:4], 3)
+    shown = np.concatenate([picture[:, None], targets], 1)
+    rgba = pick(shards, drawn, "images", shown).float() / 255  # (B, 1 + T, S, S, 4): where colours matter
+    device = rgba.device
+    cameras, mirrored = placed_on(taken, device), placed_on(flipped, device)
+    at = placed_on(order, device)[:, None, None, None].expand(*rgba.shape[:4], 3)
     alpha = rgba[..., 3:]
     rgb = torch.gather(rgba[..., :3], -1, at) * alpha + 1 - alpha
-    coverage = torch.from_numpy(np.stack([shards[s].images[i, :views, :, :, 3] for s, i in rows])).float() / 255
+    coverage = pick(shards, drawn, "images")[:, :views, :, :, 3].float() / 255
     flip = mirrored[:, None, None, None]
     rgb = torch.where(flip[..., None], rgb.flip(3), rgb)
     coverage = torch.where(flip, coverage.flip(3), coverage)
     silhouette = torch.where(flip[:, 0], alpha[:, 0, ..., 0].flip(2), alpha[:, 0, ..., 0])
-    image, zoom = reframe(rgb[:, 0].permute(0, 3, 1, 2), silhouette, torch.from_numpy(own))
-    condition = torch.from_numpy(picture % views)
-    first = cameras[torch.arange(count), condition]
+    image, zoom = reframe(rgb[:, 0].permute(0, 3, 1, 2), silhouette, placed_on(own, device))
+    condition = placed_on(picture % views, device)
+    first = cameras[torch.arange(count, device=device), condition]
     turn = cameras[..., 0] - first[:, None, 0]
     turn = torch.where(mirrored[:, None], -turn, turn)
     solid = placed = None
     if shards[0].solids is not None:
-        solid = unpack_solids(np.stack([shards[s].solids[i] for s, i in rows]))
-        frames = torch.from_numpy(np.stack([shards[s].frames[i] for s, i in rows]))
-        scale = torch.where(torch.from_numpy(picture == views), frames[:, 1], frames[:, 0])
+        solid = pick(shards, drawn, "solids")
+        frames = pick(shards, drawn, "frames")
+        scale = torch.where(placed_on(picture == views, device), frames[:, 1], frames[:, 0])
         placed = Placed(zoom * scale, mirrored, first)
     return LiftBatch(
         image=image,
@@ -139,7 +140,7 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
         coverage=coverage,
         cameras=torch.stack([turn, cameras[..., 1], cameras[..., 2] / first[:, None, 2]], -1),
         condition=condition,
-        targets=torch.from_numpy(targets),
+        targets=placed_on(targets, device),
         solid=solid,
         placed=placed,
     )
@@ -265,13 +266,13 @@ def on(value: Any, device: torch.device) -> Any:
 
 
 def lift_step(net: Any, state: TrainState, shards: Sequence[Shard], data: DataConfig, config: LiftTrainConfig) -> float:
-    """One optimiser step; returns its loss."""
+    """One optimiser step; returns the last loss known."""
     import torch
 
     device = next(net.parameters()).device
     drawn = draw_lift_batch(shards, data, config, state.step)
     batch = on(drawn, device)
-    generator = torch.Generator(device).manual_seed(step_rng(config.seed, state.step, 2)[1].initial_seed())
+    _, generator = step_rng(config.seed, state.step, 2, device)
     losses = lift_losses(net, batch, config, generator)
     loss = losses["colour"] + COVERAGE_WEIGHT * losses["coverage"] + MATTER_WEIGHT * losses["matter"]
     loss.backward()  # type: ignore[no-untyped-call]
@@ -284,5 +285,4 @@ def lift_step(net: Any, state: TrainState, shards: Sequence[Shard], data: DataCo
     update_ema(state.ema, {"lift": net}, config.ema_decay, state.step)
     state.step += 1
     state.samples += config.batch
-    state.history.append((state.step, float(loss.detach())))
-    return state.history[-1][1]
+    return state.note(loss)

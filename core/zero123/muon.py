@@ -21,15 +21,16 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The nearest matrix with singular values about 1 (0.7 to 1.2), by Newton-Schulz iterations."""
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The nearest matrices ``(..., n, m)`` with singular values about 1 (0.7 to 1.2), by Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / (wide.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    out: Tensor = x if matrix.shape[0] <= matrix.shape[1] else x.T
+    out: Tensor = x.mT if tall else x
     return out
 
 
@@ -49,15 +50,26 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One step with Nesterov momentum."""
+        """One step with Nesterov momentum. Matrices of one shape go together: a GPU waits for calls, not for sums."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
-                mean.lerp_(weight.grad, 1 - group["momentum"])
-                wanted = weight.grad.lerp(mean, group["momentum"])
-                matrix = wanted.flatten(1) if wanted.ndim > 1 else wanted[None]
-                update = orthogonal(matrix.to(self.dtype)).to(weight.dtype)
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(update.view_as(weight), alpha=-0.2 * group["lr"] * max(update.shape) ** 0.5)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            grads = [weight.grad for weight in weights]
+            means = [self.state[weight].setdefault("mean", torch.zeros_like(weight)) for weight in weights]
+            torch._foreach_lerp_(means, grads, 1 - group["momentum"])
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            wanted = torch._foreach_lerp(grads, means, group["momentum"])
+            shapes: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+            for weight, move in zip(weights, wanted, strict=True):
+                matrix = move.flatten(1) if move.ndim > 1 else move[None]
+                shapes.setdefault(matrix.shape, []).append((weight, matrix))
+            for shape, alike in shapes.items():
+                updates = orthogonal(torch.stack([matrix for _, matrix in alike]).to(self.dtype))
+                views = [
+                    update.view_as(weight)
+                    for update, (weight, _) in zip(updates.to(alike[0][0].dtype), alike, strict=True)
+                ]
+                torch._foreach_add_(
+                    [weight for weight, _ in alike], views, alpha=-0.2 * group["lr"] * max(shape) ** 0.5
+                )

@@ -51,7 +51,7 @@ def to_epsilon(schedule: Schedule, prediction: Tensor, z_t: Tensor, alpha: Tenso
 
 def add_noise(schedule: Schedule, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     """``z_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps`` (``q_sample``) for ``(B, C, s, s)`` at timesteps ``(B,)``."""
-    alpha = schedule.alphas_cumprod().to(clean.device)[t].float().view(-1, 1, 1, 1)
+    alpha = schedule.alphas_cumprod().to(clean.device, non_blocking=True)[t].float().view(-1, 1, 1, 1)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
 

@@ -23,6 +23,8 @@ from core.parameters import Parameters
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.procedural import ObjectTable
+
 FRAME = 200 / 256
 """Share of the frame that a cutout's longest side fills."""
 
@@ -72,7 +74,7 @@ def draw_cameras(count: int, config: DataConfig, seed: int) -> Shot:
     return Shot(azimuth.astype(np.float32), elevation.astype(np.float32), radius.astype(np.float32), framed)
 
 
-def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
+def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> Tensor:
     """Frame larger renders: ``(B, V, 4, R, R)`` straight RGBA in 0..1 -> ``(B, V + 1, S, S, 4)`` uint8."""
     import torch
 
@@ -85,7 +87,7 @@ def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> NDArray[np.uin
     coverage = out[:, :, 3:]
     rgb = torch.where(coverage > 1e-4, out[:, :, :3] / coverage.clamp(min=1e-4), 1.0)
     straight = torch.cat([rgb, coverage], 2).clamp(0, 1).permute(0, 1, 3, 4, 2)
-    return (straight * 255).round().to(torch.uint8).cpu().numpy()
+    return (straight * 255).round().to(torch.uint8)
 
 
 def framing(alpha: Tensor, framed: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,26 +136,33 @@ def _crop(layers: Tensor, zoom: Tensor, centre: Tensor, size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What becomes a shard."""
+    """What becomes a shard (:class:`core.zero123.dataset.Shard`), on the device that rendered it."""
 
-    images: NDArray[np.uint8]
+    images: Tensor
     shot: Shot
-    solids: NDArray[np.uint8] | None = None
-    frames: NDArray[np.float32] | None = None
+    solids: Tensor | None = None
+    frames: Tensor | None = None
 
 
-def procedural_shard(seeds: Sequence[int], config: DataConfig, device: str = "cpu") -> Rendered:
-    """Views of the procedural objects of ``seeds``, their cameras and where their matter is."""
+def procedural_shard(
+    seeds: Sequence[int], config: DataConfig, device: str = "cpu", drafts: ObjectTable | None = None
+) -> Rendered:
+    """Views of the procedural objects of ``seeds``, their cameras and where their matter is.
+
+    ``drafts`` of those seeds (:func:`core.procedural.draft_objects`) may have been written before, by other processes.
+    """
     import torch
 
-    from core.procedural import Cameras, build_grid, generate_objects, render, studio_light
+    from core.procedural import Cameras, build_grid, draft_objects, normalize, render, studio_light
     from core.zero123.solids import pack_solids
 
     shot = draw_cameras(len(seeds), config, seeds[0])
     images, solids, frames = [], [], []
-    for start in range(0, len(seeds), 16 if device == "cpu" else 256):
-        cut = slice(start, start + (16 if device == "cpu" else 256))
-        table = generate_objects(list(seeds[cut])).to(device)
+    block = 16 if device == "cpu" else 256
+    for start in range(0, len(seeds), block):
+        cut = slice(start, start + block)
+        draft = drafts.pick(start, start + block) if drafts is not None else draft_objects(seeds[cut])
+        table = normalize(draft.to(device))
         azimuth, elevation, radius = map(torch.from_numpy, (shot.azimuth[cut], shot.elevation[cut], shot.radius[cut]))
         cameras = Cameras(azimuth, elevation, radius)
         light = studio_light(len(table), device, torch.Generator().manual_seed(seeds[start]))
@@ -161,9 +170,9 @@ def procedural_shard(seeds: Sequence[int], config: DataConfig, device: str = "cp
         seen = render(table, cameras.to(device), config.render_size, supersample=1, light=light, grid=grid)
         images.append(shoot(torch.cat([seen.rgb, seen.alpha], 2), shot.framed[cut], config.size))
         zoom, first, _ = framing(seen.alpha[:, 0, 0], shot.framed[cut])
-        frames.append(torch.stack([zoom, first], 1).cpu().numpy())
-        solids.append(pack_solids(grid.values.cpu()))
-    return Rendered(np.concatenate(images), shot, np.concatenate(solids), np.concatenate(frames))
+        frames.append(torch.stack([zoom, first], 1))
+        solids.append(pack_solids(grid.values))
+    return Rendered(torch.cat(images), shot, torch.cat(solids), torch.cat(frames))
 
 
 def mesh_shard(files: Sequence[Path], config: DataConfig, seed: int) -> Rendered:
@@ -180,7 +189,7 @@ def mesh_shard(files: Sequence[Path], config: DataConfig, seed: int) -> Rendered
         ]
         large = torch.from_numpy(np.stack(views).astype(np.float32) / 255).permute(0, 3, 1, 2)[None]
         parts.append(shoot(large, shot.framed[row : row + 1], config.size))
-    return Rendered(np.concatenate(parts), shot)
+    return Rendered(torch.cat(parts), shot)
 
 
 def _mesh_camera(file: Path) -> Callable[[Camera, int], NDArray[np.uint8]]:

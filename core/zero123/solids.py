@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes
 
 if TYPE_CHECKING:
@@ -31,20 +28,21 @@ class Placed:
     """``(B, 3)``: azimuth and elevation in degrees, radius in dataset units."""
 
 
-def pack_solids(distance: Tensor) -> NDArray[np.uint8]:
-    """Distances ``(N, R, R, R)`` at cell centres, indexed z, y, x, as bits ``(N, R, R, R / 8)``: 1 where inside."""
-    return np.packbits(distance.numpy() < 0, axis=-1)
+def pack_solids(distance: Tensor) -> Tensor:
+    """Distances ``(N, R, R, R)`` at cell centres, indexed z, y, x, as bits ``(N, R, R, R / 8)``: 1 where inside.
 
-
-def unpack_solids(bits: NDArray[np.uint8]) -> Tensor:
-    """Bits ``(B, R, R, R / 8)`` as ``(B, R^3)`` uint8."""
+    As ``numpy.packbits``: the first cell of eight is the highest bit, a last byte is filled up with zeros.
+    """
     import torch
+    import torch.nn.functional as F
 
-    return torch.from_numpy(np.unpackbits(bits, axis=-1).reshape(len(bits), -1))
+    place = (1 << torch.arange(7, -1, -1, device=distance.device)).to(torch.uint8)
+    inside = F.pad(distance < 0, (0, -distance.shape[-1] % 8))
+    return (inside.view(*inside.shape[:-1], -1, 8) * place).sum(-1, dtype=torch.uint8)
 
 
 def matter_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
-    """1 where the objects ``solid (B, R^3)`` are at ``points (B, N, 3)`` of their conditions' frustums, else 0.
+    """1 where the objects ``solid (B, R, R, R / 8)`` are at ``points (B, N, 3)`` of their conditions' frustums, else 0.
 
     A zoomed picture is read as that of an object as much larger: along a pixel's ray depths from the middle are
     divided by the zoom.
@@ -53,7 +51,7 @@ def matter_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
 
     from core.procedural.grid import HALF
 
-    count = round(solid.shape[1] ** (1 / 3))
+    count = solid.shape[1]
     pixel = points[..., :2] / placed.zoom[:, None, None]
     side = torch.where(placed.mirrored, -1.0, 1.0)[:, None]
     away = 1 + points[..., 2] * HALF_DEPTH / placed.zoom[:, None]
@@ -62,6 +60,7 @@ def matter_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
     world = world * placed.camera[:, 2, None, None]
     cell = ((world + HALF) * (count / (2 * HALF))).floor().long()
     inside = ((cell >= 0) & (cell < count)).all(-1)
-    flat = ((cell[..., 2] * count + cell[..., 1]) * count + cell[..., 0]).clamp(0, solid.shape[1] - 1)
-    found: Tensor = torch.gather(solid, 1, flat).float() * inside
+    x, y, z = cell.clamp(0, count - 1).unbind(-1)
+    byte = torch.gather(solid.flatten(1), 1, (z * count + y) * solid.shape[-1] + x // 8)
+    found: Tensor = (byte >> (7 - x % 8).to(torch.uint8) & 1).float() * inside
     return found

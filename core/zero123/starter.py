@@ -75,30 +75,6 @@ def starter_config() -> Zero123Config:
     )
 
 
-def large_starter_config() -> Zero123Config:
-    """For a GPU visit: 128 px images, 16x16x16 latents, under 28 M parameters in all (56 MB in fp16).
-
-    Without a lift: what a lift is for, a GPU's hundred times more samples should teach the U-Net itself. Not measured.
-    """
-    return Zero123Config(
-        unet=unet_config(
-            latent_size=16,
-            latent_channels=16,
-            widths=(96, 160, 256),
-            attention=(1, 1, 1),
-            context=256,
-            heads=8,
-            layers=1,
-        ),
-        vae=vae_config(
-            image_size=128, latent_channels=16, widths=(32, 48, 96, 128), layers=1, scaling_factor=1.0, groups=4
-        ),
-        image_encoder=clip_config(size=128, patch=16, width=256, layers=4, heads=8, projection=256),
-        schedule=Schedule(beta_end=0.016, prediction="v_prediction"),
-        name="starter-128",
-    )
-
-
 def train_views(
     config: TrainViewsConfig,
     data: str | Path,

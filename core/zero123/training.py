@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ from core.parameters import Parameters
 from core.progress import Progress, silent
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.conditioning import embed_image, posed_clip
-from core.zero123.dataset import Shard, draw_pairs, pair_cameras, pair_poses, pick, step_rng, to_tensor
+from core.zero123.dataset import Shard, draw_pairs, pair_cameras, pair_poses, pick, placed_on, step_rng, to_tensor
 from core.zero123.lift import lift, lifted_views
 from core.zero123.model import Schedule, Zero123, denoise
 from core.zero123.sampling import add_noise
@@ -80,6 +81,10 @@ def published_train_config() -> TrainConfig:
     )
 
 
+READ_EVERY = 20
+"""Steps between two looks at a GPU's losses."""
+
+
 @dataclass
 class TrainState:
     """What changes while training, beside the weights in the model."""
@@ -91,6 +96,23 @@ class TrainState:
     history: list[tuple[int, float]] = field(default_factory=list)
     """``(step, loss)`` of every step."""
     samples: int = 0
+    unread: list[tuple[int, Tensor]] = field(default_factory=list)
+    """Losses that are still on the device."""
+
+    def note(self, loss: Tensor) -> float:
+        """Remember the loss of the step just taken; returns the last one read.
+
+        A GPU's are read :data:`READ_EVERY` at a time: reading one waits for its step, and the next could not be queued.
+        """
+        self.unread.append((self.step, loss.detach()))
+        if loss.device.type == "cpu" or len(self.unread) >= READ_EVERY:
+            self.read()
+        return self.history[-1][1] if self.history else nan
+
+    def read(self) -> None:
+        """Bring all losses into the history."""
+        self.history += [(step, float(loss)) for step, loss in self.unread]
+        self.unread.clear()
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,7 @@ def denoising_loss(model: Zero123, clean: Tensor, noise: Tensor, t: Tensor, cont
     noisy = add_noise(model.schedule, clean, noise, t)
     target = noise
     if model.schedule.prediction == "v_prediction":
-        abar = model.schedule.alphas_cumprod().to(clean.device)[t].float().view(-1, 1, 1, 1)
+        abar = model.schedule.alphas_cumprod().to(clean.device, non_blocking=True)[t].float().view(-1, 1, 1, 1)
         target = abar.sqrt() * noise - (1 - abar).sqrt() * clean
     return (denoise(model, noisy, t, context, concat) - target).square().mean()
 
@@ -145,11 +167,11 @@ def draw_timesteps(schedule: Schedule, count: int, noisy_share: float, generator
 
     n = schedule.timesteps
     if noisy_share == 0:
-        return torch.randint(0, n, (count,), generator=generator)
+        return torch.randint(0, n, (count,), generator=generator, device=generator.device)
     edge = n - n // 3
-    noisy = torch.rand(count, generator=generator) < noisy_share
-    high = torch.randint(edge, n, (count,), generator=generator)
-    low = torch.randint(0, edge, (count,), generator=generator)
+    noisy = torch.rand(count, generator=generator, device=generator.device) < noisy_share
+    high = torch.randint(edge, n, (count,), generator=generator, device=generator.device)
+    low = torch.randint(0, edge, (count,), generator=generator, device=generator.device)
     return torch.where(noisy, high, low)
 
 
@@ -157,7 +179,7 @@ def draw_keep(count: int, drop: float, generator: torch.Generator) -> tuple[Tens
     """Keep-masks of CLIP and image: one uniform draw r; r < 2d drops CLIP, d <= r < 3d drops the image."""
     import torch
 
-    r = torch.rand(count, generator=generator)
+    r = torch.rand(count, generator=generator, device=generator.device)
     return (r >= 2 * drop).float(), ((r < drop) | (r >= 3 * drop)).float()
 
 
@@ -168,27 +190,26 @@ def draw_batch(
     import torch
 
     count = config.batch // config.accumulate
-    rng, generator = step_rng(config.seed, step, part)
+    rng, generator = step_rng(config.seed, step, part, model.device)
     pairs = draw_pairs(shards, count, data, rng, config.targets)
     first, second = pair_cameras(shards, pairs)
-    images = to_tensor(pick(shards, pairs, pairs.condition, "images")).to(model.device)
-    condition = pick(shards, pairs, pairs.condition, "latents").float()
-    moments = pick(shards, pairs, pairs.target, "latents").float()
+    images = to_tensor(pick(shards, pairs, "images", pairs.condition)).to(model.device)
+    condition = pick(shards, pairs, "latents", pairs.condition).to(model.device).float()
+    moments = pick(shards, pairs, "latents", pairs.target).to(model.device).float()
     mean, log_variance = moments.chunk(2, 1)
     std = (0.5 * log_variance.clamp(-30, 20)).exp()
-    clean = (mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)) * model.scaling_factor
+    clean = (mean + std * torch.randn(mean.shape, generator=generator, device=mean.device)) * model.scaling_factor
     keep_clip, keep_image = draw_keep(count, config.drop, generator)
-    drawn = Batch(
+    return Batch(
         clean=clean,
         concat=with_lift(model, condition.chunk(2, 1)[0].contiguous(), images, first, second, config.targets),
         images=images,
-        pose=torch.from_numpy(pair_poses(first, second)),
-        noise=torch.randn(clean.shape, generator=generator),
+        pose=placed_on(pair_poses(first, second), model.device),
+        noise=torch.randn(clean.shape, generator=generator, device=clean.device),
         t=draw_timesteps(model.schedule, count, config.noisy_share, generator),
         keep_clip=keep_clip,
         keep_image=keep_image,
     )
-    return Batch(**{name: value.to(model.device) for name, value in vars(drawn).items()})
 
 
 def with_lift(
@@ -209,9 +230,9 @@ def with_lift(
         return latents
     turned = np.stack([second[:, 0] - first[:, 0], second[:, 1], second[:, 2] / first[:, 2]], -1)
     with torch.no_grad():
-        elevation = torch.from_numpy(first[::targets, 1]).to(images.device)
+        elevation = placed_on(first[::targets, 1], images.device)
         volume = lift(model.lift, images[::targets], elevation)
-        cameras = torch.from_numpy(turned).to(images.device).view(-1, targets, 3)
+        cameras = placed_on(turned, images.device).view(-1, targets, 3)
         return torch.cat([latents.to(images.device), lifted_views(volume, cameras, 2 * model.latent_size)], 1)
 
 
@@ -256,17 +277,17 @@ def begin(model: Zero123, config: TrainConfig) -> TrainState:
 def train_step(
     model: Zero123, state: TrainState, shards: Sequence[Shard], data: DataConfig, config: TrainConfig
 ) -> float:
-    """One optimiser step; returns its loss."""
+    """One optimiser step; returns the last loss known."""
     import torch
 
     parts = trained_parts(model, config)
-    total = 0.0
+    total = torch.zeros((), device=model.device)
     for part in range(config.accumulate):
         batch = draw_batch(model, shards, data, config, state.step, part)
         with autocast(model, config.bf16):
             loss = objective(model, batch) / config.accumulate
         loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
+        total += loss.detach()
     torch.nn.utils.clip_grad_norm_([p for _, p in named_parameters(parts)], config.clip_norm)
     for group in state.optimizer.param_groups:
         group["lr"] = group["factor"] * learning_rate(config, state.step)
@@ -275,8 +296,7 @@ def train_step(
     update_ema(state.ema, parts, config.ema_decay, state.step)
     state.step += 1
     state.samples += config.batch
-    state.history.append((state.step, total))
-    return total
+    return state.note(total)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -305,6 +325,7 @@ def save_state(path: Path, parts: dict[str, Any], state: TrainState, extra: dict
     """Weights, averages and moments in one file, written beside and renamed: kill -9 never leaves half a file."""
     import torch
 
+    state.read()
     payload = {
         "step": state.step,
         "samples": state.samples,

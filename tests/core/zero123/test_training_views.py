@@ -206,7 +206,7 @@ def test_framed_condition_fills_a_cutouts_frame_and_others_keep_their_scale() ->
     large = torch.zeros(2, 2, 4, 96, 96)
     large[:, :, :3] = torch.tensor([0.8, 0.2, 0.1])[:, None, None]
     large[:, :, 3, 30:78, 40:60] = 1
-    images = shoot(large, np.array([True, False]), 64)
+    images = shoot(large, np.array([True, False]), 64).numpy()
     assert images.shape == (2, 3, 64, 64, 4)
 
     def box(mask: Any) -> tuple[int, int, float, float]:

@@ -246,3 +246,46 @@ def test_with_a_lift_an_unknown_elevation_is_assumed_not_estimated() -> None:
     assert (degrees, found["source"]) == (15.0, "assumed")
     assert found["confidence"] < 0.35
     assert photo_elevation(model, cutout, ViewsParams(elevation=33.0), seed=0)[0] == 33.0
+
+
+def test_a_deepened_lift_sees_the_same_volumes_and_can_learn_more() -> None:
+    from core.zero123.lift import deepened, lift_config, lift_net
+
+    torch.manual_seed(0)
+    net = lift_net(lift_config(32, (32, 64)))
+    new = deepened(net)
+    image, elevation = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([5.0, 40.0])
+    for a, b in ((net, new), (net, deepened(new))):
+        before, after = lift(a, image, elevation), lift(b, image, elevation)
+        assert torch.allclose(before.density, after.density, atol=1e-5)
+        assert torch.allclose(before.colour, after.colour, atol=1e-5)
+    assert sum(p.numel() for p in new.parameters()) > 1.3 * sum(p.numel() for p in net.parameters())
+    lift(new, image, elevation).density.square().mean().backward()
+    last_layers = [
+        p for name, p in new.named_parameters() if name not in dict(net.named_parameters()) and "conv2.w" in name
+    ]
+    assert len(last_layers) == 4
+    assert all(float(p.grad.abs().max()) > 0 for p in last_layers)
+
+
+def test_objects_in_memory_train_as_those_in_files_do(tmp_path: Path) -> None:
+    """A GPU's shard, drafted elsewhere: the same batches, for the lift and for the U-Net's pairs."""
+    from core.procedural import draft_objects
+    from core.zero123.dataset import build_cache, draw_pairs, open_shards, pick, render_into_memory
+    from core.zero123.lift_training import LiftTrainConfig, draw_lift_batch
+    from core.zero123.shooting import DataConfig
+
+    data = DataConfig(objects_per_shard=4, size=16, render_size=24, views=3)
+    build_cache(tmp_path, range(8), data)
+    files = open_shards(tmp_path)
+    drafts = [draft_objects(range(0, 4)), draft_objects(range(4, 8))]
+    memory = [render_into_memory(range(8), data, "cpu", drafts=drafts)]
+    config = LiftTrainConfig(batch=6, targets=2)
+    ours, theirs = (vars(draw_lift_batch(shards, data, config, step=3)) for shards in (memory, files))
+    for name in ("image", "views", "coverage", "cameras", "solid"):
+        assert torch.equal(ours[name], theirs[name]), name
+    pairs = [draw_pairs(shards, 6, data, np.random.default_rng(0), 2) for shards in (memory, files)]
+    a, b = (pick(s, p, "images", p.target) for s, p in zip((memory, files), pairs, strict=True))
+    assert torch.equal(a, b)
+    some = render_into_memory(range(8), data, "cpu", stop=lambda: True)
+    assert len(some.images) == len(some.cameras) == 4, "what was ready when time was up"
