@@ -8,12 +8,12 @@ python bench/novel_view.py --shortcut               the gain of the single-token
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stopwatch import forget_peak, peak, teller
 
 STARTER = Path(__file__).resolve().parents[1] / "models" / "starter"
 
@@ -66,13 +66,27 @@ def operations(model: Any) -> float:
     from core.zero123.model import denoise
 
     use_single_token_shortcut(model, on=False)
-    z = torch.zeros(1, model.latent_channels, model.latent_size, model.latent_size, device=model.device)
-    context = torch.zeros(1, 1, model.context_size, device=model.device)
+    z, context, concat = inputs(model, 1)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        denoise(model, z, 1, context, z)
+        denoise(model, z, 1, context, concat)
     use_single_token_shortcut(model)
     return counter.get_total_flops()
+
+
+def inputs(model: Any, images: int) -> tuple[Any, Any, Any]:
+    """Noisy latents, context and concatenated condition of a forward, drawn at random."""
+    import torch
+
+    generator = torch.Generator(model.device).manual_seed(0)
+    told = int(model.unet.config.in_channels) - model.latent_channels  # a lift's view comes after the photo's latent
+
+    def draw(*shape: int) -> Any:
+        return torch.randn(shape, device=model.device, generator=generator)
+
+    side = model.latent_size
+    context = draw(images, 1, model.context_size).to(model.dtype)
+    return draw(images, model.latent_channels, side, side), context, draw(images, told, side, side)
 
 
 def synchronise(device: str) -> None:
@@ -110,8 +124,36 @@ def time_views(model: Any, batch: int, args: argparse.Namespace) -> dict[str, An
     targets = tuple(Camera(360 * i / batch, 20.0) for i in range(batch))
     request = ViewRequest(rgba, Camera(0, 20), targets, tuple(range(batch)))
     params = ViewsParams(steps=args.steps, guidance=3.0, batch=batch)
+    forget_peak(args.device)
     spent = seconds(lambda: synthesize(model, [request], params), args.device, args.repeats)
-    return {"batch": batch, "seconds_a_view": round(spent / batch, 4), "views_a_second": round(batch / spent, 3)}
+    row = {"batch": batch, "seconds_a_view": round(spent / batch, 4), "views_a_second": round(batch / spent, 3)}
+    return row | peak(args.device)
+
+
+def time_forward(model: Any, images: int, flop: float, args: argparse.Namespace) -> dict[str, Any]:
+    """One U-Net pass over ``images`` latents: as it is called, and on a GPU replayed as a graph.
+
+    What a graph saves is the time in which the GPU waits for the next kernel to be asked for.
+    """
+    import torch
+
+    from core.zero123.model import denoise
+
+    z, context, concat = inputs(model, images)
+    t = torch.full((images,), 500, device=args.device)
+    with torch.no_grad():
+        spent = seconds(lambda: denoise(model, z, t, context, concat), args.device, args.repeats)
+        row = {"images": images, "seconds": round(spent, 5), "tflops": round(images * flop / spent / 1e12, 3)}
+        if not args.device.startswith("cuda"):
+            return row
+        try:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                denoise(model, z, t, context, concat)
+            replayed = seconds(graph.replay, args.device, args.repeats)
+        except RuntimeError as error:
+            return row | {"graph": str(error).splitlines()[0][:200]}
+    return row | {"graph_seconds": round(replayed, 5), "graph_tflops": round(images * flop / replayed / 1e12, 3)}
 
 
 def time_shortcut(model: Any, args: argparse.Namespace) -> dict[str, Any]:
@@ -121,17 +163,15 @@ def time_shortcut(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     from core.zero123.attention import use_single_token_shortcut
     from core.zero123.model import denoise
 
-    shape = (2, model.latent_channels, model.latent_size, model.latent_size)
-    z = torch.zeros(shape, device=model.device)
-    context = torch.ones(2, 1, model.context_size, device=model.device, dtype=model.dtype)
+    z, context, concat = inputs(model, 2)
     best = {True: float("inf"), False: float("inf")}
     outputs = {}
     with torch.no_grad():
         for _ in range(args.repeats):
             for on in (True, False):
                 use_single_token_shortcut(model, on)
-                best[on] = min(best[on], seconds(lambda: denoise(model, z, 500, context, z), args.device, 2))
-                outputs[on] = denoise(model, z, 500, context, z)
+                best[on] = min(best[on], seconds(lambda: denoise(model, z, 500, context, concat), args.device, 2))
+                outputs[on] = denoise(model, z, 500, context, concat)
     use_single_token_shortcut(model)
     error = float((outputs[True] - outputs[False]).abs().max() / outputs[False].abs().max())
     gain = 1 - best[True] / best[False]
@@ -149,30 +189,35 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tflops", type=float, help="what the device can do, for the floor; default measured")
     parser.add_argument("--shortcut", action="store_true", help="only the gain of the short cut")
+    parser.add_argument("--out", type=Path, help="a JSON file, written anew after every figure")
     args = parser.parse_args()
 
     import torch
 
     torch.set_num_threads(1)  # figures of one core; a GPU does not care
+    tell = teller(args.out)
+    tell(device=args.device, steps=args.steps)
+    began = time.perf_counter()
     model = choose_model(args)
+    synchronise(args.device)
+    tell(model=model.name, dtype=str(model.dtype), build_seconds=round(time.perf_counter() - began, 2))
+    if args.device.startswith("cuda"):
+        tell(gpu=torch.cuda.get_device_name())
     flop = operations(model)
     rate = (args.tflops or matrix_tflops(args.device, model.dtype)) * 1e12
     floor = 2 * flop * args.steps / rate  # guidance doubles
-    report: dict[str, Any] = {
-        "model": model.name,
-        "device": args.device,
-        "dtype": str(model.dtype),
-        "steps": args.steps,
-        "gflop_a_forward": round(flop / 1e9, 2),
-        "device_tflops": round(rate / 1e12, 4),
-        "floor_seconds_a_view": round(floor, 5),
-        "shortcut": time_shortcut(model, args),
-    }
+    tell(
+        gflop_a_forward=round(flop / 1e9, 2),
+        device_tflops=round(rate / 1e12, 4),
+        floor_seconds_a_view=round(floor, 5),
+    )
     if not args.shortcut:
-        report["views"] = [time_views(model, batch, args) for batch in args.batches]
-    if args.device.startswith("cuda"):
-        report["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
-    print(json.dumps(report, indent=2))
+        for batch in args.batches:
+            tell(views=[time_views(model, batch, args)])
+    tell(shortcut=time_shortcut(model, args))
+    if not args.shortcut:
+        for batch in args.batches:
+            tell(forwards=[time_forward(model, 2 * batch, flop, args)])
 
 
 def matrix_tflops(device: str, dtype: Any) -> float:
@@ -180,7 +225,7 @@ def matrix_tflops(device: str, dtype: Any) -> float:
     import torch
 
     n = 8192 if device.startswith("cuda") else 1024
-    a = torch.ones(n, n, device=device, dtype=dtype)
+    a = torch.randn(n, n, device=device, dtype=dtype)  # equal numbers cost less power and run faster
     return 2 * n**3 / seconds(lambda: a @ a, device, 5) / 1e12
 
 

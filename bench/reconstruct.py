@@ -2,7 +2,7 @@
 
 python bench/reconstruct.py oracle  [--objects 12]            exact views, no model: IoU, Chamfer, CPU seconds
 python bench/reconstruct.py compare --model models/starter [--objects 12] [--drawn | --eval-dev DIR] [--ablate]
-python bench/reconstruct.py split   [--model models/starter] [--full-size] [--device cuda]
+python bench/reconstruct.py split   [--model models/starter] [--full-size] [--device cuda] [--released] [--out FILE]
 
 Procedural objects have seeds no training uses; shapes are compared centred with longest side 1 (core.quality.shape),
 without alignment. CPU seconds are of this process; use OMP_NUM_THREADS=1 for figures of one core.
@@ -14,11 +14,11 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stopwatch import clock_of, forget_peak, gib, peak, teller, watched
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
@@ -68,6 +68,10 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="where compare draws every object by every method")
     parser.add_argument("--full-size", action="store_true", help="the published architecture with random weights")
     parser.add_argument("--released-steps", type=int, default=100)
+    parser.add_argument(
+        "--released", action="store_true", help="split: the released preset too, --released-steps of it"
+    )
+    parser.add_argument("--out", type=Path, help="split: a JSON file, written anew after every figure")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter, name=value")
     parser.add_argument("--shape", choices=["quick", "full"], default="quick", help="IoU at 64 a side, or all metrics")
@@ -293,90 +297,83 @@ def shots(table: Any, grid: Any, cameras: list[Camera], size: int) -> tuple[Any,
     return seen.over(1.0)[0].permute(0, 2, 3, 1), seen.alpha[0, :, 0]
 
 
-@contextmanager
-def watched(device: str) -> Iterator[dict[str, float]]:
-    """Seconds spent in the U-Net, autoencoder, ray layout, renderer, gradient and optimiser, by wrapping functions."""
-    import torch
-
-    from core.sjc import fit, losses, released
-    from core.zero123 import conditioning, model
-
-    spent: dict[str, float] = {}
-    clock = clock_of(device)
-
-    def timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            if device == "cuda":
-                torch.cuda.synchronize()
-            began = clock()
-            try:
-                return work(*args, **kwargs)
-            finally:
-                if device == "cuda":
-                    torch.cuda.synchronize()
-                spent[label] = spent.get(label, 0.0) + clock() - began
-
-        return inner
-
-    places = [
-        (model, "denoise", "U-Net"),
-        (conditioning, "decode", "autoencoder"),
-        (conditioning, "encode_condition", "autoencoder"),
-        (fit, "bundle_rays", "ray layout"),
-        (fit, "march", "render"),
-        (released, "render", "render"),
-        (fit, "surface_smoothness", "losses"),
-        *((losses, name, "losses") for name in ("spread", "emptiness_text", "near_view", "depth_smoothness")),
-        (losses, "input_view", "losses"),
-        (fit, "adam", "optimiser"),
-        (torch.optim.Adamax, "step", "optimiser"),
-        (fit, "carve", "carve"),
-        (torch.autograd, "grad", "backward"),
-        (torch.Tensor, "backward", "backward"),
-    ]
-    originals = [(place, name, getattr(place, name)) for place, name, _ in places]
-    for place, name, label in places:
-        setattr(place, name, timed(label, getattr(place, name)))
-    try:
-        yield spent
-    finally:
-        for place, name, original in originals:
-            setattr(place, name, original)
-
-
-def clock_of(device: str) -> Callable[[], float]:
-    """Seconds of this process on a CPU, which others may share; of the wall on a GPU."""
-    return time.perf_counter if device == "cuda" else time.process_time
-
-
 def split(options: argparse.Namespace) -> None:
-    """One asset: where the seconds go, and the peak memory."""
+    """One asset: seconds as the product takes them, then where they go, then the released loop, and the peak memory."""
     import torch
 
-    from core.sjc import reconstruct
-    from core.zero123.model import build_model, published_config
-
-    model = None
+    model, size, count = None, 64, 16
+    gpu = options.device.startswith("cuda")
     if options.full_size:
-        model = build_model(published_config(), device=options.device)
-        if options.device == "cuda":
-            model = model.to(options.device, torch.bfloat16)
+        from novel_view import random_model
+
+        from core.zero123 import published_config, ring_cameras
+        from core.zero123.params import ViewsParams
+
+        model = random_model(published_config(), options.device, torch.bfloat16 if gpu else torch.float32)
+        size, count = model.image_size, len(ring_cameras(ViewsParams()))
     elif options.model:
         from core.zero123 import load_model
 
         model = load_model(options.model, options.device)
-    name, cutout, view_set, _ = procedural(options.first_seed, 16, 64, FAMILIES[0])
-    print(f"RAM before {peak_memory() / 2**30:.2f} GiB")
-    clock = clock_of(options.device)
-    with watched(options.device) as spent:
+    name, cutout, view_set, _ = procedural(options.first_seed, count, size, FAMILIES[0])
+    tell = teller(options.out)
+    tell(object=name, views=f"{count} of {size} px", device=torch.cuda.get_device_name() if gpu else "cpu")
+    tell(ram_before_gib=gib(peak_memory()))
+    if options.full_size and gpu:
+        tell(views=views_seconds(model, cutout, options.device))
+    fast = ReconstructParams(**({"early_stop": False} | given(options)))
+    runs = {"fast": fast}
+    if options.released and model is not None:
+        runs["released"] = ReconstructParams(preset="released", steps=options.released_steps)
+    for preset, params in runs.items():
+
+        def run(params: ReconstructParams = params) -> dict[str, Any]:
+            return timed(model, cutout, view_set, params, options.device)
+
+        if gpu:  # a worker's first asset loads libraries and chooses kernels; timing the parts makes the GPU wait
+            tell(**{f"{preset}_first": run()})
+            tell(**{preset: run()})
+        with watched(options.device) as spent:
+            whole = run()
+        spent["other"] = whole["seconds"] - sum(spent.values())
+        tell(**{f"{preset}_split": whole | {key: round(value, 3) for key, value in spent.items()}})
+    tell(peak_ram_gib=gib(peak_memory()))
+
+
+def views_seconds(model: Any, cutout: Cutout, device: str) -> dict[str, float]:
+    """Seconds of the views stage, the elevation's estimate included: as it is, and with the paper's fifty steps."""
+    from core.zero123 import make_view_set
+    from core.zero123.params import ViewsParams
+
+    clock, seconds = clock_of(device), {}
+    for label, params in {
+        "first": ViewsParams(),
+        "default": ViewsParams(),
+        "50 guided steps": ViewsParams(steps=50, guidance=3.0),
+    }.items():
         began = clock()
-        reconstruct(model, cutout, view_set, ReconstructParams(early_stop=False, **given(options)), 0)
-        total = clock() - began
-    spent["other"] = total - sum(spent.values())
-    print(name, f"total {total:.2f} s: " + "  ".join(f"{k} {v:.2f}" for k, v in spent.items()))
-    print(f"peak RAM {peak_memory() / 2**30:.2f} GiB")
-    if options.device == "cuda":
-        print(f"peak GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+        make_view_set(model, cutout, params, 0)
+        seconds[label] = round(clock() - began, 3)
+    return seconds
+
+
+def timed(model: Any, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, device: str) -> dict[str, Any]:
+    """Seconds of one reconstruction, and of a step in its second half; a field that fails to form has cost as much."""
+    from core.sjc import reconstruct
+
+    clock, ticks, figures = clock_of(device), [], {}
+    forget_peak(device)
+    began = clock()
+    try:
+        reconstruct(model, cutout, view_set, params, 0, progress=lambda *_, **__: ticks.append(clock()))
+    except MeshmillError as error:  # random weights see nothing
+        figures["failed"] = str(error)
+    figures["seconds"] = round(clock() - began, 3)
+    figures["steps"] = len(ticks)
+    later = ticks[len(ticks) // 2 :]
+    if len(later) > 1:
+        figures["seconds_a_step"] = round((later[-1] - later[0]) / (len(later) - 1), 5)
+    return figures | peak(device)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -49,6 +50,26 @@ def test_renders_and_gradients_are_those_of_automatic_differentiation() -> None:
         for values_ in (ours, expected)
     ]
     assert float((grads[0] - grads[1]).abs().max()) < 1e-4 * float(grads[1].abs().max())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_renders_what_the_cpu_renders() -> None:
+    generator = torch.Generator().manual_seed(0)
+    occupied = torch.rand((SIZE,) * 3, generator=generator) > 0.3
+    origins, directions = rays_of(Camera(30, 20), PIXELS)
+    jitter = torch.rand(len(origins), generator=generator)
+    values = torch.randn((int(occupied.sum()), 4), generator=generator) * 0.1
+    found = []
+    for device in ("cpu", "cuda"):
+        table = values.to(device).requires_grad_(True)
+        space = space_of(occupied.to(device))
+        bundle = bundle_rays(space, origins.to(device), directions.to(device), jitter.to(device), STEP)
+        seen = march(table, bundle)
+        (gradient,) = torch.autograd.grad(seen.color.square().sum() + seen.depth.sum(), table)
+        found.append([item.detach().cpu() for item in (seen.color, seen.alpha, seen.depth, seen.square, gradient)])
+    for ours, expected in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_samples_stand_in_active_voxels_only_sorted_along_their_rays() -> None:
