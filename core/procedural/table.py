@@ -95,6 +95,15 @@ class ObjectTable:
         }
         return replace(self, **moved)
 
+    def reordered(self, order: Tensor) -> ObjectTable:
+        """The objects of ``order (N,)``, in that order."""
+        moved: dict[str, Any] = {
+            f.name: v[order] for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)
+        }
+        places = order.tolist()
+        names, seeds = (tuple(values[i] for i in places) for values in (self.names, self.seeds))
+        return replace(self, **moved, names=names, seeds=seeds)
+
     def pick(self, start: int, stop: int) -> ObjectTable:
         """Objects ``start`` to ``stop`` (exclusive), padding beyond their longest list removed."""
         rows = int((self.kind[start:stop] >= 0).sum(1).max())

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from core.procedural import ObjectTable
-
 HELD_OUT_SEED = 1_000_000_000
 """Objects with this seed and above are never trained on."""
 
@@ -33,7 +31,7 @@ HELD_OUT_SEED = 1_000_000_000
 class Shard:
     """Views of ``N`` objects; ``latents`` stay None until :func:`cache_latents` wrote them.
 
-    The large arrays (Any) are memory-mapped, or tensors on a device (:func:`render_into_memory`).
+    The large arrays (Any) are memory-mapped, or tensors on a device (:class:`ShardInMemory`).
     """
 
     images: Any
@@ -252,7 +250,7 @@ def pick(
     import torch
 
     arrays = [getattr(shard, what) for shard in shards]
-    if isinstance(arrays[0], torch.Tensor):  # one shard that :func:`render_into_memory` made
+    if isinstance(arrays[0], torch.Tensor):  # of a :class:`ShardInMemory`
         device = arrays[0].device
         item = placed_on(rows.item, device)
         if views is None:
@@ -272,41 +270,37 @@ def placed_on(array: Any, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
 
 
-def render_into_memory(
-    seeds: Sequence[int],
-    config: DataConfig,
-    device: str,
-    *,
-    drafts: Iterable[ObjectTable] | None = None,
-    progress: Progress = silent,
-    stop: Callable[[], bool] = lambda: False,
-) -> Shard:
-    """Procedural ``seeds`` as one shard whose large arrays are tensors on ``device``: a GPU never waits for a disk.
+class ShardInMemory:
+    """A shard that grows in the memory of a device: a GPU never waits for a disk, and trains while others render."""
 
-    ``drafts`` are the objects of every ``objects_per_shard`` seeds (:func:`core.procedural.draft_objects`), where other
-    processes write them. Once ``stop`` says so, the objects so far.
-    """
-    import torch
+    def __init__(self, room: int, device: str) -> None:
+        self.room, self.device, self.count = room, device, 0
+        self._large: dict[str, Tensor] = {}
+        self._small: dict[str, NDArray[Any]] = {}
 
-    per, done = config.objects_per_shard, 0
-    waiting = iter(drafts) if drafts is not None else None
-    parts: list[Shard] = []
-    large: dict[str, Tensor] = {}
-    while done < len(seeds) and not (parts and stop()):
-        mine = seeds[done : done + per]
-        part = shard_of(procedural_shard(mine, config, device, next(waiting) if waiting is not None else None))
+    def add(self, part: Shard) -> None:
+        """Copy objects (without latents) behind the others; what finds no room is left out."""
+        import torch
+
+        count = min(len(part.cameras), self.room - self.count)
+        place = slice(self.count, self.count + count)
         for name in ("images", "solids", "frames"):
-            found = getattr(part, name)
-            if name not in large:
-                large[name] = torch.empty(len(seeds), *found.shape[1:], dtype=found.dtype, device=found.device)
-            large[name][done : done + len(mine)] = found
-        parts.append(replace(part, images=None, solids=None, frames=None))
-        done += len(mine)
-        progress("render", done, len(seeds))
-    cameras = np.concatenate([part.cameras for part in parts])
-    framed = np.concatenate([part.framed for part in parts])
-    kept = {name: values[:done] for name, values in large.items()}
-    return Shard(kept["images"], cameras, framed, None, kept["solids"], kept["frames"])
+            found = torch.as_tensor(getattr(part, name)[:count])
+            if name not in self._large:
+                self._large[name] = torch.empty(self.room, *found.shape[1:], dtype=found.dtype, device=self.device)
+            self._large[name][place] = found.to(self.device)
+        for name in ("cameras", "framed"):
+            array = getattr(part, name)[:count]
+            if name not in self._small:
+                self._small[name] = np.empty((self.room, *array.shape[1:]), array.dtype)
+            self._small[name][place] = array
+        self.count += count
+
+    def shard(self, most: int | None = None) -> Shard:
+        """The objects so far, at most the first ``most``, without copying them."""
+        end = self.count if most is None else min(most, self.count)
+        kept: dict[str, Any] = {name: values[:end] for name, values in (self._large | self._small).items()}
+        return Shard(latents=None, **kept)
 
 
 def step_rng(

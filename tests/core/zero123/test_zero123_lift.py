@@ -271,21 +271,26 @@ def test_a_deepened_lift_sees_the_same_volumes_and_can_learn_more() -> None:
 def test_objects_in_memory_train_as_those_in_files_do(tmp_path: Path) -> None:
     """A GPU's shard, drafted elsewhere: the same batches, for the lift and for the U-Net's pairs."""
     from core.procedural import draft_objects
-    from core.zero123.dataset import build_cache, draw_pairs, open_shards, pick, render_into_memory
+    from core.zero123.dataset import ShardInMemory, build_cache, draw_pairs, open_shards, pick, shard_of
     from core.zero123.lift_training import LiftTrainConfig, draw_lift_batch
-    from core.zero123.shooting import DataConfig
+    from core.zero123.shooting import DataConfig, procedural_shard
 
     data = DataConfig(objects_per_shard=4, size=16, render_size=24, views=3)
     build_cache(tmp_path, range(8), data)
     files = open_shards(tmp_path)
-    drafts = [draft_objects(range(0, 4)), draft_objects(range(4, 8))]
-    memory = [render_into_memory(range(8), data, "cpu", drafts=drafts)]
+    store = ShardInMemory(7, "cpu")
+    for seeds in (range(4), range(4, 8)):
+        store.add(shard_of(procedural_shard(seeds, data, drafts=draft_objects(seeds))))
+    assert store.count == len(store.shard().images) == 7, "the last one finds no room"
+    assert len(store.shard(3).cameras) == 3
+    store = ShardInMemory(8, "cpu")
+    for part in files:
+        store.add(part)
     config = LiftTrainConfig(batch=6, targets=2)
-    ours, theirs = (vars(draw_lift_batch(shards, data, config, step=3)) for shards in (memory, files))
+    ours, theirs = (vars(draw_lift_batch(shards, data, config, step=3)) for shards in ([store.shard()], files))
     for name in ("image", "views", "coverage", "cameras", "solid"):
         assert torch.equal(ours[name], theirs[name]), name
-    pairs = [draw_pairs(shards, 6, data, np.random.default_rng(0), 2) for shards in (memory, files)]
-    a, b = (pick(s, p, "images", p.target) for s, p in zip((memory, files), pairs, strict=True))
+    both = ([store.shard()], files)
+    pairs = [draw_pairs(shards, 6, data, np.random.default_rng(0), 2) for shards in both]
+    a, b = (pick(s, p, "images", p.target) for s, p in zip(both, pairs, strict=True))
     assert torch.equal(a, b)
-    some = render_into_memory(range(8), data, "cpu", stop=lambda: True)
-    assert len(some.images) == len(some.cameras) == 4, "what was ready when time was up"
