@@ -1,6 +1,7 @@
 """Export and measure a training run while it goes on (or after): averaged weights in fp16, metrics, sheet, loss curve.
 
     python bench/train_export.py --run RUN --out models/starter [--config FILE] [--steps 1 10] [--guidance 1]
+    python bench/train_export.py --out models/starter                measure the weights that are there
 
 RUN is the ``out_dir`` of ``train_views``, FILE its ``--config``. Writes the checkpoint folder and ``metrics.json`` in
 it; pictures go to ``docs/pictures/``. Reads the run's last checkpoint and does not disturb it.
@@ -12,20 +13,22 @@ import argparse
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.checkpoints import load_model
-from core.zero123.dataset import open_shards
+from core.zero123.dataset import HELD_OUT_SEED, shard_of
 from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
+from core.zero123.shooting import DataConfig, procedural_shard
 from core.zero123.starter import TrainViewsConfig, export, resume_model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--out", type=Path, default=Path("models/starter"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
@@ -38,22 +41,24 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    given = options.config.read_text("utf-8") if options.config else "{}"
-    config = TrainViewsConfig.model_validate_json(given)
-    model, state = resume_model(options.run, config)
-    fresh = export(model, state, options.run / "export", config)
-    shutil.copytree(fresh, options.out, dirs_exist_ok=True)  # beside the model card, which stays
+    if options.run:
+        given = options.config.read_text("utf-8") if options.config else "{}"
+        config = TrainViewsConfig.model_validate_json(given)
+        model, state = resume_model(options.run, config)
+        fresh = export(model, state, options.run / "export", config)
+        shutil.copytree(fresh, options.out, dirs_exist_ok=True)  # beside the model card, which stays
+        loss_curve(state.history, options.pictures / "starter-loss.png", "v objective")
     model = load_model(options.out)
     use_single_token_shortcut(model)
-    loss_curve(state.history, options.pictures / "starter-loss.png", "v objective")
-
-    held = open_shards(options.run / "data" / "held")[0]
+    seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + max(64, options.objects))  # as many as a run holds out
+    held = shard_of(procedural_shard(seeds, DataConfig(size=model.image_size)))
+    held = replace(held, images=held.images.numpy())
     sets = {"procedural": procedural_cases(held, options.objects, options.views)}
     if options.eval_dev.is_dir():
         sets["eval_dev"] = folder_cases(options.eval_dev, model.image_size)
     metrics: dict[str, object] = {
-        "step": state.step,
-        "samples": state.samples,
+        "step": model.info.get("steps"),
+        "samples": model.info.get("samples"),
         "measured": time.strftime("%Y-%m-%d %H:%M"),
     }
     for name, cases in sets.items():
