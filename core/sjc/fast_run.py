@@ -146,9 +146,9 @@ class FastLoop:
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
             color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             if self.volume is not None:
-                matter, shown = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
+                # The fit's colours belong to its own surface; a voxel inside of it they are whatever was left there.
+                matter, color = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
                 sigma, isovalue = averaged(sigma, isovalue, matter, self.params.matter_share), 0.5
-                color = torch.where(run.occupied[..., None], color, shown)
             solid = sigma > isovalue
             if float(solid.float().mean()) > 0.6:
                 raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")

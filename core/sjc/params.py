@@ -31,9 +31,10 @@ class ReconstructParams(Parameters):
     spread_weight: float = Field(0.3, ge=0, description="Matter along a ray gathers in one surface (fast)")
     emptiness_weight: float = Field(0.002, ge=0, description="Emptiness; keep it weak")
     matter_share: float = Field(
-        0.5,
+        0.75,
         ge=0,
         le=1,
-        description="Share of the model's own volume in where matter is, with weights that have a lift (fast)",
+        description="Share of the model's own volume in where matter is, with weights that have a lift (fast); "
+        "unless 0, colours are the volume's too",
     )
     early_stop: bool = Field(True, description="Stop when silhouettes and colours have settled")
