@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -25,12 +25,12 @@ def retry(
     with sentences():
         from cli.progress import watch
         from core.errors import InputError
-        from db.assets import of_status, requeue
+        from db.assets import Retryable, of_status, requeue
         from flows.run import build_again
         from tasks.plan import plan_otherwise
 
-        if status not in ("failed", "quarantined", "review", "queued", "running"):
-            raise InputError("Only failed, quarantined, review, queued and running assets can be retried.")
+        if status not in (known := get_args(Retryable)):
+            raise InputError(f"Only {', '.join(known[:-1])} and {known[-1]} assets can be retried.")
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
@@ -74,6 +74,10 @@ def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> 
                 .where(Asset.product_id == product, Asset.id != asset_id, Asset.status.in_(("finished", "review")))
                 .values(status="superseded")
             )
+
+
+Retryable = Literal["failed", "quarantined", "review", "queued", "running"]
+"""Statuses of assets that may be built again."""
 
 
 def of_status(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> list[str]:

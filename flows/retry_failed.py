@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from prefect import flow
 from pydantic import Field
 
-from db.assets import of_status, requeue
+from db.assets import Retryable, of_status, requeue
 from flows.build_assets import build_assets, show_shard
 from flows.webhooks import told
 from tasks.house import HOUSE, House, open_house
@@ -16,10 +16,7 @@ from tasks.plan import plan_otherwise
 
 @flow(name="retry_failed", log_prints=False)
 def retry_failed(
-    status: Annotated[
-        Literal["failed", "quarantined", "review", "queued", "running"],
-        Field(description="Which assets to take up again"),
-    ] = "failed",
+    status: Annotated[Retryable, Field(description="Which assets to take up again")] = "failed",
     skus: Annotated[list[str] | None, Field(description="Only these products")] = None,
     recipe: Annotated[str | None, Field(description="Make another version, by this recipe")] = None,
     overrides: Annotated[
