@@ -33,6 +33,7 @@ from core.procedural import ObjectTable, draft_objects
 from core.progress import Progress
 from core.zero123.checkpoints import load_model, save_pretrained
 from core.zero123.dataset import Shard, ShardInMemory, latents_of, shard_of
+from core.zero123.heldout import loss_curve
 from core.zero123.lift import deepened
 from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import Zero123
@@ -62,6 +63,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/meshmill-visit"), help="scratch; not brought back")
     parser.add_argument("--assemble", type=Path, metavar="DIR")
     parser.add_argument("--to", type=Path, default=Path("models/starter"))
+    parser.add_argument(
+        "--pictures", type=Path, default=Path("docs/pictures"), help="where --assemble draws the losses"
+    )
     options = parser.parse_args()
     if options.assemble:
         assemble(options)
@@ -311,6 +315,11 @@ def assemble(options: argparse.Namespace) -> None:
     if "unet" in about:
         info |= {"steps": about["unet"]["steps"], "samples": about["unet"]["samples"]}
     save_pretrained(replace(model, info=info), options.to, dtype=torch.float16)
+    for stage, picture in {"lift": "starter-lift-loss.png", "unet": "starter-loss.png"}.items():
+        if stage in about:
+            losses, steps = about[stage]["losses"], about[stage]["steps"]
+            history = [(round((i + 1) * steps / len(losses)), loss) for i, loss in enumerate(losses)]
+            loss_curve(history, options.pictures / picture)
     report("assembled", to=options.to, parts=list(model.parts))
 
 
