@@ -231,7 +231,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
         return
     from core.photos import read_photo
     from core.quality.folder import list_objects, read_object
-    from core.quality.shape import turned
+    from core.quality.shape import normalised, turned
     from core.segment import segment
     from core.segment.params import SegmentParams
 
@@ -239,7 +239,8 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
         item = read_object(options.eval_dev, name)
         cutout = segment(read_photo(item.photo), SegmentParams(), segmenter=None)
         vertices, faces = item.truth
-        yield name, cutout, (turned(vertices, -item.camera.azimuth), faces), item.camera.elevation
+        truth = normalised(turned(vertices, -item.camera.azimuth))  # turning moves the box that is to have side 1
+        yield name, cutout, (truth, faces), item.camera.elevation
 
 
 def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
