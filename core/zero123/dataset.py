@@ -285,7 +285,8 @@ class ShardInMemory:
         count = min(len(part.cameras), self.room - self.count)
         place = slice(self.count, self.count + count)
         for name in ("images", "solids", "frames"):
-            found = torch.as_tensor(getattr(part, name)[:count])
+            found = getattr(part, name)[:count]
+            found = found if isinstance(found, torch.Tensor) else torch.from_numpy(np.array(found))
             if name not in self._large:
                 self._large[name] = torch.empty(self.room, *found.shape[1:], dtype=found.dtype, device=self.device)
             self._large[name][place] = found.to(self.device)
