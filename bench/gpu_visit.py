@@ -1,7 +1,8 @@
 """One command for a GPU visit: another round of training on new objects, drawn there, brought back in small files.
 
     python bench/gpu_visit.py --minutes 9 --out "$OUT"                     on the GPU machine
-    python bench/gpu_visit.py --minutes 1 --device cpu --out /tmp/visit    dry run here
+    python bench/gpu_visit.py --minutes 5 --device cpu --objects 64 --block 8 --lift-batch 4 --unet-batch 4 \
+        --unet-objects 16 --shares .03 .5 .95 --out /tmp/visit             dry run here
     python bench/gpu_visit.py --assemble DIR --to models/starter           the files as a checkpoint
 
 Starts from the shipped weights (``--base``): objects from ``--first-seed`` on (those before trained the base, see its
@@ -124,7 +125,7 @@ class Stream:
         for future in [future for future in self.waiting if future.done()]:
             self.waiting.remove(future)
             try:
-                store.add(Shard(latents=None, **future.result()))
+                store.add(Shard(**future.result()))
                 self.done += self.block
             except (RuntimeError, OSError) as error:
                 report("a renderer died", error=error)
@@ -248,16 +249,17 @@ def drafted(seeds: Sequence[int], block: int) -> list[tuple[list[int], dict[str,
     table = draft_objects(seeds)
     table = table.reordered((table.kind >= 0).sum(1).argsort())
     parts = [table.pick(start, start + block) for start in range(0, len(seeds), block)]
-    return [
-        (list(part.seeds), {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in vars(part).items()})
-        for part in parts
-    ]
+    return [(list(part.seeds), as_arrays(part)) for part in parts]
 
 
 def rendered(seeds: Sequence[int], data: DataConfig) -> dict[str, Any]:
     """The arrays of a shard, on a CPU."""
-    part = vars(shard_of(procedural_shard(seeds, data)))
-    return {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in part.items() if k != "latents"}
+    return as_arrays(shard_of(procedural_shard(seeds, data)))
+
+
+def as_arrays(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass, tensors as arrays."""
+    return {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in vars(item).items()}
 
 
 def table_of(draft: dict[str, Any]) -> ObjectTable:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stopwatch import forget_peak, peak, teller
+from stopwatch import forget_peak, peak, synchronise, teller
 
 STARTER = Path(__file__).resolve().parents[1] / "models" / "starter"
 
@@ -87,13 +87,6 @@ def inputs(model: Any, images: int) -> tuple[Any, Any, Any]:
     side = model.latent_size
     context = draw(images, 1, model.context_size).to(model.dtype)
     return draw(images, model.latent_channels, side, side), context, draw(images, told, side, side)
-
-
-def synchronise(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
 
 
 def seconds(work: Any, device: str, repeats: int) -> float:

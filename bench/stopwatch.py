@@ -23,14 +23,12 @@ def watched(device: str) -> Iterator[dict[str, float]]:
 
     def timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def inner(*args: Any, **kwargs: Any) -> Any:
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
+            synchronise(device)
             began = clock()
             try:
                 return work(*args, **kwargs)
             finally:
-                if device.startswith("cuda"):
-                    torch.cuda.synchronize()
+                synchronise(device)
                 spent[label] = spent.get(label, 0.0) + clock() - began
 
         return inner
@@ -59,6 +57,14 @@ def watched(device: str) -> Iterator[dict[str, float]]:
     finally:
         for place, name, original in originals:
             setattr(place, name, original)
+
+
+def synchronise(device: str) -> None:
+    """Wait until a GPU has done what it was asked."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def clock_of(device: str) -> Callable[[], float]:

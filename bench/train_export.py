@@ -20,7 +20,7 @@ import torch
 
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.checkpoints import load_model
-from core.zero123.dataset import HELD_OUT_SEED, shard_of
+from core.zero123.dataset import HELD_OUT_SEED, open_shards, shard_of
 from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
 from core.zero123.shooting import DataConfig, procedural_shard
 from core.zero123.starter import TrainViewsConfig, export, resume_model
@@ -50,9 +50,12 @@ def main() -> None:
         loss_curve(state.history, options.pictures / "starter-loss.png", "v objective")
     model = load_model(options.out)
     use_single_token_shortcut(model)
-    seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + max(64, options.objects))  # as many as a run holds out
-    held = shard_of(procedural_shard(seeds, DataConfig(size=model.image_size)))
-    held = replace(held, images=held.images.numpy())
+    if options.run:
+        held = open_shards(options.run / "data" / "held")[0]
+    else:
+        seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + 64)  # those that a run holds out
+        held = shard_of(procedural_shard(seeds, DataConfig(size=model.image_size)))
+        held = replace(held, images=held.images.numpy())
     sets = {"procedural": procedural_cases(held, options.objects, options.views)}
     if options.eval_dev.is_dir():
         sets["eval_dev"] = folder_cases(options.eval_dev, model.image_size)

@@ -13,7 +13,6 @@ from core.procedural.table import ObjectTable
 HALF = 0.53
 """Half side of the sampled cube, dataset units; objects reach to 0.5."""
 
-
 TOGETHER = 32
 """Objects whose grids are computed in one go."""
 
@@ -38,24 +37,28 @@ def build_grid(table: ObjectTable, resolution: int = 96, half: float = HALF) -> 
     """Blocks of 4^3 cells: exact inside those that can hold the surface, the block's distance elsewhere."""
     if resolution % 4:
         raise ValueError(f"the grid's resolution must be a multiple of 4, not {resolution}")
-    device, objects, blocks = table.device, len(table), resolution // 4
     cell = 2 * half / resolution
-    centers = lattice(blocks, half, device)
-    coarse = evaluate(table, centers.expand(objects, -1, -1))[0]
+    centers = lattice(resolution // 4, half, table.device)
+    coarse = evaluate(table, centers.expand(len(table), -1, -1))[0]
     # A cell's corners lie within 2.6 cells of the block's centre; samples for normals reach 2.5 cells further.
     near = coarse.abs() < 5.1 * cell
-    if objects > TOGETHER:
-        # Each object is padded to its company's rows and near blocks: so sort, and compute those alike together.
-        order = (near.sum(1) * (table.kind >= 0).sum(1)).argsort()
-        sorted_table, values = table.reordered(order), coarse.new_empty(objects, *[resolution] * 3)
-        for start in range(0, objects, TOGETHER):
-            part = sorted_table.pick(start, start + TOGETHER)
-            values[order[start : start + TOGETHER]] = build_grid(part, resolution, half).values
-        return Grid(values)
+    # Each object is padded to its company's rows and near blocks: so sort, and refine those alike together.
+    order = (near.sum(1) * (table.kind >= 0).sum(1)).argsort()
+    values = coarse.new_empty(len(table), *[resolution] * 3)
+    for alike in torch.split(order, TOGETHER):
+        part = table.reordered(alike).pick(0, len(alike))
+        values[alike] = _refined(part, coarse[alike], near[alike], centers, cell)
+    return Grid(values)
+
+
+def _refined(table: ObjectTable, coarse: Tensor, near: Tensor, centers: Tensor, cell: float) -> Tensor:
+    """Distances ``(B, R, R, R)`` from those of blocks ``(B, (R / 4)^3)``, exact in the blocks that are ``near``."""
+    objects, blocks = len(table), round(len(centers) ** (1 / 3))
+    resolution = 4 * blocks
     most = int(near.sum(1).max())
     # Objects own different numbers of near blocks: take each one's nearest, then keep only its own.
     chosen = torch.topk(coarse.abs(), most, dim=1, largest=False, sorted=False).indices
-    points = centers[chosen][:, :, None] + lattice(4, 2 * cell, device)
+    points = centers[chosen][:, :, None] + lattice(4, 2 * cell, table.device)
     exact = evaluate(table, points.reshape(objects, -1, 3))[0]
     spread = torch.nn.functional.interpolate(
         coarse.view(objects, 1, blocks, blocks, blocks), scale_factor=4, mode="trilinear", align_corners=False
@@ -65,7 +68,7 @@ def build_grid(table: ObjectTable, resolution: int = 96, half: float = HALF) -> 
     own = torch.gather(near, 1, chosen)[:, :, None]
     values.scatter_(1, index, torch.where(own, exact.view(objects, most, 64), torch.gather(values, 1, index)))
     values = values.view(objects, blocks, blocks, blocks, 4, 4, 4).permute(0, 1, 4, 2, 5, 3, 6)
-    return Grid(values.reshape(objects, resolution, resolution, resolution).contiguous())
+    return values.reshape(objects, resolution, resolution, resolution)
 
 
 def _to_blocks(values: Tensor, blocks: int) -> Tensor:

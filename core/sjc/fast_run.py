@@ -144,8 +144,9 @@ class FastLoop:
             judges = [view for i, view in enumerate(self.views) if view.trusted or i % 4 == 1]
             weights = [4.0 if view.trusted else 1.0 for view in judges]
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
-            color = fit.dense(run)[1:].permute(1, 2, 3, 0)
-            if self.volume is not None:
+            if self.volume is None:
+                color = fit.dense(run)[1:].permute(1, 2, 3, 0)
+            else:
                 # The fit's colours belong to its own surface; a voxel inside of it they are whatever was left there.
                 matter, color = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
                 sigma, isovalue = averaged(sigma, isovalue, matter, self.params.matter_share), 0.5

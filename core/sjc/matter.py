@@ -20,7 +20,7 @@ THICKNESS = 6
 
 LIKELY = 0.3
 """Probability of matter above which a voxel counts as solid: ``J / (1 + J)`` maximises the IoU where ``J`` is to be
-had, and that is some .45."""
+had, some .45 when this was chosen. With .58 anything from .25 to .4 is as good (docs/decisions.md)."""
 
 
 def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:

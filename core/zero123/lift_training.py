@@ -110,21 +110,23 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
     targets = rng.random((count, views)).argsort(1)[:, : config.targets]
     own = rng.random(count) < config.reframe_share
     picture = np.where(own, rng.integers(0, views, count), drawn.picture)
-    shown = np.concatenate([picture[:, None], targets], 1)
-    rgba = pick(shards, drawn, "images", shown).float() / 255  # (B, 1 + T, S, S, 4): where colours matter
-    device = rgba.device
+    images = pick(shards, drawn, "images")
+    device = images.device
+    row = torch.arange(count, device=device)
+    shown = placed_on(np.concatenate([picture[:, None], targets], 1), device)
+    rgba = images[row[:, None], shown].float() / 255  # (B, 1 + T, S, S, 4): where colours matter
     cameras, mirrored = placed_on(taken, device), placed_on(flipped, device)
     at = placed_on(order, device)[:, None, None, None].expand(*rgba.shape[:4], 3)
     alpha = rgba[..., 3:]
     rgb = torch.gather(rgba[..., :3], -1, at) * alpha + 1 - alpha
-    coverage = pick(shards, drawn, "images")[:, :views, :, :, 3].float() / 255
+    coverage = images[:, :views, :, :, 3].float() / 255
     flip = mirrored[:, None, None, None]
     rgb = torch.where(flip[..., None], rgb.flip(3), rgb)
     coverage = torch.where(flip, coverage.flip(3), coverage)
     silhouette = torch.where(flip[:, 0], alpha[:, 0, ..., 0].flip(2), alpha[:, 0, ..., 0])
     image, zoom = reframe(rgb[:, 0].permute(0, 3, 1, 2), silhouette, placed_on(own, device))
     condition = placed_on(picture % views, device)
-    first = cameras[torch.arange(count, device=device), condition]
+    first = cameras[row, condition]
     turn = cameras[..., 0] - first[:, None, 0]
     turn = torch.where(mirrored[:, None], -turn, turn)
     solid = placed = None
@@ -140,7 +142,7 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
         coverage=coverage,
         cameras=torch.stack([turn, cameras[..., 1], cameras[..., 2] / first[:, None, 2]], -1),
         condition=condition,
-        targets=placed_on(targets, device),
+        targets=shown[:, 1:],
         solid=solid,
         placed=placed,
     )

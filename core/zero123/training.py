@@ -233,7 +233,7 @@ def with_lift(
         elevation = placed_on(first[::targets, 1], images.device)
         volume = lift(model.lift, images[::targets], elevation)
         cameras = placed_on(turned, images.device).view(-1, targets, 3)
-        return torch.cat([latents.to(images.device), lifted_views(volume, cameras, 2 * model.latent_size)], 1)
+        return torch.cat([latents, lifted_views(volume, cameras, 2 * model.latent_size)], 1)
 
 
 def trained_parts(model: Zero123, config: TrainConfig) -> dict[str, Any]:

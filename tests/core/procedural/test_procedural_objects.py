@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 import torch
 
-from core.procedural import FAMILIES, Cameras, generate_objects, render, signed_distance, to_mesh
+from core.procedural import FAMILIES, Cameras, build_grid, generate_objects, render, signed_distance, to_mesh
 from core.procedural import table as tb
 from core.procedural.generate import normalize
 from core.procedural.palette import Finish
@@ -65,6 +65,13 @@ def test_an_object_is_the_same_alone_and_in_a_batch() -> None:
     assert batch.names[1] == alone.names[0]
     torch.testing.assert_close(batch.scale[1:2], alone.scale, rtol=0, atol=0)
     torch.testing.assert_close(signed_distance(batch, points)[1], signed_distance(alone, points)[0], rtol=0, atol=0)
+
+
+def test_a_grid_is_the_same_alone_and_among_more_objects_than_are_refined_together() -> None:
+    table = generate_objects(range(36))
+    values = build_grid(table, 24).values
+    for number in (0, 17, 35):
+        assert torch.equal(values[number], build_grid(table.pick(number, number + 1), 24).values[0])
 
 
 @pytest.mark.parametrize(
