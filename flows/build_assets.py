@@ -14,13 +14,13 @@ from flows.artifacts import ProgressArtifact, show_assets, show_sheet
 from flows.webhooks import told
 from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset, request
 from tasks.failures import TRANSIENT
-from tasks.house import CPU_STAGES, HOUSE, House, open_house
-from tasks.keys import STAGES
+from tasks.house import HOUSE, House, open_house
 from tasks.models import Weights, models_of
 from tasks.stage_task import run_as_task
+from tasks.stages import STAGES
 
-MODEL_STAGES = tuple(stage for stage in STAGES if stage not in CPU_STAGES)
-FINISH_STAGES = tuple(stage for stage in STAGES if stage in CPU_STAGES)
+MODEL_STAGES = tuple(stage.name for stage in STAGES if stage.weights is not None)
+FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None)
 
 
 @flow(name="build_assets", log_prints=False, validate_parameters=False)

@@ -15,12 +15,12 @@ from tasks.artifacts import store_photo
 from tasks.duplicates import duplicate_warning
 from tasks.failures import TRANSIENT, as_meshmill_error, status_of
 from tasks.house import House
-from tasks.keys import STAGES
 from tasks.models import Weights
 from tasks.plan import about_of
 from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.sources import read_source
+from tasks.stages import STAGE, STAGE_NAMES
 
 
 @dataclass
@@ -37,22 +37,6 @@ class Progressing:
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-INPUTS: dict[str, tuple[str, ...]] = {
-    "segment": ("photo",),
-    "views": ("cutout",),
-    "reconstruct": ("cutout", "views"),
-    "mesh": ("field", "cutout", "views"),
-    "finish": ("mesh", "field", "cutout", "views", "thumbnail.png"),
-    "assess": ("cutout", "views", "glb", "report"),
-}
-"""Which artifacts each stage reads."""
-
-MODELS: dict[str, str] = {"segment": "segmenter", "views": "views", "reconstruct": "views"}
-"""Which weights each stage uses."""
-
-SEEDED = frozenset({"views", "reconstruct"})
-
-
 def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> Progressing:
     """Mark the asset as running and put its photo into the store. Raises :class:`UnreadablePhoto`, TransientError."""
     job = house.ask(assets.job, asset_id)
@@ -67,18 +51,18 @@ def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], forc
 
 def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
     """The stage's request out of the recipe and what was made so far."""
-    params = getattr(state.recipe, "quality" if stage == "assess" else stage).model_dump(mode="json")
+    row = STAGE[stage]
+    params = row.params_of(state.recipe)
     if stage == "views" and state.job.candidate.elevation is not None:
         params["elevation"] = state.job.candidate.elevation
-    role = MODELS.get(stage)
     return StageRequest(
         state.job.asset_id,
         stage,
-        {kind: state.made[kind] for kind in INPUTS[stage]},
+        {kind: state.made[kind] for kind in row.inputs},
         params,
-        state.recipe.seed if stage in SEEDED else None,
-        {role: state.models[role]} if role else {},
-        about_of(state.job, state.models) if stage == "finish" else {},
+        state.recipe.seed if row.seeded else None,
+        {row.weights: state.models[row.weights]} if row.weights else {},
+        about_of(state.job, state.models) if row.about else {},
         state.force,
         lane,
     )
@@ -151,7 +135,7 @@ def build_ahead(
             if enough():
                 break
             state = begin_asset(house, asset_id, models)
-            for stage in STAGES:
+            for stage in STAGE_NAMES:
                 if enough():
                     return settled
                 advance(state, stage, run_stage(house, request(state, stage)))

@@ -13,16 +13,14 @@ from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.memory import peak_memory
 from core.progress import Progress
 from tasks.slots import slot
+from tasks.stages import STAGE
 from tasks.worker import WAITING, StageCall, StageOutput
-
-GPU_STAGES = frozenset({"views", "reconstruct"})
-"""Stages that want a GPU to themselves."""
 
 
 def compute(call: StageCall, progress: Progress) -> StageOutput:
     """Compute one stage with core's functions. Raises :mod:`core.errors`."""
     with _slot(call, progress):
-        output = _STAGES[call.stage](call, progress)
+        output = COMPUTED[call.stage](call, progress)
     return StageOutput(output.files, output.figures, output.device, _peak_memory(output.device))
 
 
@@ -148,7 +146,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
     return StageOutput({"assessment.json": _json(figures)}, figures)
 
 
-_STAGES = {
+COMPUTED = {
     "warm": _warm,
     "segment": _segment,
     "views": _views,
@@ -181,9 +179,13 @@ def _device(call: StageCall) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _wants_gpu(stage: str) -> bool:
+    return stage in STAGE and STAGE[stage].gpu
+
+
 def _slot(call: StageCall, progress: Progress) -> AbstractContextManager[None]:
     """The GPU for this stage alone, whichever run, user or database of this host it belongs to."""
-    if call.stage not in GPU_STAGES or not _device(call).startswith("cuda"):
+    if not _wants_gpu(call.stage) or not _device(call).startswith("cuda"):
         return nullcontext()
     import torch
 

@@ -20,13 +20,11 @@ from storage import Store, open_store
 from tasks.compute import compute
 from tasks.patience import patiently
 from tasks.settings import Settings
+from tasks.stages import STAGE
 from tasks.worker import Compute, StageWorker
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-CPU_STAGES = frozenset({"mesh", "finish", "assess"})
-"""Stages that need no model: they run beside it, so that a GPU never waits for a mesh."""
 
 
 class Listener(Protocol):
@@ -79,7 +77,7 @@ class House:
 
     def worker(self, stage: str, lane: int = 0) -> StageWorker:
         """The process that computes a stage."""
-        beside = stage in CPU_STAGES
+        beside = STAGE[stage].weights is None
         name = f"meshmill-finish-{lane}" if beside else "meshmill-model"
         with self._lock:
             if name not in self._workers:

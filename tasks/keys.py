@@ -8,12 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.recipes import canonical_json
-
-STAGES = ("segment", "views", "reconstruct", "mesh", "finish", "assess")
-"""In the order in which an asset is built."""
-
-VERSIONS = {"segment": 3, "views": 2, "reconstruct": 6, "mesh": 4, "finish": 5, "assess": 3}
-"""Raised whenever a stage's code changes what it makes: that re-runs the stage and what follows."""
+from tasks.stages import STAGE
 
 
 def stage_parameters(
@@ -27,7 +22,7 @@ def stage_parameters(
     """What a key hashes: input roles to sha256, parameters, seed, model roles to sha256, the stage's version."""
     tree: dict[str, Any] = {
         "stage": stage,
-        "version": VERSIONS[stage],
+        "version": STAGE[stage].version,
         "inputs": dict(inputs),
         "params": dict(params),
         "seed": seed,

@@ -14,8 +14,9 @@ from db.assets import Job, job
 from db.planning import Candidate, Redo, Wanted
 from tasks.failures import may_pass_next_time
 from tasks.house import House
-from tasks.keys import VERSIONS, asset_id, digest, new_run_id
+from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
+from tasks.stages import VERSIONS
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
             "models": models,
             "product": product_facts(candidate),
             "elevation": candidate.elevation,
-            "versions": VERSIONS,
+            "versions": dict(VERSIONS),
         }
     )
 

@@ -10,12 +10,10 @@ from core.recipes import Recipe
 from db import assets
 from storage import read_bytes
 from tasks.artifacts import kind_of
-from tasks.build import INPUTS, MODELS, SEEDED
 from tasks.house import House
-from tasks.keys import STAGES
-from tasks.ladders import step_down
 from tasks.models import models_of
 from tasks.plan import about_of
+from tasks.stages import STAGE_NAMES, STAGES
 from tasks.worker import StageCall
 
 
@@ -28,7 +26,7 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
     record = assets.lineage(house.engine, asset_id)
     job = assets.job(house.engine, asset_id)
     stages = {stage["stage"]: stage for stage in record["stages"]}
-    missing = [stage for stage in STAGES if stage not in stages]
+    missing = [stage for stage in STAGE_NAMES if stage not in stages]
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
     recipe = Recipe.model_validate(job.parameters)
@@ -38,28 +36,28 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
     made: dict[str, bytes] = {"photo": read_bytes(house.store, key, photo["sha256"])}
     compared: list[dict[str, Any]] = []
     for stage in STAGES:
-        run = stages[stage]
-        role = MODELS.get(stage)
+        run, role = stages[stage.name], stage.weights
         if role and run["parameters"]["models"][role] != models[role].sha256:
             raise InputError(f"The {role} weights are no longer those that the asset was made with.")
-        name = {"segment": ("model", recipe.segment.model), "views": ("checkpoint", recipe.views.checkpoint)}.get(stage)
-        params = run["parameters"]["params"] | (dict([name]) if name else {})
+        params = dict(run["parameters"]["params"])
+        if named := stage.weights_parameter:
+            params[named] = stage.params_of(recipe)[named]
         call = StageCall(
-            stage,
-            {kind: made[kind] for kind in INPUTS[stage]},
-            step_down(stage, params, run["ladder"]),
-            recipe.seed if stage in SEEDED else 0,
+            stage.name,
+            {kind: made[kind] for kind in stage.inputs},
+            stage.step_down(params, run["ladder"]),
+            recipe.seed if stage.seeded else 0,
             {role: models[role].path} if role else {},
-            run["parameters"].get("about", {}) or (about_of(job, models) if stage == "finish" else {}),
+            run["parameters"].get("about", {}) or (about_of(job, models) if stage.about else {}),
             house.settings.device,
         )
-        output = house.worker(stage).call(call, _listen(house, asset_id, stage), house.settings.stage_timeout)
+        output = house.worker(stage.name).call(call, _listen(house, asset_id, stage.name), house.settings.stage_timeout)
         before = {artifact["kind"]: artifact["sha256"] for artifact in run["artifacts"]}
         for file, data in output.files.items():
             kind = kind_of(file)
             made[kind] = data
             sha256 = hashlib.sha256(data).hexdigest()
-            compared.append({"stage": stage, "kind": kind, "same": before.get(kind) == sha256, "sha256": sha256})
+            compared.append({"stage": stage.name, "kind": kind, "same": before.get(kind) == sha256, "sha256": sha256})
     return {
         "asset_id": asset_id,
         "sku": record["sku"],

@@ -14,12 +14,12 @@ from db import leases, stage_runs
 from db.engine import DatabaseDown
 from db.stage_runs import FinishedRun, LeaseLost, Stored
 from storage import ObjectDamaged, ObjectMissing
-from tasks.artifacts import exists, load, store_file
+from tasks.artifacts import exists, kind_of, load, store_file
 from tasks.failures import as_meshmill_error
 from tasks.house import House
-from tasks.keys import VERSIONS, stage_key, stage_parameters
-from tasks.ladders import LADDERS, step_down
+from tasks.keys import stage_key, stage_parameters
 from tasks.models import Weights
+from tasks.stages import STAGE
 from tasks.worker import StageCall
 
 POLL_SECONDS = 0.5
@@ -92,8 +92,7 @@ def _claimed(house: House, key: str, owner: str) -> bool:
 
 
 def _parameters(request: StageRequest) -> dict[str, Any]:
-    # A model's name says where it lies, its hash what it is: only the hash goes into the key.
-    named = {"segment": "model", "views": "checkpoint"}.get(request.stage)
+    named = STAGE[request.stage].weights_parameter
     params = {name: value for name, value in request.params.items() if name != named}
     return stage_parameters(
         request.stage,
@@ -125,7 +124,7 @@ def _build(house: House, request: StageRequest, key: str, parameters: dict[str, 
     house.listener.stage(request.asset_id, request.stage, "started")
     owner = _owner(house, request)
     inputs = _load_inputs(house, request, key, owner)
-    steps = len(LADDERS.get(request.stage, ()))
+    steps = len(STAGE[request.stage].ladder)
     for ladder in range(steps + 1):
         try:
             return _attempt(house, request, key, owner, parameters, inputs, ladder)
@@ -156,7 +155,7 @@ def _attempt(
         stage_runs.begin,
         key,
         stage=request.stage,
-        version=VERSIONS[request.stage],
+        version=STAGE[request.stage].version,
         parameters=parameters,
         owner=owner,
         ladder=ladder,
@@ -168,12 +167,12 @@ def _attempt(
     call = StageCall(
         request.stage,
         inputs,
-        step_down(request.stage, request.params, ladder),
+        STAGE[request.stage].step_down(request.params, ladder),
         request.seed or 0,
         {role: weights.path for role, weights in request.models.items()},
         request.about,
         house.settings.device,
-        str(checkpoint) if request.stage == "reconstruct" else None,
+        str(checkpoint) if STAGE[request.stage].resumable else None,
     )
     try:
         output = house.worker(request.stage, request.lane).call(
@@ -184,6 +183,8 @@ def _attempt(
             house.settings.stage_timeout,
             renewal,
         )
+        if missing := set(STAGE[request.stage].outputs).difference(map(kind_of, output.files)):
+            raise StageError(f"The {request.stage} stage did not make its {' and '.join(sorted(missing))}.")
         made = [store_file(house, name, data, renewal) for name, data in output.files.items()]
         seconds = output.seconds
         rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from test_run_stage import Shop, shop  # noqa: F401 - the fixture
 
-from tasks.keys import STAGES
+from tasks.stages import STAGE_NAMES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
@@ -41,8 +41,8 @@ def test_every_documented_query_runs_and_says_what_it_promises(shop: Shop) -> No
     assert tuple(missing) == ("none", "quarantined", "NoObject", "No object was found in the photo.")
     files = rows["the files of one asset: GLB, levels of detail, USDZ, pictures"]
     assert "glb" in {row[0] for row in files}
-    assert {row[0] for row in rows["what went into each stage of one asset"]} == set(STAGES)
-    assert {row[0] for row in rows["where time, memory and money go"]} == set(STAGES)
+    assert {row[0] for row in rows["what went into each stage of one asset"]} == set(STAGE_NAMES)
+    assert {row[0] for row in rows["where time, memory and money go"]} == set(STAGE_NAMES)
     assert [tuple(row)[2] for row in rows["failures by reason, today"]] == [1]
 
 

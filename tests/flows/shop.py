@@ -19,8 +19,8 @@ from sqlalchemy import text
 from db.engine import open_engine
 from storage import Store
 from tasks.house import open_store_of
-from tasks.keys import STAGES
 from tasks.settings import Settings
+from tasks.stages import STAGE_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = str(Path(__file__).with_name("kill_run.py"))
@@ -95,7 +95,7 @@ class Shop:
         ]
         assert self.ask("SELECT status, count(*) FROM asset GROUP BY 1") == [("finished", products)]
         keys = self.ask("SELECT key, stage, count(*) FROM stage_run WHERE state = 'finished' GROUP BY 1, 2")
-        assert Counter(stage for _, stage, _ in keys) == dict.fromkeys(STAGES, products)
+        assert Counter(stage for _, stage, _ in keys) == dict.fromkeys(STAGE_NAMES, products)
         assert {count for _, _, count in keys} == {1}
         assert self.ask("SELECT count(*) FROM stage_run WHERE state IN ('running', 'replaced')") == [(0,)]
         assert self.ask("SELECT count(*) FROM lease") == [(0,)]

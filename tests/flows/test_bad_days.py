@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from storage.folder import FolderStore
-from tasks.keys import STAGES
+from tasks.stages import STAGE_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, str(Path(__file__).with_name("fake_cli.py"))]
@@ -132,7 +132,7 @@ def test_a_disk_that_fills_up_loses_nothing_and_the_next_run_goes_on(shop: Shop,
     assert (shop.folder / "free.code").read_text().strip() == "0"
     assert json.loads((shop.folder / "free.json").read_text())["counts"]["failed"] == 0
     counts = shop.computed()
-    assert sum(counts.values()) < 2 * 2 * len(STAGES) - kept + 1, "what was finished is not computed again"
+    assert sum(counts.values()) < 2 * 2 * len(STAGE_NAMES) - kept + 1, "what was finished is not computed again"
     assert counts["segment"] <= 3
 
 
@@ -177,7 +177,7 @@ def test_a_broken_database_file_is_said_and_not_touched(shop: Shop, damage: str)
 def test_every_stage_may_be_interrupted_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """One product, stopped once in each stage, by SIGTERM and SIGINT in turns: each run goes one stage further."""
     shop = Shop(tmp_path, 1)
-    for number, stage in enumerate(STAGES):
+    for number, stage in enumerate(STAGE_NAMES):
         process = shop.start(MESHMILL_TEST_SLOW=stage)
         while shop.computed()[stage] == 0 and process.poll() is None:
             time.sleep(0.05)
@@ -191,12 +191,14 @@ def test_every_stage_may_be_interrupted_and_the_next_run_goes_on(tmp_path: Path)
         assert not list(shop.out.glob("*.glb")), "nothing half-published"
         assert shop.rows("SELECT count(*) FROM finished_assets") == [(0,)]
         finished = {row[0] for row in shop.rows("SELECT stage FROM stage_run WHERE state = 'finished'")}
-        assert finished == set(STAGES[:number]), "what was finished is kept"
+        assert finished == set(STAGE_NAMES[:number]), "what was finished is kept"
         assert children_of(process.pid) == []
     done = shop.run()
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"]["finished"] == 1
-    assert shop.computed() == {stage: 2 if stage in STAGES else 1 for stage in STAGES}, "twice: stopped, and built"
+    assert shop.computed() == {stage: 2 if stage in STAGE_NAMES else 1 for stage in STAGE_NAMES}, (
+        "twice: stopped, and built"
+    )
     assert shop.rows("SELECT count(*) FROM lease") == [(0,)]
     assert shop.rows("SELECT count(*) FROM stage_run WHERE state = 'running'") == [(0,)]
 
@@ -221,7 +223,7 @@ def test_two_runs_on_one_home_share_the_work(tmp_path: Path) -> None:
     for process, out, said in ended:
         assert process.returncode == 0, said
         assert {row["status"] for row in json.loads(out)["assets"]} == {"finished"}
-    assert shop.computed() == dict.fromkeys(STAGES, 3), "each stage of each product once, not twice"
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES, 3), "each stage of each product once, not twice"
     assert shop.rows("SELECT sku FROM finished_assets ORDER BY sku") == [("p0",), ("p1",), ("p2",)]
     assert shop.rows("SELECT count(*) FROM asset") == [(3,)]
     for n in range(2):

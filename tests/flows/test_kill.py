@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from shop import ROOT, Shop, kill_tree, left_behind
 
-from tasks.keys import STAGES
+from tasks.stages import STAGE_NAMES
 from tasks.worker import StageCall, StageWorker
 
 
@@ -34,10 +34,10 @@ def kill_once(shop: Shop, stage: str, seconds: float, saved: bool = False) -> bo
 def moments(products: int, kills: int, dice: random.Random) -> list[str]:
     """Stages to kill in, as a run that builds product by product passes them: every stage of the first products, then
     some of the others by lot."""
-    line = [*STAGES] * products
-    surely = len(STAGES) * max(1, kills // 8)
+    line = [*STAGE_NAMES] * products
+    surely = len(STAGE_NAMES) * max(1, kills // 8)
     if kills < surely:
-        return [line[place] for place in sorted(dice.sample(range(len(STAGES)), kills))]
+        return [line[place] for place in sorted(dice.sample(range(len(STAGE_NAMES)), kills))]
     drawn = sorted(dice.sample(range(surely, len(line)), kills - surely))
     return [line[place] for place in (*range(surely), *drawn)]
 
@@ -57,7 +57,7 @@ def kill_again_and_again(shop: Shop, kills: int, products: int, dice: random.Ran
     shop.check_complete(products)
     shop.check_nothing_twice()
     # In each run at most one stage of the models' lane and one of the finishing lane can be cut off.
-    assert shop.starts() <= products * len(STAGES) + 2 * kills
+    assert shop.starts() <= products * len(STAGE_NAMES) + 2 * kills
     time.sleep(2)
     assert left_behind(shop.folder) == []
 

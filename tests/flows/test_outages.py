@@ -25,9 +25,9 @@ from storage import StoreDown
 from storage.s3 import open_s3
 from tasks.house import open_house
 from tasks.ingest import ingest_source
-from tasks.keys import STAGES
 from tasks.models import models_of
 from tasks.plan import plan_pages
+from tasks.stages import STAGE_NAMES
 
 pytestmark = pytest.mark.server
 
@@ -144,7 +144,7 @@ def test_the_store_goes_away_in_mid_upload(
     assert shop.finish(process)["finished"] == PRODUCTS
     shop.check_complete(PRODUCTS)
     # On a starved machine the stage in flight may outlive its patience and be computed again: that one alone.
-    assert shop.starts() <= PRODUCTS * len(STAGES) + 1, shop.events()
+    assert shop.starts() <= PRODUCTS * len(STAGE_NAMES) + 1, shop.events()
 
 
 def until_it_takes_objects(endpoint: str) -> None:
@@ -190,7 +190,7 @@ def test_postgresql_is_restarted_in_mid_run(
         start_again(database)
     assert shop.finish(process)["finished"] == PRODUCTS
     shop.check_complete(PRODUCTS)
-    assert shop.starts() == PRODUCTS * len(STAGES), "no stage was computed twice over it"
+    assert shop.starts() == PRODUCTS * len(STAGE_NAMES), "no stage was computed twice over it"
 
 
 def test_opening_taking_in_and_planning_wait_for_postgresql(tmp_path: Path, database: Any) -> None:
@@ -264,7 +264,7 @@ def test_prefects_server_is_restarted_in_mid_run(tmp_path: Path, running: list[s
     start()
     assert shop.finish(process)["finished"] == PRODUCTS
     shop.check_complete(PRODUCTS)
-    assert shop.starts() == PRODUCTS * len(STAGES)
+    assert shop.starts() == PRODUCTS * len(STAGE_NAMES)
 
 
 def wait_for(port: int) -> None:

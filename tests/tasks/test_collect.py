@@ -14,8 +14,8 @@ from core.errors import MeshmillError
 from db import assets
 from storage import ObjectMissing, read_bytes
 from tasks.collect import collect
-from tasks.keys import STAGES
 from tasks.reproduce import reproduce
+from tasks.stages import STAGE_NAMES
 
 
 def orphan(house: Any) -> str:
@@ -95,7 +95,7 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
     assert len(gone) == 2 * 3
     assert all_there(house, new)
     record = assets.lineage(house.engine, old)
-    assert [stage["stage"] for stage in record["stages"]] == list(STAGES), "how it was made stays on record"
+    assert [stage["stage"] for stage in record["stages"]] == list(STAGE_NAMES), "how it was made stays on record"
     glb = assets.artifact(house.engine, old)
     assert glb is not None
     with pytest.raises(ObjectMissing):
@@ -127,7 +127,7 @@ def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) 
     (asset_id,) = shop.build(house).build
     same = reproduce(house, asset_id)
     assert same["same"]
-    assert {item["stage"] for item in same["artifacts"]} == set(STAGES)
+    assert {item["stage"] for item in same["artifacts"]} == set(STAGE_NAMES)
     (shop.folder / "views" / "config.json").write_text('{"other": 1}')
     with pytest.raises(MeshmillError, match="weights are no longer"):
         reproduce(house, asset_id)

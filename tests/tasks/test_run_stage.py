@@ -20,12 +20,12 @@ from db.engine import reading, writing
 from db.tables import Lease, StageRun
 from tasks.build import begin_asset, build_ahead, request
 from tasks.house import House, open_house
-from tasks.keys import STAGES
 from tasks.models import Weights, registered_in, resolve_models
 from tasks.plan import Plan, plan_catalogue
 from tasks.run_stage import run_stage
 from tasks.settings import Settings
 from tasks.sources import file_uri, hash_file, scan_folder
+from tasks.stages import STAGE_NAMES
 
 
 class Shop:
@@ -98,7 +98,7 @@ def test_only_what_changed_is_built_again(shop: Shop) -> None:
     for n in range(3):
         (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
     assert len(shop.build(house).build) == 3
-    assert shop.computed() == dict.fromkeys(STAGES, 3)
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES, 3)
 
     again = shop.build(house)
     assert (len(again.build), len(again.reused)) == (0, 3)
@@ -106,14 +106,14 @@ def test_only_what_changed_is_built_again(shop: Shop) -> None:
 
     (shop.photos / "p1.png").write_bytes(b"another photo")
     assert len(shop.build(house).build) == 1
-    assert shop.computed() == dict.fromkeys(STAGES, 1)
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES, 1)
 
     assert len(shop.build(house, "finish.faces=5000").build) == 3
     assert shop.computed() == {"finish": 3, "assess": 3}
 
     (shop.folder / "views" / "config.json").write_text('{"new": true}')
     assert len(shop.build(house).build) == 3
-    assert shop.computed() == dict.fromkeys(STAGES[1:], 3)
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES[1:], 3)
     assert shop.statuses(house) == {"p0": "finished", "p1": "finished", "p2": "finished"}
 
 
@@ -122,7 +122,7 @@ def test_every_asset_says_how_it_was_made(shop: Shop) -> None:
     (shop.photos / "p.png").write_bytes(b"photo")
     (asset_id,) = shop.build(house).build
     record = assets.lineage(house.engine, asset_id)
-    assert [stage["stage"] for stage in record["stages"]] == list(STAGES)
+    assert [stage["stage"] for stage in record["stages"]] == list(STAGE_NAMES)
     made = {a["kind"]: a["sha256"] for stage in record["stages"] for a in stage["artifacts"]}
     for stage in record["stages"]:
         for read in stage["inputs"]:
@@ -166,7 +166,7 @@ def test_two_workers_on_one_catalogue_build_each_key_once(
         thread.start()
     for thread in threads:
         thread.join()
-    assert shop.computed() == dict.fromkeys(STAGES, 6)
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES, 6)
     assert set(shop.statuses(houses[0]).values()) == {"finished"}
     with reading(houses[0].engine) as session:
         owners = set(session.scalars(select(StageRun.owner)))
@@ -218,11 +218,11 @@ def test_of_a_hundred_photos_only_the_changed_one_is_built_again(small_shop: Sho
     for n in range(100):
         (small_shop.photos / f"p{n:02}.png").write_bytes(b"photo %d" % n)
     assert len(small_shop.build(house).build) == 100
-    assert small_shop.computed() == dict.fromkeys(STAGES, 100)
+    assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 100)
     (small_shop.photos / "p37.png").write_bytes(b"another photo")
     plan = small_shop.build(house)
     assert (len(plan.build), len(plan.reused)) == (1, 99)
-    assert small_shop.computed() == dict.fromkeys(STAGES, 1)
+    assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 1)
     assert set(small_shop.statuses(house).values()) == {"finished"}
 
 
@@ -231,7 +231,7 @@ def test_two_products_with_one_photo_share_its_stages(small_shop: Shop) -> None:
     for name in ("a", "b"):
         (small_shop.photos / f"{name}.png").write_bytes(b"photo")
     small_shop.build(house)
-    assert small_shop.computed() == dict.fromkeys(STAGES[:4], 1) | {"finish": 2, "assess": 2}
+    assert small_shop.computed() == dict.fromkeys(STAGE_NAMES[:4], 1) | {"finish": 2, "assess": 2}
 
 
 def test_a_stage_whose_lease_was_taken_over_stops_and_leaves_it_to_the_other(
