@@ -42,7 +42,7 @@ class EmbeddedServer:
         self._url = f"http://127.0.0.1:{port}/api"
         log = (self._home / "server.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
+            [sys.executable, "-P", "-m", "flows.server", str(port), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Parts = list[tuple[NDArray[np.float64], NDArray[np.int64]]]
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKER = ("-m", "core.mesh.meshlab_worker")
+WORKER = ("-P", "-m", "core.mesh.meshlab_worker")
+"""``-P``: a folder named ``core`` where the caller stands must not be taken for ours."""
 
 
 class MeshlabUnavailable(Exception):
