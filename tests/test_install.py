@@ -70,6 +70,13 @@ def test_the_wheel_builds_a_photo_where_no_checkout_is(installed: Path, elsewher
     assert list((elsewhere / "out").rglob("mug.glb"))
 
 
+def test_the_embedded_server_starts_beside_folders_of_our_names(installed: Path, elsewhere: Path) -> None:
+    start = "server = EmbeddedServer(Path('home')); server.start(); server.wait(); server.stop()"
+    code = f"from pathlib import Path; from flows.embedded import EmbeddedServer; {start}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PYTHON"))}
+    subprocess.run([installed / "python", "-P", "-c", code], cwd=elsewhere, env=kept, check=True, timeout=200)
+
+
 def test_the_wheel_brings_what_a_server_is_set_up_with(installed: Path) -> None:
     shared = installed.parent / "share" / "meshmill"
     assert {path.name for path in shared.iterdir()} == {"prefect.yaml", "automations.yaml", "compose.yaml"}
