@@ -28,6 +28,7 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python bench/records.py --check
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix-only --quiet .

@@ -5,7 +5,7 @@
 
 Stages do no work (they hash their inputs): what is measured are keys, leases, store, rows, the pipe, Prefect's tasks.
 Compared with a bare call of the same function. Wall seconds depend on what else the machine does; CPU seconds are those
-of this process, its workers, Prefect's server and PostgreSQL. One JSON line a measurement; see docs/results.md.
+of this process, its workers, Prefect's server and PostgreSQL. One JSON line a measurement; see docs/lab.
 """
 
 from __future__ import annotations

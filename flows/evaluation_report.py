@@ -1,4 +1,4 @@
-"""An evaluation as one markdown table and one picture: what Prefect shows, and what `docs/results.md` holds."""
+"""An evaluation as one markdown table and one picture: what Prefect shows."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Photo
 
 NEAR_DUPLICATE_DISTANCE = 16
-"""Bits (of 768) up to which two fingerprints are called the same picture; measured in ``docs/results.md``."""
+"""Bits (of 768) up to which two fingerprints are called the same picture; measured in ``docs/lab``."""
 
 _CHROMA_STEPS = np.array([-58, -46, -36, -28, -20, -14, -8, -3, 3, 8, 14, 20, 28, 36, 46, 58])
 

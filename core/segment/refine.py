@@ -1,7 +1,7 @@
 """Sharpening of a small network's mask by the photo's own colours and edges.
 
 A network that sees 256² pixels knows where the product is, not where its outline runs. Two classical steps follow,
-chosen on composites of held-out procedural objects (``docs/results.md`` has the figures of each).
+chosen on composites of held-out procedural objects (``docs/lab`` has the figures of each).
 """
 
 from __future__ import annotations
