@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reproduce": ("cli.reproduce", "Build an asset again and compare every hash."),
     "gc": ("cli.gc", "Find, and with --delete remove, objects that nothing refers to."),
     "models": ("cli.models", "List, add and verify model weights and their licences."),
+    "recipes": ("cli.recipes", "List recipes, and what each parameter means and may be."),
     "train": ("cli.train", "Train the view model or the segmenter."),
     "evaluate": ("cli.evaluate", "Measure quality on objects with a known truth."),
     "db": ("cli.db", "Upgrade the database's schema, or say where it stands."),
