@@ -1,9 +1,10 @@
-"""Leases: who builds a key now. A holder that dies frees it by itself, at once on its own host."""
+"""Leases: who builds a key now. A holder that dies frees it by itself, at once where its death can be seen."""
 
 from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -18,30 +19,47 @@ _CLOCK = {
 
 
 def owner_name(suffix: str = "") -> str:
-    """This process as a lease owner: host, process id and the process's start, so that a reused id is another one."""
-    pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_started(pid)}:{suffix}"
+    """This process as a lease owner: where it runs, its id, its start, so that a reused id is another one."""
+    return ":".join((*_place(), str(os.getpid()), _started("self"), suffix))
 
 
 def owner_is_dead(owner: str) -> bool:
-    """True only when the owner is known to be gone: a process of this host that no longer runs."""
-    host, pid, started = (*owner.split(":"), "", "")[:3]
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+    """True only when the owner is known to be gone: a process of this host, this boot and this PID namespace that no
+    longer runs. Of every other owner only the lease's expiry tells."""
+    parts = owner.split(":")
+    if len(parts) != 6 or tuple(parts[:3]) != _place() or "" in parts[1:5]:
+        return False
+    pid, started = parts[3:5]
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # another user's process runs under this id; which one, /proc may hide from us
+    return _started(pid) not in ("", started)
 
 
-def _started(pid: int) -> str:
-    """The kernel's start time of a process; "" where there is none, or one that only waits to be collected."""
+@lru_cache(maxsize=1)
+def _place() -> tuple[str, str, str]:
+    """Host name, boot id and PID namespace, within which a process id means one process: containers share names, and
+    two of them the numbers too. "" for what is not known, as where there is no /proc."""
+    try:
+        if Path("/proc/self").readlink() != Path(str(os.getpid())):
+            raise FileNotFoundError("another namespace's /proc says nothing about our processes")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        boot = space = ""
+    return socket.gethostname().replace(":", ""), boot, space
+
+
+def _started(pid: str) -> str:
+    """The kernel's start time of a process; ``ended`` where it only waits to be collected, "" where nobody says."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]
-    except (FileNotFoundError, ProcessLookupError):
-        if Path("/proc/self/stat").exists():
-            return ""
-    try:  # no /proc (macOS): alive is all that can be known
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    except OSError:
         return ""
-    return "alive"
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def claim(engine: Engine, key: str, owner: str, seconds: float) -> bool:

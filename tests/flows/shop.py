@@ -46,9 +46,10 @@ class Shop:
         for n in range(products):
             (self.folder / "photos" / f"p{n}.png").write_bytes(b"photo %d" % n)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *within: str) -> subprocess.Popen[bytes]:
+        """A run on the folder; ``within`` is a command that starts it in surroundings of its own."""
         with (self.folder / "output").open("ab") as output:
-            command = [sys.executable, RUN, str(self.folder), self.stages]
+            command = [*within, sys.executable, RUN, str(self.folder), self.stages]
             return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=output)
 
     def finish(self, process: subprocess.Popen[bytes], seconds: float = 1200) -> dict[str, int]:
