@@ -251,19 +251,10 @@ def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[st
     """
     import torch
 
-    from core.procedural import build_grid, generate_objects, to_mesh
+    from core.procedural import to_mesh
     from core.quality.shape import normalised
 
-    table = generate_objects([seed], family)
-    grid = build_grid(table, 160)
-    near, far = 1.05, 2.6
-    for _ in range(9):
-        radius = (near + far) / 2
-        _, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 128)
-        rows, columns = torch.where(alpha[0] > 0.5)
-        side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
-        cut = {0, 127} & {int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())}
-        near, far = (radius, far) if side > 100 or cut else (near, radius)  # a long shoe leaves the frame first
+    table, grid, radius = framed(seed, family)
     color, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 512)
     cover = alpha[0][..., None]
     straight = (color[0] - 1 + cover) / cover.clamp(min=1e-3)
@@ -277,6 +268,25 @@ def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[st
     view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
     surface = normalised(mesh.vertices), outer(mesh.vertices, mesh.faces)
     return f"{table.names[0]}-{seed}", cutout, view_set, surface
+
+
+def framed(seed: int, family: str | None) -> tuple[Any, Any, float]:
+    """A held-out object, its distance grid, and the radius from which it fills 200/256 of the photo's frame."""
+    import torch
+
+    from core.procedural import build_grid, generate_objects
+
+    table = generate_objects([seed], family)
+    grid = build_grid(table, 160)
+    near, far = 1.05, 2.6
+    for _ in range(9):
+        radius = (near + far) / 2
+        _, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 128)
+        rows, columns = torch.where(alpha[0] > 0.5)
+        side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
+        cut = {0, 127} & {int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())}
+        near, far = (radius, far) if side > 100 or cut else (near, radius)  # a long shoe leaves the frame first
+    return table, grid, radius
 
 
 def outer(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -84,15 +84,34 @@ def white_distance_mask(image: torch.Tensor) -> torch.Tensor:
     import torch
     import torch.nn.functional as F
 
+    rim, distance, solid = _off_white(image)
+    filled = without_highlights(distance.cpu(), solid.cpu()).to(image.device).float()
+    inner = -F.max_pool2d(-filled[None], 3, stride=1, padding=1)[0]
+    return torch.maximum(rim, inner)
+
+
+def quick_silhouette(image: torch.Tensor) -> torch.Tensor:
+    """:func:`white_distance_mask` without filling highlights: stays on the image's device, for every score step."""
+    import torch
+    import torch.nn.functional as F
+
+    rim, _, solid = _off_white(image)
+    inner = -F.max_pool2d(-solid.float()[None], 3, stride=1, padding=1)[0]
+    return torch.maximum(rim, inner)
+
+
+def _off_white(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of ``(3, S, S)``: the soft rim, the distance from white, and where that surely is object; each ``(S, S)``."""
+    import torch
+    import torch.nn.functional as F
+
     distance = (1 - image).amax(0)
     border = torch.cat([distance[0], distance[-1], distance[:, 0], distance[:, -1]])
     floor = (2 * border.quantile(0.75)).clamp(*NOISE)
     ceiling = floor * RAMP
     around = F.max_pool2d(distance[None], 3, stride=1, padding=1)[0].maximum(ceiling)
     rim = ((distance - floor) / (around - floor)).clamp(0, 1)
-    solid = without_highlights(distance, distance > (floor + ceiling) / 2).float()
-    inner = -F.max_pool2d(-solid[None], 3, stride=1, padding=1)[0]
-    return torch.maximum(rim, inner)
+    return rim, distance, distance > (floor + ceiling) / 2
 
 
 def without_highlights(distance: torch.Tensor, solid: torch.Tensor) -> torch.Tensor:

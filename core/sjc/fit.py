@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
 from core.sjc import losses
 from core.sjc.carve import carve, dilated, dissent_of, image_coordinates, voxel_centers
-from core.sjc.evidence import View, rays_of
+from core.sjc.evidence import View, quick_silhouette, rays_of
 from core.sjc.field import DENSITY_SHIFT, resized
 from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
 from core.sjc.params import ReconstructParams
@@ -282,10 +282,10 @@ def look(run: Run, space: Space, camera: Camera, size: int, jitter: torch.Tensor
 def score_terms(
     run: Run, space: Space, critic: Critic, params: ReconstructParams, share: float
 ) -> dict[str, torch.Tensor]:
-    """The model's wish for random cameras, and consistency with a camera nearby. ``share`` is the run's progress.
+    """The model's score for random cameras, and consistency with a camera nearby. ``share`` is the run's progress.
 
-    The noise falls from ``noise_start`` to ``noise_end`` over the run. Only colour over white carries the wish:
-    opacity asked of a denoised picture would feed its own fog.
+    The noise falls from ``noise_start`` to ``noise_end`` over the run. Colour over white carries the score, and with
+    ``score_silhouette`` so does opacity: a model that draws outlines well says where nothing is, which white cannot.
     """
     import torch
 
@@ -293,7 +293,8 @@ def score_terms(
     device = run.table.device
     draws = torch.rand((count, 4), generator=run.generator).tolist()
     jitter = torch.rand((count, size * size), generator=run.generator).to(device)
-    cameras = [Camera(360 * a, -15 + 60 * e, INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws]
+    low, high = params.score_elevations
+    cameras = [Camera(360 * a, low + (high - low) * e, INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws]
     seen = [look(run, space, camera, size, own) for camera, own in zip(cameras, jitter, strict=True)]
     images = torch.stack([s.color.T.reshape(3, size, size) for s in seen])
     level = params.noise_start + (params.noise_end - params.noise_start) * share
@@ -301,7 +302,12 @@ def score_terms(
     with torch.no_grad():
         shown = images.detach().clamp(0, 1)
         wanted = images.detach() + critic.change(shown, cameras, level, run.generator)
-    terms = {"score": params.score_weight * (images - wanted).square().mean()}
+    each = params.score_weight * torch.tensor([angle_weight(camera, params) for camera in cameras], device=device)
+    terms = {"score": (each * (images - wanted).square().mean((1, 2, 3))).mean()}
+    if params.score_silhouette:
+        alpha = torch.stack([s.alpha for s in seen])
+        outline = torch.stack([quick_silhouette(picture.clamp(0, 1)).reshape(-1) for picture in wanted])
+        terms["score_silhouette"] = params.score_silhouette * (each * (alpha - outline).square().mean(1)).mean()
     if params.near_weight:
         first = cameras[0]
         moved = 57.3 * 0.05 / first.radius * (2 * draws[0][3] - 1)
@@ -309,6 +315,13 @@ def score_terms(
         near = look(run, space, beside, size, jitter[0])
         terms["near"] = params.near_weight * losses.near_view(seen[0].color, near.color, seen[0].depth, near.depth)
     return terms
+
+
+def angle_weight(camera: Camera, params: ReconstructParams) -> float:
+    """Share of the score at ``camera``: 1, or by its angle to the photo (azimuth 0), half a turn counting in full."""
+    if not params.score_by_angle:
+        return 1.0
+    return abs((camera.azimuth + 180) % 360 - 180) / 180
 
 
 def take_step(

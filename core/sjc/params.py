@@ -21,6 +21,17 @@ class ReconstructParams(Parameters):
     score_from: float = Field(0.4, ge=0, le=1, description="Share of the run after which score steps begin (fast)")
     noise_start: float = Field(0.6, gt=0, le=1, description="Share of the timesteps the noise is annealed from (fast)")
     noise_end: float = Field(0.2, gt=0, le=1, description="Share of the timesteps the noise is annealed to (fast)")
+    score_elevations: tuple[float, float] = Field(
+        (-15.0, 45.0), description="Lowest and highest elevation of the score's cameras, degrees (fast)"
+    )
+    score_silhouette: float = Field(
+        0.0,
+        ge=0,
+        description="Outlines of the denoised pictures beside their colours; 0 where the model draws them badly (fast)",
+    )
+    score_by_angle: bool = Field(
+        False, description="Weigh a score camera by its angle to the photo: the photo knows its own side best (fast)"
+    )
     guidance: float = Field(1.0, ge=0, le=100, description="Guidance of the score (fast)")
     released_guidance: float = Field(100.0, ge=0, le=1000, description="Guidance of the released preset")
     fit_weight: float = Field(0.3, ge=0, description="Fit to the synthesized views (fast)")
