@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from math import atan2, degrees
 from types import SimpleNamespace
@@ -23,6 +23,9 @@ from torch import Tensor
 
 from core.cameras import Camera
 from core.zero123.model import POSE_SIZE, Schedule, Zero123
+
+REMEMBERED = 64
+"""Cameras whose latents are kept: sampling comes back to a camera at every step, the score never."""
 
 Shoot = Callable[[list[Camera], int], Tensor]
 """``(cameras, size) -> (V, 3, size, size)`` in 0..1 over white: the true pictures of the object."""
@@ -49,31 +52,28 @@ class OracleSettings:
 class Pictures(Protocol):
     """What an oracle knows of one object."""
 
-    settings: OracleSettings
-    seed: int
+    @property
+    def settings(self) -> OracleSettings: ...
+
+    @property
+    def seed(self) -> int: ...
 
     def pictures(self, camera: Camera) -> Tensor:
         """``(K, 3, S, S)`` in [-1, 1], each as likely to be what ``camera`` sees; the same at every call."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Oracle:
     """The pictures of one object, by camera."""
 
     shoot: Shoot
     settings: OracleSettings = OracleSettings()
     seed: int = 0
-    _cache: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
 
     def pictures(self, camera: Camera) -> Tensor:
         """``(pictures, 3, S, S)`` in [-1, 1], the same for the same camera; other cameras contradict them."""
-        key = tuple(round(value, 2) for value in (camera.azimuth % 360, camera.elevation, camera.radius))
-        if key not in self._cache:
-            self._cache[key] = self._draw(camera, key)
-        return self._cache[key]
-
-    def _draw(self, camera: Camera, key: tuple[float, ...]) -> Tensor:
         s = self.settings
+        key = tuple(round(value, 2) for value in (camera.azimuth % 360, camera.elevation, camera.radius))
         digest = hashlib.sha256(repr((self.seed, key)).encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
         turns = torch.randn((s.views, 2), generator=generator) * s.camera_error
@@ -143,7 +143,7 @@ class OracleDenoiser(torch.nn.Module):
         self.conv_in = torch.nn.Conv2d(1, 1, 1)
         self.abar = schedule.alphas_cumprod()
         self.channels = channels
-        self._latents = lru_cache(maxsize=4096)(self._encoded)
+        self._latents = lru_cache(maxsize=REMEMBERED)(self._encoded)
 
     def forward(self, sample: Tensor, t: Tensor | int, context: Tensor, return_dict: bool = False) -> tuple[Tensor]:
         """``sample (B, 2 C, s, s)``, ``context (B, 1, 1 + 4)``: noise ``(B, C, s, s)``."""
