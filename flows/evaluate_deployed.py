@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow
 from pydantic import Field
 
-from core.recipes import Recipe, load_recipe
+from core.recipes import Recipe, RecipeName, load_recipe
 from flows.artifacts import ProgressArtifact, show_picture, show_text
 from flows.evaluate import Options, evaluate_folder
 from flows.evaluation_models import load_models
@@ -21,9 +21,7 @@ LPIPS = "lpips_alex.npz"
 @flow(name="evaluate", log_prints=False)
 def evaluate(
     folder: Annotated[str, Field(min_length=1, description="Objects with a known truth, in the evaluation's format")],
-    recipe: Annotated[Recipe | Literal["starter", "preview", "zero123-xl"], Field(description="Name, or a form")] = (
-        "starter"
-    ),
+    recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
     out: Annotated[
         str, Field(min_length=1, description="Where result.json and contact-sheet.png are written")
     ] = "evaluation",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow, runtime
 from pydantic import Field
 
-from core.recipes import Recipe, load_recipe
+from core.recipes import Recipe, RecipeName, load_recipe
 from db import gallery, runs
 from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
@@ -23,9 +23,7 @@ from tasks.plan import begin_run
 @flow(name="ingest", log_prints=False)
 def ingest(
     folder: Annotated[str, Field(min_length=1, description="Folder, s3:// prefix, or CSV/JSON manifest")],
-    recipe: Annotated[Recipe | Literal["starter", "preview", "zero123-xl"], Field(description="Name, or a form")] = (
-        "starter"
-    ),
+    recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
     limit: Annotated[int | None, Field(ge=1, description="Build at most so many products")] = None,
     force: Annotated[bool, Field(description="Build everything again")] = False,
     settle_seconds: Annotated[float, Field(ge=0, description="Younger files wait for the next night")] = 60.0,

@@ -159,5 +159,10 @@ class FastLoop:
             np.ascontiguousarray(sigma.cpu().numpy(), np.float32),
             np.ascontiguousarray(color.clamp(0, 1).cpu().numpy(), np.float32),
             self.camera,
-            {"isovalue": isovalue, "silhouette_iou": round(match, 5), "dissent": run.dissent},
+            {
+                "isovalue": isovalue,
+                "silhouette_iou": round(match, 5),
+                "dissent": run.dissent,
+                "score_samples": self.params.score_cameras * sum("score" in terms for terms in run.history),
+            },
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
+from core.cameras import Camera
 from core.sjc import losses
 from core.sjc.carve import carve, dilated, dissent_of, image_coordinates, voxel_centers
-from core.sjc.evidence import View, quick_silhouette, rays_of
+from core.sjc.evidence import View, rays_of
 from core.sjc.field import DENSITY_SHIFT, resized
 from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import Critic
+from core.sjc.score_steps import score_terms
 
 if TYPE_CHECKING:
     import torch
@@ -244,11 +246,17 @@ def fit_terms(
     run: Run, stage: Stage, pixels: Pixels, params: ReconstructParams, number: int
 ) -> dict[str, torch.Tensor]:
     """Colour, silhouette, depth smoothness and emptiness of one batch of pixel squares."""
+    import torch
+
     rays = stage.batches[number]
     seen = march(run.table, bundle_of(stage, pixels, number))
     weight = pixels.weight[rays]
+    off = seen.color - pixels.color[rays]
+    if params.ground_share and float(torch.rand((), generator=run.generator)) < params.ground_share:
+        ground = torch.rand(3, generator=run.generator).to(off.device)  # white floaters show on any ground but white
+        off = off + (pixels.mask[rays] - seen.alpha)[:, None] * (ground - 1)
     terms = {
-        "color": (weight * (seen.color - pixels.color[rays]).square().mean(1)).mean(),
+        "color": (weight * off.square().mean(1)).mean(),
         "silhouette": 0.5 * (weight * (seen.alpha - pixels.mask[rays]).square()).mean(),
     }
     if params.smooth_weight:
@@ -279,51 +287,6 @@ def look(run: Run, space: Space, camera: Camera, size: int, jitter: torch.Tensor
     return march(run.table, bundle_rays(space, origins, directions, jitter, STEP * 2 / space.size))
 
 
-def score_terms(
-    run: Run, space: Space, critic: Critic, params: ReconstructParams, share: float
-) -> dict[str, torch.Tensor]:
-    """The model's score for random cameras, and consistency with a camera nearby. ``share`` is the run's progress.
-
-    The noise falls from ``noise_start`` to ``noise_end`` over the run. Colour over white carries the score, and with
-    ``score_silhouette`` so does opacity: a model that draws outlines well says where nothing is, which white cannot.
-    """
-    import torch
-
-    count, size = params.score_cameras, critic.size
-    device = run.table.device
-    draws = torch.rand((count, 4), generator=run.generator).tolist()
-    jitter = torch.rand((count, size * size), generator=run.generator).to(device)
-    low, high = params.score_elevations
-    cameras = [Camera(360 * a, low + (high - low) * e, INPUT_RADIUS, FIELD_OF_VIEW) for a, e, _, _ in draws]
-    seen = [look(run, space, camera, size, own) for camera, own in zip(cameras, jitter, strict=True)]
-    images = torch.stack([s.color.T.reshape(3, size, size) for s in seen])
-    level = params.noise_start + (params.noise_end - params.noise_start) * share
-    level *= 0.7 + 0.3 * draws[0][2]
-    with torch.no_grad():
-        shown = images.detach().clamp(0, 1)
-        wanted = images.detach() + critic.change(shown, cameras, level, run.generator)
-    each = params.score_weight * torch.tensor([angle_weight(camera, params) for camera in cameras], device=device)
-    terms = {"score": (each * (images - wanted).square().mean((1, 2, 3))).mean()}
-    if params.score_silhouette:
-        alpha = torch.stack([s.alpha for s in seen])
-        outline = torch.stack([quick_silhouette(picture.clamp(0, 1)).reshape(-1) for picture in wanted])
-        terms["score_silhouette"] = params.score_silhouette * (each * (alpha - outline).square().mean(1)).mean()
-    if params.near_weight:
-        first = cameras[0]
-        moved = 57.3 * 0.05 / first.radius * (2 * draws[0][3] - 1)
-        beside = Camera(first.azimuth + moved, first.elevation + moved / 2, first.radius, first.fov)
-        near = look(run, space, beside, size, jitter[0])
-        terms["near"] = params.near_weight * losses.near_view(seen[0].color, near.color, seen[0].depth, near.depth)
-    return terms
-
-
-def angle_weight(camera: Camera, params: ReconstructParams) -> float:
-    """Share of the score at ``camera``: 1, or by its angle to the photo (azimuth 0), half a turn counting in full."""
-    if not params.score_by_angle:
-        return 1.0
-    return abs((camera.azimuth + 180) % 360 - 180) / 180
-
-
 def take_step(
     run: Run, stage: Stage, pixels: Pixels, critic: Critic | None, params: ReconstructParams
 ) -> dict[str, float]:
@@ -336,7 +299,7 @@ def take_step(
         terms |= fit_terms(run, stage, pixels, params, run.step % len(stage.batches))
     due = share >= params.score_from and run.step % params.score_every == 0
     if critic is not None and params.score_weight and due:
-        terms |= score_terms(run, stage.space, critic, params, share)
+        terms |= score_terms(run, partial(look, run, stage.space), critic, params, share)
     if not terms:
         run.step += 1
         return {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.parameters import Parameters
 
@@ -19,8 +19,13 @@ class ReconstructParams(Parameters):
     score_cameras: int = Field(1, ge=1, le=16, description="Cameras a score step renders at once (fast)")
     score_every: int = Field(4, ge=1, le=100, description="A score step joins every so many fitting steps (fast)")
     score_from: float = Field(0.4, ge=0, le=1, description="Share of the run after which score steps begin (fast)")
-    noise_start: float = Field(0.6, gt=0, le=1, description="Share of the timesteps the noise is annealed from (fast)")
-    noise_end: float = Field(0.2, gt=0, le=1, description="Share of the timesteps the noise is annealed to (fast)")
+    noise_first: tuple[float, float] = Field(
+        (0.42, 0.6), description="Shares of the timesteps between which the first score steps draw their noise (fast)"
+    )
+    noise_last: tuple[float, float] = Field((0.14, 0.2), description="The same of the last score steps (fast)")
+    noise_settles: float = Field(
+        1.0, gt=0, le=1, description="Share of the run by which the noise has fallen to its last range (fast)"
+    )
     score_elevations: tuple[float, float] = Field(
         (-15.0, 45.0), description="Lowest and highest elevation of the score's cameras, degrees (fast)"
     )
@@ -31,6 +36,12 @@ class ReconstructParams(Parameters):
     )
     score_by_angle: bool = Field(
         False, description="Weigh a score camera by its angle to the photo: the photo knows its own side best (fast)"
+    )
+    ground_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the steps that compare over a random colour, against white floaters (fast)",
     )
     guidance: float = Field(1.0, ge=0, le=100, description="Guidance of the score (fast)")
     released_guidance: float = Field(100.0, ge=0, le=1000, description="Guidance of the released preset")
@@ -49,3 +60,11 @@ class ReconstructParams(Parameters):
         "unless 0, colours are the volume's too",
     )
     early_stop: bool = Field(True, description="Stop when silhouettes and colours have settled")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_released(cls, given: Any) -> Any:
+        """The released preset's own numbers where nothing else is said (REFERENCE section 4)."""
+        if isinstance(given, dict) and given.get("preset") == "released":
+            return {"steps": 10_000, "grid": 100} | given
+        return given

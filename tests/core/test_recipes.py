@@ -2,16 +2,36 @@ from __future__ import annotations
 
 import json
 import math
+from typing import get_args
 
 import pytest
 
 from core.errors import InvalidRecipe
-from core.recipes import NAMED, Recipe, load_recipe, recipe_hash
+from core.recipes import NAMED, Recipe, RecipeName, load_recipe, recipe_hash
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_named_recipe_loads_and_carries_its_name(name):
     assert load_recipe(name).name == name
+
+
+def test_forms_offer_every_named_recipe():
+    assert set(get_args(RecipeName)) == set(NAMED)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if "123" in name])
+def test_recipes_for_published_weights_sample_as_their_users_do(name):
+    recipe = load_recipe(name)
+    assert (recipe.views.eta, recipe.views.guidance, recipe.reconstruct.guidance) == (1.0, 3.0, 3.0)
+    assert (recipe.reconstruct.score_every, recipe.reconstruct.score_weight) == (1, 4.0)
+    assert recipe.reconstruct.score_silhouette > 0
+
+
+def test_the_released_preset_brings_its_own_numbers_unless_told():
+    assert load_recipe("starter", ["reconstruct.preset=released"]).reconstruct.steps == 10_000
+    assert load_recipe("starter", ["reconstruct.preset=released"]).reconstruct.grid == 100
+    assert load_recipe("starter", ["reconstruct.preset=released", "reconstruct.steps=7"]).reconstruct.steps == 7
+    assert load_recipe("starter").reconstruct.steps < 1000
 
 
 def test_overrides_reach_the_parameter_they_name():

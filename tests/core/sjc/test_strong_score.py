@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field
 from core.cameras import Camera, camera_rays, intrinsics
 from core.procedural.oracle import OracleSettings, oracle_model
+from core.recipes import load_recipe
 from core.sjc import reconstruct
-from core.sjc.fit import angle_weight
 from core.sjc.params import ReconstructParams
+from core.sjc.score_steps import angle_weight, noise_level
 from core.zero123 import make_view_set
 from core.zero123.params import Ring, ViewsParams
 
@@ -86,3 +87,29 @@ def test_a_score_camera_weighs_by_its_angle_to_the_photo() -> None:
     params = ReconstructParams(score_by_angle=True)
     assert [angle_weight(Camera(azimuth, 0.0), params) for azimuth in (0, 90, 180, 270, 360)] == [0, 0.5, 1, 0.5, 0]
     assert angle_weight(Camera(0.0, 0.0), ReconstructParams()) == 1.0
+
+
+def test_the_noise_falls_between_its_ranges_and_then_stays() -> None:
+    params = ReconstructParams(noise_first=(0.4, 0.8), noise_last=(0.2, 0.5), noise_settles=0.5)
+    ends = [(noise_level(params, share, 0.0), noise_level(params, share, 1.0)) for share in (0, 0.25, 0.5, 1)]
+    assert ends == [pytest.approx(pair) for pair in ((0.4, 0.8), (0.3, 0.65), (0.2, 0.5), (0.2, 0.5))]
+
+
+@pytest.mark.parametrize("name", ["zero123-xl", "zero123-xl-fast", "stable-zero123"])
+def test_what_a_recipe_asks_of_the_model_is_what_happens(name: str) -> None:
+    """Passes, guidance and noise of the score as the denoiser sees them, at fewer steps on a small grid."""
+    recipe = load_recipe(name, ["reconstruct.steps=30", "reconstruct.grid=24", "reconstruct.rays=1024"])
+    model = oracle_model(TwoScenes(), PHOTO)
+    calls: list[tuple[int, int]] = []
+    model.unet.register_forward_hook(lambda _, given, __: calls.append((len(given[0]), int(torch.as_tensor(given[1])))))
+    views = make_view_set(model, photo(), recipe.views.model_copy(update={"elevation": 20.0, "steps": 5}), seed=0)
+    assert {size for size, _ in calls} == {2 * size for size in (8, 6)}, "both halves of the guidance in one pass"
+    calls.clear()
+    field = reconstruct(model, photo(), views, recipe.reconstruct.model_copy(update={"early_stop": False}), 0)
+    params = recipe.reconstruct
+    assert field.info["score_samples"] == 27 * params.score_cameras
+    assert len(calls) == 27, "every step from a tenth of the run on"
+    assert {size for size, _ in calls} == {2 * params.score_cameras}
+    early, late = [t / 999 for _, t in calls[:2]], [t / 999 for _, t in calls[-15:]]
+    assert all(0.3 < level < params.noise_first[1] for level in early)
+    assert all(params.noise_last[0] - 0.01 <= level <= params.noise_last[1] for level in late)
