@@ -1,4 +1,4 @@
-"""Training photos for the segmenter: a cut-out product set into a studio, a room or chaos, with its exact mask."""
+"""Training photos for the segmenter: a cut-out product set into one of many scenes, with its exact mask."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.segment.recolor import Color, Rgba, vary
-from core.segment.textures import Image, Plane, fractal, surface_color
+from core.segment import scenes
+from core.segment.recolor import Color, Rgba, dressed, joined, vary
+from core.segment.textures import Image, Plane, surface_color
 
-KINDS = ("studio", "room", "flat", "several", "nothing")
-_SHARES = (0.40, 0.40, 0.09, 0.06, 0.05)
+KINDS = ("studio", "room", "flat", "street", "shelf", "several", "nothing")
+_SHARES = (0.28, 0.24, 0.09, 0.14, 0.14, 0.07, 0.04)
+
+_SCENES = {
+    "studio": scenes.studio,
+    "room": scenes.room,
+    "flat": scenes.flat,
+    "street": scenes.street,
+    "shelf": scenes.shelf,
+}
 
 
 @dataclass(frozen=True)
@@ -32,25 +41,72 @@ def compose(
 ) -> Sample:
     """One photo of a random kind (or the given one of :data:`KINDS`) with products drawn from the list."""
     kind = kind if kind is not None else str(rng.choice(KINDS, p=_SHARES))
-    scene = kind if kind in {"studio", "room", "flat"} else str(rng.choice(("studio", "room", "flat")))
-    background = {"studio": _studio, "room": _room, "flat": _flat}[scene](rng, textures, size)
+    scene = kind if kind in _SCENES else str(rng.choice(list(_SCENES)))
+    background = _background(rng, products, textures, size, scene)
     if kind == "nothing" and rng.random() < 0.3:
         background = rng.random((size, size, 3), np.float32) * rng.uniform(0.2, 1) + rng.uniform(0, 0.3)
-    if scene != "studio" and rng.random() < 0.15:
-        background = _clutter(rng, background, products, size)
     alpha = np.zeros((size, size), np.float32)
     image = background
-    places = {"nothing": [], "several": [0.27, 0.73]}.get(kind, [0.5])
+    places = {"nothing": [], "several": [[0.27, 0.73], [0.2, 0.5, 0.8]][int(rng.random() < 0.3)]}.get(kind, [0.5])
     for place in places:
-        ground = _ground(rng, background)
-        product = vary(rng, products[int(rng.integers(len(products)))], ground, pale=0.4 if scene == "studio" else 0.1)
+        product = _product(rng, products, textures, _ground(rng, background), scene)
         color, cover = _place(rng, product, size, place, small=len(places) > 1)
         if scene != "flat" or rng.random() < 0.4:
             image = _shadow(rng, image, color, cover)
         image = color * cover[..., None] + image * (1 - cover[..., None])
         alpha = np.maximum(alpha, cover)
+    if rng.random() < 0.08:
+        image = scenes.light_and_shade(rng, image)
     exposure = rng.uniform(1.0, 1.3) if scene == "studio" and rng.random() < 0.3 else rng.uniform(0.75, 1.2)
-    return Sample(_camera(rng, image * exposure), alpha, kind)
+    image, alpha = _edited(rng, image * exposure, alpha)
+    return Sample(_camera(rng, image), alpha, kind)
+
+
+def _background(rng: np.random.Generator, products: list[Rgba], textures: list[Image], size: int, scene: str) -> Image:
+    """A scene without its product: out of focus at times, lit unevenly, with other things at its borders."""
+    image = _SCENES[scene](rng, textures, size)
+    if scene != "studio" and rng.random() < 0.2:
+        image = _clutter(rng, image, products, size)
+    if rng.random() < {"studio": 0.0, "flat": 0.1, "room": 0.2}.get(scene, 0.5):
+        image = scenes.defocused(rng, image)
+    if rng.random() < (0.15 if scene == "studio" else 0.3):
+        image = scenes.light_and_shade(rng, image)
+    return image
+
+
+def _product(rng: np.random.Generator, products: list[Rgba], textures: list[Image], ground: Color, scene: str) -> Rgba:
+    """A product, recoloured, at times of a real-looking material, at times of two that hang together."""
+
+    def one() -> Rgba:
+        drawn = products[int(rng.integers(len(products)))]
+        if rng.random() < 0.2:
+            drawn = dressed(rng, drawn, textures[int(rng.integers(len(textures)))])
+        return vary(rng, drawn, ground, pale=0.4 if scene == "studio" else 0.1)
+
+    return joined(rng, one(), one()) if rng.random() < 0.15 else one()
+
+
+def _edited(rng: np.random.Generator, image: Image, alpha: Plane) -> tuple[Image, Plane]:
+    """What shops do to photos: bars at the borders, a banner or a badge, grey instead of colours. None is product."""
+    size, draw = len(alpha), rng.random()
+    if draw < 0.03:
+        wide, ink = (
+            int(size * rng.uniform(0.02, 0.16)),
+            surface_color(rng) if rng.random() < 0.3 else rng.choice([0, 1]),
+        )
+        image, alpha = image.copy(), alpha.copy()
+        for part in (slice(0, wide), slice(size - wide, size)):
+            index = (part,) if rng.random() < 0.8 else (slice(None), part)
+            image[index], alpha[index] = ink, 0
+    elif draw < 0.07:
+        high, wide = int(size * rng.uniform(0.06, 0.2)), int(size * rng.uniform(0.15, 1))
+        y = 0 if rng.random() < 0.5 else size - high
+        x = int(rng.choice([0, size - wide]))
+        image, alpha = image.copy(), alpha.copy()
+        image[y : y + high, x : x + wide], alpha[y : y + high, x : x + wide] = surface_color(rng), 0
+    elif draw < 0.1:
+        image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
+    return np.asarray(image, np.float32), alpha
 
 
 def _ground(rng: np.random.Generator, background: Image) -> Color:
@@ -70,7 +126,7 @@ def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, sm
         picture = picture.rotate(angle, Images.Resampling.BICUBIC, expand=True)
     box = picture.getchannel("A").point(lambda v: 255 * (v > 127)).getbbox()
     picture = picture.crop(box) if box else picture
-    longest = size * (rng.uniform(0.2, 0.42) if small else rng.triangular(0.18, 0.6, 0.98))
+    longest = size * (rng.uniform(0.2, 0.42) if small else rng.triangular(0.18, 0.65, 1.1))
     scale = longest / max(picture.size)
     width, height = (max(2, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Images.Resampling.BICUBIC)
@@ -142,89 +198,20 @@ def _footprint(rng: np.random.Generator, cover: Plane, base: int) -> Any:
     return picture
 
 
-def _studio(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
-    """A sweep of paper: white mostly, floor and wall of slightly different brightness, often overexposed."""
-    y, x = np.mgrid[:size, :size].astype(np.float32) / size
-    color = np.full(3, rng.uniform(0.86, 1.0)) if rng.random() < 0.7 else surface_color(rng)
-    horizon, width = rng.uniform(-0.1, 0.65), rng.uniform(0.01, 0.25)
-    wall = 1 / (1 + np.exp(((y - horizon) / width).clip(-30, 30)))
-    image = color * (1 - wall * rng.uniform(-0.05, 0.2))[..., None]
-    cx, cy, spread = rng.uniform(0.2, 0.8), rng.uniform(0.2, 1.0), rng.uniform(0.3, 1.2)
-    pool = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / spread**2)
-    image = image * (1 + (pool - 0.7) * rng.uniform(0, 0.3))[..., None]
-    return np.asarray(image.clip(0, 1), np.float32)
-
-
-def _room(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
-    """A textured floor in perspective before a wall."""
-    horizon = int(size * rng.uniform(-0.15, 0.7))
-    plain = rng.random() < 0.3
-    wall = np.broadcast_to(surface_color(rng), (size, size, 3)) if plain else _crop(rng, textures, size)
-    y = np.arange(size, dtype=np.float32)[:, None, None] / size
-    wall = np.asarray(wall * (1 + (y - 0.3) * rng.uniform(-0.3, 0.3)), np.float32)
-    floor = _floor(rng, textures, size, horizon)
-    below = np.arange(size)[:, None, None] >= horizon
-    image = np.where(below, floor, wall)
-    if rng.random() < 0.2 and 8 < horizon < size:  # skirting board
-        image[max(0, horizon - int(rng.integers(3, 14))) : horizon] = surface_color(rng)
-    return _lit(rng, image)
-
-
-def _floor(rng: np.random.Generator, textures: list[Image], size: int, horizon: int) -> Image:
-    """The plane's texture seen under perspective: rows grow denser towards a line a little above the horizon."""
-    texture = textures[int(rng.integers(len(textures)))]
-    side = len(texture)
-    vanish = horizon - size * rng.uniform(0.03, 0.4)
-    y = np.arange(size, dtype=np.float32)
-    depth = (size - vanish) / np.maximum(y - vanish, size * 0.02)  # 1 at the bottom
-    x = (np.arange(size, dtype=np.float32) / size - rng.uniform(0.3, 0.7))[None] * depth[:, None]
-    zoom, angle = side * rng.uniform(0.3, 1.4), rng.uniform(0, 2 * np.pi)
-    z = depth[:, None] * rng.uniform(0.5, 1.5)
-    u = (x * np.cos(angle) + z * np.sin(angle)) * zoom + rng.uniform(0, side)
-    v = (z * np.cos(angle) - x * np.sin(angle)) * zoom + rng.uniform(0, side)
-    return np.asarray(texture[v.astype(int) % side, u.astype(int) % side], np.float32)
-
-
-def _flat(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
-    """A texture seen straight on, or a blurred nowhere."""
-    if rng.random() < 0.6:
-        return _lit(rng, _crop(rng, textures, size))
-    a, b, c = (surface_color(rng) for _ in range(3))
-    t = fractal(rng, size, (2, 2), int(rng.integers(1, 4)))[..., None]
-    s = fractal(rng, size, (3, 3), 2)[..., None]
-    return np.asarray(a + (b - a) * t + (c - a) * s * 0.5, np.float32).clip(0, 1)
-
-
-def _crop(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
-    """A window of a texture at a random zoom, mirrored where it ends."""
-    texture = textures[int(rng.integers(len(textures)))]
-    side, zoom = len(texture), rng.uniform(0.4, 1.6)
-    index = (np.arange(size) * zoom).astype(int)
-    u, v = (index + rng.integers(side)) % (2 * side), (index + rng.integers(side)) % (2 * side)
-    u, v = np.where(u < side, u, 2 * side - 1 - u), np.where(v < side, v, 2 * side - 1 - v)
-    image = texture[v[:, None], u[None]].astype(np.float32)
-    return image.transpose(1, 0, 2) if rng.random() < 0.3 else image
-
-
-def _lit(rng: np.random.Generator, image: Image) -> Image:
-    y, x = np.mgrid[: len(image), : len(image)].astype(np.float32) / len(image) - 0.5
-    angle = rng.uniform(0, 2 * np.pi)
-    light = 1 + (x * np.cos(angle) + y * np.sin(angle)) * rng.uniform(0, 0.6)
-    return np.asarray((image * light[..., None] * rng.uniform(0.7, 1.15)).clip(0, 1), np.float32)
-
-
 def _clutter(rng: np.random.Generator, image: Image, products: list[Rgba], size: int) -> Image:
-    """Things out of focus behind the product: part of the background."""
+    """Things at the borders or out of focus behind the product: part of the background."""
     from PIL import Image as Images
     from PIL import ImageFilter
 
     picture = Images.fromarray((image * 255).astype(np.uint8))
     for _ in range(int(rng.integers(1, 4))):
         thing = Images.fromarray(vary(rng, products[int(rng.integers(len(products)))], _ground(rng, image)))
-        side = int(size * rng.uniform(0.15, 0.5))
-        thing = thing.resize((side, side)).filter(ImageFilter.GaussianBlur(size * rng.uniform(0.006, 0.03)))
-        edge = rng.choice([-0.3, 0.95])
-        picture.paste(thing, (int(size * edge), int(rng.uniform(-0.1, 0.7) * size)), thing)
+        side = int(size * rng.uniform(0.1, 0.4))
+        thing = thing.resize((side, side))
+        if rng.random() < 0.6:
+            thing = thing.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.006, 0.03)))
+        left = -side * rng.uniform(0.3, 0.8) if rng.random() < 0.5 else size - side * rng.uniform(0.2, 0.7)
+        picture.paste(thing, (int(left), int(rng.uniform(-0.1, 0.7) * size)), thing)
     return np.asarray(picture, np.float32) / np.float32(255)
 
 

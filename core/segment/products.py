@@ -63,6 +63,50 @@ def flat_product(rng: np.random.Generator, texture: Image, size: int = 224) -> N
     return np.dstack([(colors.clip(0, 1) * 255).astype(np.uint8), np.asarray(alpha)])
 
 
+def wire_product(rng: np.random.Generator, texture: Image, size: int = 256) -> NDArray[np.uint8]:
+    """Rods, loops, slats and lattices, ``(size, size, 4)``: the ground shows between them and is no product."""
+    from PIL import Image as Images
+    from PIL import ImageDraw, ImageFilter
+
+    big = 2 * size
+    mask = Images.new("L", (big, big))
+    draw = ImageDraw.Draw(mask)
+
+    def thick() -> int:
+        return max(3, int(big * rng.choice([0.008, 0.015, 0.03, 0.06]) * rng.uniform(0.7, 1.5)))
+
+    for _ in range(int(rng.integers(1, 4))):
+        kind, wide = rng.random(), thick()
+        x, y, a, b = (rng.uniform(low, high) * big for low, high in ((0.05, 0.5), (0.05, 0.5), (0.2, 0.5), (0.2, 0.5)))
+        if kind < 0.3:  # a bent arm
+            points = rng.uniform(0.08, 0.92, (int(rng.integers(2, 6)), 2)) * big
+            draw.line([(float(px), float(py)) for px, py in points], 255, wide, "curve")
+        elif kind < 0.5:
+            draw.ellipse((x, y, x + a, y + b), None, 255, wide)
+        elif kind < 0.65:
+            draw.rounded_rectangle((x, y, x + a, y + b), min(a, b) * rng.uniform(0, 0.5), None, 255, wide)
+        elif kind < 0.8:
+            draw.arc((x, y, x + a * 1.4, y + b * 1.4), rng.uniform(0, 360), rng.uniform(0, 360) + 180, 255, wide)
+        else:  # slats or a lattice in a frame
+            draw.rectangle((x, y, x + a, y + b), None, 255, wide)
+            for t in np.linspace(0, 1, int(rng.integers(3, 12))):
+                draw.line((x + a * t, y, x + a * t, y + b), 255, max(2, wide // 2))
+                if kind > 0.92:
+                    draw.line((x, y + b * t, x + a, y + b * t), 255, max(2, wide // 2))
+    if rng.random() < 0.5:  # a body or a foot
+        x, y, a, b = rng.uniform(0.1, 0.6) * big, rng.uniform(0.1, 0.8) * big, *(rng.uniform(0.1, 0.35, 2) * big)
+        (draw.ellipse if rng.random() < 0.5 else draw.rectangle)((x, y, x + a, y + b), 255)
+    mask = mask.rotate(rng.uniform(-25, 25), Images.Resampling.BILINEAR)
+    alpha = mask.resize((size, size), Images.Resampling.BOX)
+    soft = np.asarray(alpha.filter(ImageFilter.GaussianBlur(size * 0.008)), np.float32) / np.float32(255)
+    slope = np.gradient(soft, axis=1) * rng.uniform(-4, 4) + np.gradient(soft, axis=0) * rng.uniform(-4, 4)
+    index = np.arange(size) % len(texture)
+    plain = np.broadcast_to(texture[0, 0] if rng.random() < 0.7 else np.full(3, 0.08, np.float32), (size, size, 3))
+    colors = plain if rng.random() < 0.7 else texture[index[:, None], index[None]]
+    shaded = colors * (1 + slope * rng.uniform(0, 3))[..., None] * rng.uniform(0.6, 1.2)
+    return np.dstack([(shaded.clip(0, 1) * 255).astype(np.uint8), np.asarray(alpha)])
+
+
 def _outline(
     rng: np.random.Generator, x: NDArray[np.float32], y: NDArray[np.float32], large: float = 1.0
 ) -> NDArray[np.bool_]:

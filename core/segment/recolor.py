@@ -45,6 +45,48 @@ def vary(rng: np.random.Generator, product: Rgba, ground: Color, pale: float = 0
     return varied[:, ::-1] if rng.random() < 0.5 else varied
 
 
+def dressed(rng: np.random.Generator, product: Rgba, texture: Image) -> Rgba:
+    """The product made of a surface: its own shading on wood, cloth, stone, at a random scale, with a highlight."""
+    height, width = product.shape[:2]
+    gray = product[..., :3].astype(np.float32).mean(-1) / np.float32(255)
+    inside = product[..., 3] > 127
+    middle = float(np.median(gray[inside])) if inside.any() else 0.5
+    shade = (gray / max(middle, 0.05)).clip(0.25, 1.6) ** rng.uniform(0.4, 1)
+    side, zoom = len(texture), rng.uniform(0.4, 2.5)
+    rows, columns = ((np.arange(n) * zoom + rng.uniform(0, side)).astype(int) % side for n in (height, width))
+    colors = texture[rows[:, None], columns[None]].astype(np.float32) * shade[..., None]
+    if rng.random() < 0.3:
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        cx, cy, r = width * rng.uniform(0.2, 0.8), height * rng.uniform(0.1, 0.7), height * rng.uniform(0.03, 0.2)
+        spot = np.exp(-(((x - cx) / r) ** 2 + ((y - cy) / (r * rng.uniform(0.3, 3))) ** 2))
+        colors = colors + (1 - colors) * spot[..., None] * rng.uniform(0.3, 1)
+    return np.dstack([(colors.clip(0, 1) * 255).astype(np.uint8), product[..., 3]])
+
+
+def joined(rng: np.random.Generator, first: Rgba, second: Rgba) -> Rgba:
+    """Two products that hang together: the second, smaller, before or behind the first and overlapping it."""
+    from PIL import Image as Images
+
+    height, width = first.shape[:2]
+    share = rng.uniform(0.3, 0.8) * max(height, width) / max(second.shape[:2])
+    size = (max(4, round(second.shape[1] * share)), max(4, round(second.shape[0] * share)))
+    ys, xs = np.nonzero(first[..., 3] > 127)
+    at = int(rng.integers(len(ys))) if len(ys) else 0
+    x, y = (int(xs[at]), int(ys[at])) if len(ys) else (width // 2, height // 2)
+    reach = max(size)
+    canvas = Images.new("RGBA", (width + 2 * reach, height + 2 * reach))
+    layers = [
+        (first, (width, height), (reach, reach)),
+        (second, size, (x + reach - size[0] // 2, y + reach - size[1] // 2)),
+    ]
+    for layer, layer_size, place in layers if rng.random() < 0.6 else reversed(layers):
+        picture = Images.new("RGBA", canvas.size)
+        picture.paste(Images.fromarray(layer).resize(layer_size, Images.Resampling.BICUBIC), place)
+        canvas = Images.alpha_composite(canvas, picture)
+    box = canvas.getchannel("A").getbbox()
+    return np.asarray(canvas.crop(box) if box else canvas)
+
+
 def _printed(rng: np.random.Generator, colors: Image, shade: Plane, ground: Color) -> Image:
     """Up to three prints in the product's own shading."""
     for _ in range(int(rng.integers(1, 4))):

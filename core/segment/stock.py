@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.segment.framing import bounding_box
-from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products
+from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products, wire_product
 from core.segment.textures import Image, make_texture
 
-OBJECTS, VIEWS, PICTURE = 16, 3, 256
+OBJECTS, VIEWS, PICTURE = 16, 3, 288
 """Objects of a lot, views of each, side of a view in pixels."""
 
-FLATS, TEXTURES = 5, 3
-"""Flat shapes and surfaces of a lot."""
+FLATS, WIRES, TEXTURES = 5, 6, 3
+"""Flat shapes, wire shapes and surfaces of a lot."""
 
-FEW, MANY, STEPS = 8, 60, 15
-"""Lots before the first step, lots at most, and steps from one lot to the next."""
+FEW, MANY, STEPS = 8, 40, 25
+"""Lots before the first step, lots in use at most (the newest), and steps from one lot to the next."""
 
 
 class Stock:
@@ -32,10 +32,13 @@ class Stock:
         """``(h, w, 4)``, cropped to what is seen."""
         self.textures: list[Image] = []
         self.lots = 0
+        self._sizes: list[int] = []
 
     def grow(self, step: int, few: int = FEW) -> None:
         """Bring in the lots that a step may draw from."""
-        while self.lots < min(MANY, few + step // STEPS):
+        wanted = few + step // STEPS
+        self.lots = max(self.lots, wanted - MANY)  # a resumed training makes no lots that are out of use
+        while self.lots < wanted:
             self._add(self.lots)
             self.lots += 1
 
@@ -52,8 +55,14 @@ class Stock:
         rng = np.random.default_rng([self.seed, 2, lot])
         textures = [make_texture(rng) for _ in range(TEXTURES)]
         flats = [flat_product(rng, textures[i % TEXTURES], 192) for i in range(FLATS)]
-        self.products += [cropped(picture) for picture in [*rendered, *flats]]
+        wires = [wire_product(rng, textures[i % TEXTURES]) for i in range(WIRES)]
+        fresh = [cropped(picture) for picture in [*rendered, *flats, *wires] if (picture[..., 3] > 127).any()]
+        self._sizes.append(len(fresh))
+        self.products += fresh
         self.textures += [texture.astype(np.float16) for texture in textures]
+        if len(self._sizes) > MANY:
+            del self.products[: self._sizes.pop(0)]
+            del self.textures[:TEXTURES]
 
 
 def cropped(product: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from copy import deepcopy
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +28,18 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BATCH = 8
-LEARNING_RATE = 2e-3
-EMA = 0.998
-SIDES = ((0.3, 128), (0.55, 192), (1.0, INNER_SIDE))
-"""Side of the training photos up to each fraction of the budget: cheap small ones first, but not for a warm start."""
+"""Photos of a step at the full side; smaller photos come in larger batches."""
+
+LEARNING_RATE, DECAY_FROM = 2e-3, 0.6
+EMA = 0.999
+SIDES = ((0.35, 192), (0.7, 256), (1.0, INNER_SIDE))
+"""Side of the training photos up to each fraction of the budget: cheap small ones first."""
+
+EDGES = 0.15
+"""Weight of the slopes' difference in the loss."""
+
+AHEAD = 4
+"""Batches composed ahead of the step that learns from them."""
 
 
 def train_segmenter(
@@ -41,9 +53,9 @@ def train_segmenter(
     """Train for ``minutes`` in all (earlier runs in ``out_dir`` counted), then export ``out_dir/starter.onnx``.
 
     A checkpoint is written every two minutes; the same call continues from it. ``metrics.json`` beside it holds mask
-    IoU on composites of held-out objects. One thread unless the caller set more; convolutions run in bfloat16. The
-    seed decides objects, composites and initial weights, the clock decides the number of steps. ``start`` is an
-    exported file to begin with, at half the learning rate.
+    IoU on composites of held-out objects. One thread unless the caller set more, and one process that composes the
+    photos; convolutions run in bfloat16. The seed decides objects, composites and initial weights, the clock decides
+    the number of steps. ``start`` is an exported file to begin with, at half the learning rate.
     """
     import torch
 
@@ -51,7 +63,7 @@ def train_segmenter(
     torch.manual_seed(seed)
     network = build_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(network).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     state = {"step": 0, "seconds": 0.0}
     path = out_dir / "checkpoint.pt"
     if path.is_file():
@@ -60,41 +72,44 @@ def train_segmenter(
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         state = saved["state"]
-    stock = Stock(out_dir, seed)
-    if start is not None and not path.is_file():
+    elif start is not None:
+        stock = Stock(out_dir, seed)
         stock.grow(0, first_lots)
         shots = [compose(np.random.default_rng([seed, 3, i]), stock.products, stock.textures, 192) for i in range(32)]
         load_exported(network, start, batch(shots)[0])
         average.load_state_dict(network.state_dict())
-    sides, peak = (SIDES, LEARNING_RATE) if start is None else (SIDES[1:], LEARNING_RATE / 2)
+    peak = LEARNING_RATE if start is None else LEARNING_RATE / 2
     budget = minutes * 60
     clock, written = time.monotonic() - state["seconds"], time.monotonic()
     losses: list[float] = []
     network.train()
-    while (elapsed := time.monotonic() - clock) < budget:
-        step = int(state["step"])
-        rng = np.random.default_rng([seed, 1, step])
-        stock.grow(step, first_lots)
-        done = elapsed / budget
-        side = next(side for end, side in sides if done <= end)
-        photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(BATCH)])
-        for group in optimizer.param_groups:
-            group["lr"] = peak * learning_rate(step, done)
-        with torch.autocast("cpu", torch.bfloat16):
-            fine, coarse = network(photos.to(memory_format=torch.channels_last))
-        small = torch.nn.functional.avg_pool2d(masks, 8)
-        loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        _follow(average, network, min(EMA, (step + 1) / (step + 10)))
-        losses.append(float(loss.detach()))
-        state = {"step": step + 1, "seconds": time.monotonic() - clock}
-        progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-200:])))
-        if time.monotonic() - written > 120:
-            _write(path, network, average, optimizer, state)
-            written = time.monotonic()
+
+    def side_now() -> int:
+        done = (time.monotonic() - clock) / budget
+        return next((side for end, side in SIDES if done <= end), SIDES[-1][1])
+
+    with _Composer(out_dir, seed, first_lots, int(state["step"]), side_now) as composer:
+        while (elapsed := time.monotonic() - clock) < budget:
+            step = int(state["step"])
+            photos, masks = (torch.from_numpy(part) for part in composer.take())
+            for group in optimizer.param_groups:
+                group["lr"] = peak * learning_rate(step, elapsed / budget)
+            with torch.autocast("cpu", torch.bfloat16):
+                fine, coarse = network(photos.to(memory_format=torch.channels_last))
+            small = torch.nn.functional.avg_pool2d(masks, 8)
+            loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+            optimizer.step()
+            _follow(average, network, min(EMA, (step + 1) / (step + 10)))
+            losses.append(float(loss.detach()))
+            state = {"step": step + 1, "seconds": time.monotonic() - clock}
+            side = masks.shape[-1]
+            progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-200:])))
+            if time.monotonic() - written > 120:
+                _write(path, network, average, optimizer, state)
+                written = time.monotonic()
     _write(path, network, average, optimizer, state)
     result = out_dir / "starter.onnx"
     result.write_bytes(export_onnx(average))
@@ -103,9 +118,57 @@ def train_segmenter(
     return result
 
 
+class _Composer:
+    """Batches of the steps from ``step`` on, composed by another process while this one learns."""
+
+    def __init__(self, folder: Path, seed: int, first_lots: int, step: int, side: Callable[[], int]) -> None:
+        self.pool = ProcessPoolExecutor(1, get_context("spawn"), _open_stock, (folder, seed, first_lots))
+        self.next, self.side = step, side
+        self.waiting: deque[Future[tuple[NDArray[np.float32], NDArray[np.float32]]]] = deque()
+
+    def __enter__(self) -> _Composer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        while len(self.waiting) < AHEAD:
+            self.waiting.append(self.pool.submit(_composed, self.next, self.side()))
+            self.next += 1
+        return self.waiting.popleft().result()
+
+
+_stock: tuple[Stock, int, int] | None = None
+"""Of the composing process."""
+
+
+def _open_stock(folder: Path, seed: int, first_lots: int) -> None:
+    import torch
+
+    global _stock
+    torch.set_num_threads(1)
+    _stock = Stock(folder, seed), seed, first_lots
+
+
+def _composed(step: int, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Photos and masks of one step."""
+    assert _stock is not None
+    stock, seed, first_lots = _stock
+    stock.grow(step, first_lots)
+    rng = np.random.default_rng([seed, 1, step])
+    count = round(BATCH * (INNER_SIDE / side) ** 2)
+    photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(count)])
+    return photos.numpy(), masks.numpy()
+
+
 def learning_rate(step: int, done: float) -> float:
-    """Of the peak: fifty steps of warm-up, then half a cosine over the share ``done`` of the budget, to a fiftieth."""
-    return min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+    """Of the peak: a hundred steps of warm-up, constant, then half a cosine to nothing over the budget's last part.
+
+    ``done`` is the share of the budget. Constant for long, so that a budget may be changed while training goes on.
+    """
+    decay = max(0.0, done - DECAY_FROM) / (1 - DECAY_FROM)
+    return min(1.0, (step + 1) / 100) * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, decay))) / 2)
 
 
 def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
@@ -120,7 +183,9 @@ def batch(samples: list[Sample]) -> tuple[Tensor, Tensor]:
 
 
 def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Binary cross-entropy, heavier along outlines, plus one minus the soft IoU of each photo that has an object."""
+    """Binary cross-entropy, heavier along outlines, plus one minus the soft IoU of each photo that has an object, plus
+    what the mask's slopes differ from the true ones: an outline must be where it is and as steep.
+    """
     import torch
     from torch.nn import functional as F
 
@@ -130,7 +195,12 @@ def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
     both = (guess * masks).sum((1, 2, 3))
     either = (guess + masks - guess * masks).sum((1, 2, 3))
     there = (masks.sum((1, 2, 3)) > 0).float()
-    return entropy + (there * (1 - both / (either + 1e-3))).mean()
+    slopes = sum(
+        (guess.diff(dim=axis) - masks.diff(dim=axis)).abs().sum((1, 2, 3))
+        / (masks.diff(dim=axis).abs().sum((1, 2, 3)) + 0.1 * logits.shape[-1])
+        for axis in (2, 3)
+    )
+    return entropy + (there * (1 - both / (either + 1e-3))).mean() + EDGES * torch.as_tensor(slopes).mean()
 
 
 def validate(network: nn.Module, side: int, objects: int = 16) -> dict[str, float]:
