@@ -66,7 +66,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "segment",
-        version=3,
+        version=4,
         params=SegmentParams,
         inputs=("photo",),
         outputs=("cutout", "thumbnail.png"),

@@ -12,7 +12,7 @@ from core.errors import NoObject, PhotoTooSmall, PoorPhoto
 from core.segment.framing import bounding_box, frame_from_background, frame_square, frame_straight
 from core.segment.objects import border_contact, choose_object, confidence
 from core.segment.params import SegmentParams
-from core.segment.refine import sharpen
+from core.segment.refine import sharpen, steepen
 from core.segment.segmenters import Segmenter
 
 FINE = 512
@@ -127,7 +127,7 @@ def _second_look(
     both = np.asarray((again + enlarge(mask[rows, columns], size)) / 2, np.float32)
     result: NDArray[np.float32] = np.zeros(mask.shape, np.float32)
     sharp = sharpen(view, both)
-    result[rows, columns] = enlarge(sharp, near.shape[:2])
+    result[rows, columns] = enlarge(steepen(sharp), near.shape[:2])
     # Glass may be clear to the network, yet its colours are the ground's: the softer of both masks speaks.
     return result, min(confidence(both), confidence(sharp))
 

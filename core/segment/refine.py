@@ -18,10 +18,23 @@ TRUST = 1.0
 RADIUS, EPSILON = 1 / 50, 1e-3
 """Guided filter: window radius over the longer side, and regularisation in squared units of 0..1 colour."""
 
+STEEPNESS = 12.0
+"""Slope of the logistic curve that takes a sharpened mask to the cutout's alpha."""
+
 
 def sharpen(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mask ``(H, W)`` of a photo ``(H, W, 3)``, decided anew by colour, then drawn along the photo's edges."""
     return guided_filter(rgb, weigh_colors(rgb, mask), max(2, round(max(mask.shape) * RADIUS)), EPSILON)
+
+
+def steepen(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The alpha of a mask in 0..1: a logistic curve through (0, 0), (½, ½) and (1, 1).
+
+    A mask says how sure the network is, alpha how much of a pixel is covered: only outlines are covered in part.
+    """
+    lowest = 1 / (1 + np.exp(STEEPNESS / 2))
+    curve = 1 / (1 + np.exp(-STEEPNESS * (mask - 0.5)))
+    return np.asarray((curve - lowest) / (1 - 2 * lowest), np.float32)
 
 
 def weigh_colors(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.segment.framing import foreground
-from core.segment.refine import guided_filter, sharpen, weigh_colors
+from core.segment.refine import guided_filter, sharpen, steepen, weigh_colors
 
 
 def disc(side: int = 120, radius: float = 35) -> np.ndarray:
@@ -57,6 +57,15 @@ def test_a_blurred_mask_snaps_to_the_edge() -> None:
     iou = [float((m & (truth > 0)).sum() / (m | (truth > 0)).sum()) for m in (before, after)]
     assert iou[0] < 0.93
     assert iou[1] > 0.985
+
+
+def test_alpha_is_decided_where_the_mask_leans_and_whole_at_its_ends() -> None:
+    mask = np.array([0, 0.2, 0.5, 0.8, 1], np.float32)
+    alpha = steepen(mask)
+    assert alpha[[0, 2, 4]] == pytest.approx([0, 0.5, 1], abs=1e-6)
+    assert alpha[1] < 0.03
+    assert alpha[3] > 0.97
+    assert (np.diff(steepen(np.linspace(0, 1, 99, dtype=np.float32))) > 0).all()
 
 
 def test_foreground_estimation_recovers_the_colour_before_mixing() -> None:

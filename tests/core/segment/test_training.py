@@ -92,8 +92,10 @@ def test_what_a_step_draws_from_follows_from_its_number(tmp_path: Path, monkeypa
     monkeypatch.setattr(module, "render_products", render)
     once = module.Stock(tmp_path, 4)
     once.grow(0, 1)
-    assert len(once.products) == module.OBJECTS * module.VIEWS + module.FLATS
+    assert len(once.products) == module.OBJECTS * module.VIEWS + module.FLATS + module.WIRES
+    monkeypatch.setattr(module, "MANY", 2)  # the oldest lot goes when the third comes
     once.grow(2 * module.STEPS, 1)
+    assert len(once.textures) == 2 * module.TEXTURES
     assert once.lots == 3
     monkeypatch.delattr(module, "render_products")  # the lots lie on disk now
     again = module.Stock(tmp_path, 4)
@@ -135,12 +137,31 @@ def test_loss_has_its_closed_form() -> None:
     assert mask_loss(20 * (full * 2 - 1), full).item() == pytest.approx(0, abs=1e-4)
 
 
+def test_a_soft_outline_costs_more_than_a_steep_one() -> None:
+    import torch
+
+    from core.segment.training import EDGES, mask_loss
+
+    truth = torch.zeros(1, 1, 16, 16)
+    truth[..., 8:] = 1
+    steep, soft = torch.full((1, 1, 16, 16), -20.0), torch.full((1, 1, 16, 16), -20.0)
+    steep[..., 8:] = soft[..., 8:] = 20.0
+    soft[..., 7:9] = 0.0
+    assert mask_loss(steep, truth).item() == pytest.approx(0, abs=1e-4)
+    # By hand: outline pixels within 3 of the step weigh 4, and 32 of 256 pixels are undecided.
+    both, either = 16 * 7.5, 16 * 8.5  # the undecided column outside counts one half to the union
+    entropy, overlap = 4 * 32 * math.log(2) / 256, 1 - both / either
+    slopes = 16 * (0.5 + 1.0 + 0.5) / (16 + 1.6)
+    assert mask_loss(soft, truth).item() == pytest.approx(entropy + overlap + EDGES * slopes, abs=1e-3)
+
+
 def test_learning_rate_warms_up_and_falls() -> None:
     from core.segment.training import learning_rate
 
-    assert learning_rate(0, 0.0) == pytest.approx(1 / 50)
-    assert learning_rate(1000, 0.0) == pytest.approx(1)
-    assert learning_rate(1000, 1.0) == pytest.approx(1 / 50)
+    assert learning_rate(0, 0.0) == pytest.approx(1 / 100)
+    assert learning_rate(1000, 0.0) == learning_rate(1000, 0.5) == pytest.approx(1)
+    assert learning_rate(1000, 0.8) == pytest.approx(0.505)
+    assert learning_rate(1000, 1.0) == pytest.approx(1 / 100)
 
 
 def test_the_exported_file_computes_what_the_network_does(tmp_path: Path) -> None:
@@ -196,6 +217,43 @@ def test_an_exported_file_is_a_start(stock: tuple[list[np.ndarray], list[np.ndar
         assert (second.train()(photos)[0] - expected).abs().mean() < 0.1 * expected.std()
     with pytest.raises(ValueError, match="fits this network"):
         load_exported(build_network(8), path, photos)
+
+
+def test_wire_products_enclose_ground() -> None:
+    from scipy.ndimage import label
+
+    from core.segment.products import wire_product
+
+    rng = np.random.default_rng(1)
+    texture = make_texture(rng, 96)
+    holes, covers = 0, []
+    for _ in range(30):
+        solid = wire_product(rng, texture, 128)[..., 3] > 127
+        holes += label(~np.pad(solid, 1))[1] > 1
+        covers.append(solid.mean())
+    assert holes >= 12
+    assert np.median(covers) < 0.25
+
+
+def test_joined_products_are_one_piece(stock: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
+    from scipy.ndimage import label
+
+    from core.segment.recolor import joined
+
+    square = np.full((40, 40, 4), 255, np.uint8)
+    for seed in range(10):
+        both = joined(np.random.default_rng(seed), square, square[:20])[..., 3] > 127
+        assert label(both)[1] == 1
+        assert both.sum() >= 1500
+
+
+def test_shadows_of_things_out_of_sight_are_no_product(stock: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
+    from core.segment import scenes
+
+    plain = np.full((96, 96, 3), 0.6, np.float32)
+    lit = [scenes.light_and_shade(np.random.default_rng(seed), plain) for seed in range(8)]
+    assert sum(float(np.abs(image - plain).max()) > 0.05 for image in lit) >= 6
+    assert all(image.shape == plain.shape and image.min() >= 0 and image.max() <= 1 for image in lit)
 
 
 @pytest.mark.slow
