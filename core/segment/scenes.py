@@ -86,12 +86,12 @@ def street(rng: np.random.Generator, textures: list[Image], size: int) -> Image:
     from PIL import ImageDraw
 
     y = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]
-    high, low = np.array([0.35, 0.55, 0.9]) * rng.uniform(0.5, 1.1), np.full(3, rng.uniform(0.5, 1.0))
-    if rng.random() < 0.4:
-        high, low = surface_color(rng), surface_color(rng)
+    clear = rng.random() < 0.6
+    high = np.array([0.35, 0.55, 0.9], np.float32) * np.float32(rng.uniform(0.5, 1.1)) if clear else surface_color(rng)
+    low = np.full(3, rng.uniform(0.5, 1.0), np.float32) if clear else surface_color(rng)
     sky = np.broadcast_to(high + (low - high) * y, (size, size, 3))
     cloud = fractal(rng, size, (3, 2), 4)[..., None] * rng.uniform(0, 0.5)
-    picture = _picture(sky + (1 - sky) * cloud)
+    picture = _picture(np.asarray(sky + (1 - sky) * cloud, np.float32))
     draw = ImageDraw.Draw(picture)
     ground = size * rng.uniform(0.35, 0.9)
     for _ in range(int(rng.integers(1, 8))):
@@ -166,12 +166,12 @@ def defocused(rng: np.random.Generator, image: Image) -> Image:
         for _ in range(int(rng.integers(3, 30))):
             x, y, r = rng.uniform(0, size), rng.uniform(0, 0.8) * size, size * rng.uniform(0.005, 0.05)
             draw.ellipse((x - r, y - r, x + r, y + r), _ink(rng.uniform(0.6, 1.0, 3)))
-    blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.004, 0.04))), np.float32)
-    blurred = blurred / np.float32(255)
+    soft = picture.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.004, 0.04)))
+    blurred: Image = np.asarray(soft, np.float32) / np.float32(255)
     if rng.random() < 0.5:
         return blurred
-    y = np.arange(size, dtype=np.float32)[:, None, None] / size
-    sharp = 1 / (1 + np.exp(-((y - rng.uniform(0.5, 1.0)) / 0.06).clip(-30, 30)))
+    down = np.arange(size, dtype=np.float32)[:, None, None] / size
+    sharp = 1 / (1 + np.exp(-((down - rng.uniform(0.5, 1.0)) / 0.06).clip(-30, 30)))
     return np.asarray(blurred + (image - blurred) * sharp, np.float32)
 
 
@@ -193,8 +193,8 @@ def light_and_shade(rng: np.random.Generator, image: Image) -> Image:
             draw.ellipse((x, y, x + a, y + b * rng.uniform(0.15, 1)), 255)
     soft = mask.filter(ImageFilter.GaussianBlur(size * rng.uniform(0.002, 0.05)))
     factor = rng.uniform(0.35, 0.9) if rng.random() < 0.7 else rng.uniform(1.1, 1.6)
-    lit = 1 + (factor - 1) * np.asarray(soft, np.float32)[..., None] / 255
-    return np.asarray((image * lit).clip(0, 1), np.float32)
+    reach: Image = np.asarray(soft, np.float32)[..., None] / np.float32(255)
+    return np.asarray((image * (1 + (factor - 1) * reach)).clip(0, 1), np.float32)
 
 
 def _picture(image: Image) -> Any:
