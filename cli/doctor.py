@@ -14,6 +14,8 @@ app = typer.Typer(add_completion=False)
 
 PACKAGES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "pymeshlab", "prefect", "sqlalchemy", "minio")
 
+LARGE_SEGMENTER = "isnet-general-use"
+
 
 @app.command()
 def doctor(json: Json = False) -> None:
@@ -116,6 +118,22 @@ def _models() -> tuple[str, str | None]:
     return ", ".join(f"{w.role} {w.label} ({w.licence or 'licence not on record'})" for w in models.values()), None
 
 
+def _segmenter() -> tuple[str, str | None]:
+    """The shipped segmenter is small; a large one is a file and a setting away."""
+    from core.errors import CheckpointError
+    from core.recipes import load_recipe
+    from core.segment.segmenters import downloaded_model, fetching
+
+    used = load_recipe().segment.model
+    try:
+        downloaded_model(LARGE_SEGMENTER)
+    except CheckpointError:
+        get = f"fetch it once where a network is, {fetching(LARGE_SEGMENTER)}, then"
+    else:
+        get = "it is on this machine:"
+    return f"{used}; {LARGE_SEGMENTER} cuts difficult photos better: {get} --set segment.model={LARGE_SEGMENTER}", None
+
+
 def _nothing_registered(_name: str, _kind: str) -> None:
     return None
 
@@ -138,6 +156,7 @@ _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
     "database": _database,
     "store": _store,
     "models": _models,
+    "segmenter": _segmenter,
     "prefect": _prefect,
 }
 

@@ -88,9 +88,14 @@ def downloaded_model(name: str) -> Path:
             if path.is_file():
                 return path.resolve()
     raise CheckpointError(
-        f"The segmentation model '{name}' is not on this machine: put {name}.onnx into "
-        f"~/.rembg/models/{name} (rembg d {name} fetches it); nothing is downloaded during a run."
+        f"The segmentation model '{name}' is not on this machine: put {name}.onnx into ~/.rembg/models/{name}, or run "
+        f"{fetching(name)} where a network is; nothing is downloaded during a run."
     )
+
+
+def fetching(name: str) -> str:
+    """The shell command that brings a model by rembg's name; ``rembg d`` needs packages that we do not install."""
+    return f"`python -c \"import rembg; rembg.new_session('{name}')\"`"
 
 
 def _load(name: str, path: Path, session_name: str | None, licence: str | None) -> Segmenter:

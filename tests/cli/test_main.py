@@ -114,3 +114,26 @@ def test_the_table_tells_the_first_reason_of_several(status: str, reason: str | 
     from cli.tables import first_reason
 
     assert first_reason({"status": status, "reason": reason}) == shown
+
+
+def test_the_doctor_says_that_a_large_segmenter_is_one_setting_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cli.doctor import LARGE_SEGMENTER, _segmenter
+    from core.recipes import load_recipe
+
+    for variable in ("U2NET_HOME", "REMBG_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    absent, fix = _segmenter()
+    assert fix is None
+    assert absent.startswith("starter")
+    code = absent.split('python -c "')[1].split('"')[0]
+    assert code == f"import rembg; rembg.new_session('{LARGE_SEGMENTER}')"
+    (tmp_path / f"{LARGE_SEGMENTER}.onnx").write_bytes(b"")
+    present, fix = _segmenter()
+    assert fix is None
+    assert "python -c" not in present
+    name, value = present.split("--set ")[1].split("=")
+    assert name == "segment.model"
+    assert load_recipe(overrides=[f"{name}={value}"]).segment.model == LARGE_SEGMENTER
