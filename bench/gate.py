@@ -51,16 +51,21 @@ def _grid(table):
     return build_grid(table, 80)
 
 
+def lens_of(zoom):
+    """The field of view, degrees, that shows everything ``zoom`` times as large."""
+    from core.cameras import FIELD_OF_VIEW
+
+    return float(np.degrees(2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) / zoom)))
+
+
 def pictures(table, cameras, size, zoom=1.0):
     """Straight-alpha pictures ``(V, size, size, 4)`` uint8, magnified about their middle."""
     import torch
 
-    from core.cameras import FIELD_OF_VIEW
     from core.procedural import Cameras, render
 
-    fov = float(np.degrees(2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) / zoom)))
     columns = [torch.tensor([[float(value) for value in column]]) for column in zip(*cameras, strict=True)]
-    made = render(table, Cameras(*columns, fov=fov), size, supersample=1, grid=_grid(table))
+    made = render(table, Cameras(*columns, fov=lens_of(zoom)), size, supersample=1, grid=_grid(table))
     rgba = torch.cat([made.rgb, made.alpha], 2)[0].permute(0, 2, 3, 1)
     return (rgba * 255).round().to(torch.uint8).numpy()
 
@@ -128,7 +133,7 @@ def make(seed, table, model, recipe, folder):
     finished = finish_asset(mesh, field, cutout, view_set, recipe.finish, about)
     glb = finished.files["model.glb"]
     metrics = measure(cutout, view_set, glb, finished.report)
-    truth = measured_truth(table, cutout, view_set, glb, finished.report, zoom)
+    truth = measured_truth(table, glb, zoom)
     seconds = time.process_time() - began
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cutout.npz").write_bytes(cutout.to_bytes())
@@ -142,24 +147,30 @@ def make(seed, table, model, recipe, folder):
     return about_it | truth
 
 
-def measured_truth(table, cutout, view_set, glb, report, zoom):
-    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together."""
+def measured_truth(table, glb, zoom):
+    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together.
+
+    The asset takes the truth's place: turned alike, the same bounding box's centre and longest side.
+    """
     from core.cameras import Camera
     from core.procedural import to_mesh
     from core.quality import protocol, shape
-    from core.quality.evidence import opened, picture_of
-    from core.quality.folder import TruthView, read_surface
+    from core.quality.folder import TruthView, read_painted
     from core.quality.voxels import occupancy, voxel_iou
 
     true = to_mesh(table, 0, resolution=48)
     theirs = (shape.normalised(true.vertices), true.faces)
-    ours = read_surface(glb)
+    ours, paint = read_painted(glb)
     a, b = (shape.sample_surface(surface, 5000, i) for i, surface in enumerate((ours, theirs)))
-    world, faces, paint = opened(cutout, view_set.condition, glb, report)
+    low, high = true.vertices.min(0), true.vertices.max(0)
+    world = (ours[0] * float((high - low).max()) + (low + high) / 2, ours[1])
     expected = pictures(table, [(a_, e, 2.0) for a_, e in HELD_OUT], SIZE, zoom)
-    renders = [picture_of(world, faces, Camera(a_, e), SIZE, paint)[0] for a_, e in HELD_OUT]
-    truths = [TruthView(str(i), Camera(*HELD_OUT[i]), picture) for i, picture in enumerate(expected)]
-    rendered = protocol.view_scores(renders, truths)
+    truths = [
+        TruthView(str(pose), Camera(*pose, fov=lens_of(zoom)), picture)
+        for pose, picture in zip(HELD_OUT, expected, strict=True)
+    ]
+    renders, alphas = protocol.asset_renders(world, paint, truths)
+    rendered = protocol.view_scores(renders, truths, None, alphas)
     iou = voxel_iou(occupancy(ours, 64), occupancy(theirs, 64))
     return {
         "quality": protocol.true_quality(iou, rendered["psnr"]),

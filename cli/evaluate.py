@@ -23,6 +23,9 @@ def evaluate(
     estimate_elevation: Annotated[
         bool, typer.Option("--estimate-elevation", help="Build assets without being told the photo's elevation.")
     ] = False,
+    masks: Annotated[
+        str, typer.Option(help="Cutouts by these masks: exact, and the segmenter's on white and textured photos.")
+    ] = "exact",
     lpips: Annotated[
         Path | None, typer.Option(help="lpips_alex.npz; default: beside the folder or in ../weights, else no LPIPS.")
     ] = None,
@@ -43,10 +46,13 @@ def evaluate(
         unknown = sorted(set(asked) - set(STAGES))
         if unknown or not asked:
             raise InputError(f"--stages takes {', '.join(STAGES)}; not {', '.join(unknown) or 'nothing'}.")
+        kinds = tuple(dict.fromkeys(("exact", *(part.strip() for part in masks.split(",") if part.strip()))))
+        if wrong := sorted(set(kinds) - {"exact", "white", "textured"}):
+            raise InputError(f"--masks takes exact, white, textured; not {', '.join(wrong)}.")
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder.")
         overrides = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
-        options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation)
+        options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation, masks=kinds)
         if compare is not None:
             document = _compare(folder, compare, recipe, overrides, options, out)
         else:
@@ -63,7 +69,7 @@ def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict
     from flows.evaluate import evaluate_folder
     from flows.evaluation_models import load_models
 
-    result = evaluate_folder(folder, recipe, load_models(recipe, options.stages), options, _progress)
+    result = evaluate_folder(folder, recipe, load_models(recipe, options.stages, options.masks), options, _progress)
     if out is not None:
         from gallery.evaluation import write_report
 
@@ -147,8 +153,12 @@ def _print(document: dict[str, Any]) -> None:
         table.add_row(row["id"], *_cells(row.get("novel_view"), row.get("shape"), row.get("asset")))
     mean = document["mean"]
     table.add_row("mean", *_cells(mean["novel_view"], mean["shape"], mean["asset"]), style="bold")
-    if mean.get("asset_view"):
-        table.add_row("mean, the asset's own renders", *_cells(mean["asset_view"], None, None))
+    for mask, figures in document.get("by_masks", {"exact": mean}).items():
+        beside = "" if mask == "exact" else f", {mask} mask"
+        if beside:
+            table.add_row(f"mean{beside}", *_cells(figures["novel_view"], figures["shape"], figures["asset"]))
+        if figures.get("asset_view"):
+            table.add_row(f"mean, the asset's own renders{beside}", *_cells(figures["asset_view"], None, None))
     if mean.get("shape_aligned"):
         table.add_row("mean, aligned by yaw + ICP", *_cells(None, mean["shape_aligned"], None))
     if mean.get("shape_visible"):

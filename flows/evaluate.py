@@ -39,7 +39,7 @@ class Models:
     """``(cutout, elevation, targets, seed) -> (N, S, S, 3)``."""
     build: Callable[[Cutout, float | None, Recipe, Progress], tuple[bytes, dict[str, Any]]] | None
     """``-> (GLB, facts)``: cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
-    cameras of the asset's world and a size to the asset's pictures ``(size, size, 3)``."""
+    cameras of the cutout's world and a size to the asset's pictures ``(size, size, 3)``."""
     segment: Callable[[Photo], Cutout] | None
     """A photo with its background to a cutout; None where there is no segmentation model."""
     cut_by_alpha: Callable[[Photo], Cutout]
@@ -58,6 +58,9 @@ class Options:
     """Let the assets be built without the photo's elevation, as in production."""
     align: bool = True
     """Also report shapes after the yaw search and ICP."""
+    masks: tuple[str, ...] = ("exact",)
+    """Whose cutouts the line begins with: ``exact`` the photo's own alpha, always first; ``white`` and ``textured`` the
+    segmentation model's, of the photo over that ground."""
 
 
 @dataclass
@@ -68,6 +71,21 @@ class Evaluation:
     pictures: dict[str, dict[str, Any]]
     """Object id to ``photo`` ``(H, W, 3)`` and lists of pictures: ``truth``, ``ours`` (views), ``seen`` (the asset from
     the same cameras), ``asset`` (from four sides)."""
+
+
+@dataclass(frozen=True)
+class _Protocol:
+    """What is the same for every object of an evaluation."""
+
+    recipe: Recipe
+    models: Models
+    options: Options
+    perceptual: protocol.Perceptual | None
+    progress: Progress
+
+
+PREDICTED = ("novel_view", "shape", "shape_visible", "shape_aligned", "asset_view", "asset_view_recentred")
+"""The figures that depend on the cutout."""
 
 
 def evaluate_folder(
@@ -86,29 +104,23 @@ def evaluate_folder(
     objects = [read_object(folder, name) for name in names]
     pictured = {"views", "shape"} & set(options.stages)
     perceptual = images.Lpips(options.lpips) if options.lpips and pictured else None
+    run = _Protocol(recipe, models, options, perceptual, progress)
     rows: list[dict[str, Any]] = []
     control_rows: list[dict[str, Any]] = []
     pictures: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(objects):
         progress("evaluate", index, len(objects), object=item.id)
         others = [other for other in objects if other.id != item.id]
-        row, control, shown = _evaluate_object(item, others, recipe, models, options, perceptual, progress)
+        row, control, shown = _evaluate_object(item, others, run)
         rows.append(row)
         control_rows.append(control)
         pictures[item.id] = shown
     progress("evaluate", len(objects), len(objects))
-    mean = protocol.mean_of([_comparable(row) for row in rows])
+    mean = _mean(rows)
     document = {
         "objects": rows,
-        "mean": {
-            "novel_view": mean.get("novel_view"),
-            "shape": mean.get("shape"),
-            "shape_visible": mean.get("shape_visible"),
-            "shape_aligned": mean.get("shape_aligned"),
-            "asset_view": mean.get("asset_view"),
-            "segmentation": mean.get("segmentation"),
-            "asset": mean.get("asset"),
-        },
+        "mean": mean,
+        **({"by_masks": _by_masks(rows, mean, options.masks)} if len(options.masks) > 1 else {}),
         "gate": _gate(rows),
         "controls": protocol.mean_of(control_rows),
         "protocol": protocol.ABOUT
@@ -126,13 +138,24 @@ def evaluate_folder(
     return Evaluation(protocol.rounded(document), pictures)
 
 
+def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The objects' mean of every figure; None where no object has it."""
+    mean = protocol.mean_of([_comparable(row) for row in rows])
+    return {name: mean.get(name) for name in (*PREDICTED, "segmentation", "asset")}
+
+
+def _by_masks(rows: list[dict[str, Any]], exact: dict[str, Any], masks: tuple[str, ...]) -> dict[str, Any]:
+    """One mean for each kind of cutout."""
+    others = {mask: _mean([row["by_masks"][mask] for row in rows if mask in row["by_masks"]]) for mask in masks[1:]}
+    return {"exact": exact} | others
+
+
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Only what can be averaged."""
     asset = row.get("asset") or {}
     numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality")
     kept = {name: asset[name] for name in numbers if name in asset}
-    parts = ("novel_view", "shape", "shape_visible", "shape_aligned", "asset_view", "segmentation")
-    return {name: row.get(name) for name in parts} | {"asset": kept or None}
+    return {name: row.get(name) for name in (*PREDICTED, "segmentation")} | {"asset": kept or None}
 
 
 def _gate(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -144,16 +167,10 @@ def _gate(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _evaluate_object(
-    item: EvaluationObject,
-    others: list[EvaluationObject],
-    recipe: Recipe,
-    models: Models,
-    options: Options,
-    perceptual: protocol.Perceptual | None,
-    progress: Progress,
+    item: EvaluationObject, others: list[EvaluationObject], run: _Protocol
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The object's figures, those of its controls, and its pictures."""
     photo = decode_photo(item.photo)
-    cutout = models.cut_by_alpha(photo)
     row: dict[str, Any] = {"id": item.id, "sha256": item.sha256, "errors": {}}
     control: dict[str, Any] = {}
     size = item.views[0].rgba.shape[0] if item.views else 256
@@ -162,25 +179,60 @@ def _evaluate_object(
         "truth": [images.over_white(view.rgba) for view in item.views],
         "names": [f"{view.camera.azimuth:.0f}° {view.camera.elevation:.0f}°" for view in item.views],
     }
-    if "segmentation" in options.stages:
-        row["segmentation"] = _segmentation(item, photo, models, row["errors"])
-    if "views" in options.stages:
-        try:
-            ours = _novel_views(item, photo, cutout, models, recipe)
-            row["novel_view"] = protocol.view_scores(ours, item.views, perceptual)
-            control["shuffled_pose"] = protocol.view_scores(controls.shuffled(ours), item.views, perceptual)
-            shown["ours"] = ours
-        except MeshmillError as error:
-            row["errors"]["views"] = str(error)
-        control |= _picture_controls(item, photo, others, size, perceptual)
-    if "shape" in options.stages:
-        truth = protocol.truth_solid(item.truth, recipe.seed)
-        photo_width = photo.rgba.shape[1]
-        row |= _shape(
-            item, cutout, photo_width, truth, recipe, models, options, perceptual, shown, row["errors"], progress
-        )
-        control |= _shape_controls(item, photo, others, truth, recipe.seed)
+    if "segmentation" in run.options.stages:
+        row["segmentation"] = _segmentation(item, photo, run.models, row["errors"])
+    truth = protocol.truth_solid(item.truth, run.recipe.seed) if "shape" in run.options.stages else None
+    row |= _predicted(item, run.models.cut_by_alpha(photo), photo.rgba.shape[1], truth, run, shown, row["errors"])
+    if "ours" in shown:
+        control["shuffled_pose"] = protocol.view_scores(controls.shuffled(shown["ours"]), item.views, run.perceptual)
+    if "views" in run.options.stages:
+        control |= _picture_controls(item, photo, others, size, run.perceptual)
+    if truth is not None:
+        control |= _shape_controls(item, photo, others, truth, run)
+    if len(run.options.masks) > 1:
+        row["by_masks"] = _with_found_masks(item, truth, run, row["errors"])
     return row, control, shown
+
+
+def _predicted(
+    item: EvaluationObject,
+    cutout: Cutout,
+    photo_width: int,
+    truth: Solid | None,
+    run: _Protocol,
+    shown: dict[str, Any],
+    errors: dict[str, str],
+) -> dict[str, Any]:
+    """Views and shape made from one cutout; what fails is named in ``errors``."""
+    found: dict[str, Any] = {}
+    if "views" in run.options.stages:
+        try:
+            shown["ours"] = _novel_views(item, photo_width, cutout, run.models, run.recipe)
+            found["novel_view"] = protocol.view_scores(shown["ours"], item.views, run.perceptual)
+        except MeshmillError as error:
+            errors["views"] = str(error)
+    if truth is not None:
+        found |= _shape(item, cutout, photo_width, truth, run, shown, errors)
+    return found
+
+
+def _with_found_masks(
+    item: EvaluationObject, truth: Solid | None, run: _Protocol, errors: dict[str, str]
+) -> dict[str, Any]:
+    """The same figures from the segmentation model's cutouts; a product that it does not find counts as a failure."""
+    rows: dict[str, Any] = {}
+    for mask in run.options.masks[1:]:
+        if mask not in item.backgrounds or run.models.segment is None:
+            continue
+        photo, own = decode_photo(item.backgrounds[mask]), dict[str, str]()
+        try:
+            cutout = run.models.segment(photo)
+            rows[mask] = _predicted(item, cutout, photo.rgba.shape[1], truth, run, {}, own)
+        except MeshmillError as error:
+            own["segment"] = str(error)
+            rows[mask] = {} if truth is None else _shape_figures(protocol.SCORES_OF_NO_SHAPE)
+        errors |= {f"{name} ({mask} mask)": sentence for name, sentence in own.items()}
+    return rows
 
 
 def _segmentation(
@@ -202,10 +254,12 @@ def _segmentation(
     return scores
 
 
-def _novel_views(item: EvaluationObject, photo: Photo, cutout: Cutout, models: Models, recipe: Recipe) -> list[Picture]:
+def _novel_views(
+    item: EvaluationObject, photo_width: int, cutout: Cutout, models: Models, recipe: Recipe
+) -> list[Picture]:
     if models.novel_views is None:
         raise CheckpointError("There is no view model to evaluate.")
-    zoom = frames.zoom_of(cutout.source_box, photo.rgba.shape[1])
+    zoom = frames.zoom_of(cutout.source_box, photo_width)
     asked = [frames.model_camera(view.camera, item.camera) for view in item.views]
     made = models.novel_views(cutout, item.camera.elevation, asked, recipe.seed)
     return [
@@ -235,58 +289,69 @@ def _shape(
     cutout: Cutout,
     photo_width: int,
     truth: Solid,
-    recipe: Recipe,
-    models: Models,
-    options: Options,
-    perceptual: protocol.Perceptual | None,
+    run: _Protocol,
     shown: dict[str, Any],
     errors: dict[str, str],
-    progress: Progress,
 ) -> dict[str, Any]:
-    from core.quality.folder import read_surface
+    """The asset made from one cutout: its shape, its own renders, and what is known of it."""
+    from core.quality.folder import read_painted
 
     began = time.monotonic()
-    seen: dict[str, float | None] | None = None
     try:
-        if models.build is None:
+        if run.models.build is None:
             raise CheckpointError("There is no view model to build assets with.")
-        elevation = None if options.estimate_elevation else item.camera.elevation
-        glb, facts = models.build(cutout, elevation, recipe, progress)
+        elevation = None if run.options.estimate_elevation else item.camera.elevation
+        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress)
         seconds = round(time.monotonic() - began, 1)
-        surface = protocol.asset_in_truth_frame(read_surface(glb), item.camera)
-        scores = protocol.shape_scores(surface, truth, item.camera, recipe.seed, options.align)
-        shown["asset"], look = facts.pop("renders", []), facts.pop("look", None)
-        asset = {"bytes": len(glb), "faces": len(surface[1]), "seconds": seconds} | facts
-        if look is not None and item.views:
-            zoom = frames.zoom_of(cutout.source_box, photo_width)
-            asked = [frames.model_camera(view.camera, item.camera) for view in item.views]
-            size = item.views[0].rgba.shape[0]
-            renders = [frames.unframe_view(picture, zoom, size) for picture in look(asked, size)]
-            shown["seen"] = renders
-            seen = protocol.view_scores(renders, item.views, perceptual)
-            asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["psnr"] or 0.0)
+        read, paint = read_painted(glb)
+        surface = protocol.asset_in_truth_frame(read, item.camera)
+        scores = protocol.shape_scores(surface, truth, item.camera, run.recipe.seed, run.options.align)
     except (MeshmillError, ValueError) as error:
         errors["shape"] = str(error)
-        scores, asset = dict(protocol.SCORES_OF_NO_SHAPE), None
+        return _shape_figures(protocol.SCORES_OF_NO_SHAPE)
+    shown["asset"], look = facts.pop("renders", []), facts.pop("look", None)
+    asset = {"bytes": len(glb), "faces": len(surface[1]), "seconds": seconds} | facts
+    seen: dict[str, Any] = {}
+    if item.views:
+        shown["seen"], alphas = protocol.asset_renders(surface, paint, item.views)
+        seen["asset_view"] = protocol.view_scores(shown["seen"], item.views, run.perceptual, alphas)
+        asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["asset_view"]["psnr"])
+        if look is not None:
+            old = _recentred(item, look, frames.zoom_of(cutout.source_box, photo_width))
+            seen["asset_view_recentred"] = protocol.view_scores(old, item.views, run.perceptual)
+    return _shape_figures(scores) | seen | {"asset": asset}
+
+
+def _shape_figures(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
     return {
         "shape": scores["known_camera"],
         "shape_visible": scores["visible"],
         "shape_aligned": scores.get("aligned"),
-        "asset_view": seen,
-        "asset": asset,
+        "asset_view": None,
+        "asset": None,
     }
 
 
+def _recentred(item: EvaluationObject, look: Callable[..., list[Picture]], zoom: float) -> list[Picture]:
+    """The asset's renders as until version 1 of the protocol."""
+    size = item.views[0].rgba.shape[0]
+    asked = [frames.model_camera(view.camera, item.camera) for view in item.views]
+    return [frames.unframe_view(picture, zoom, size) for picture in look(asked, size)]
+
+
 def _shape_controls(
-    item: EvaluationObject, photo: Photo, others: list[EvaluationObject], truth: Solid, seed: int
+    item: EvaluationObject, photo: Photo, others: list[EvaluationObject], truth: Solid, run: _Protocol
 ) -> dict[str, Any]:
     made = {"extruded_hull": controls.extruded_hull(photo.rgba[..., 3], item.camera)}
     if others:
         made["mean_ellipsoid"] = controls.ellipsoid(controls.mean_box([other.truth for other in others]))
     result: dict[str, Any] = {}
     for name, surface in made.items():
-        scores = protocol.shape_scores(surface, truth, item.camera, seed, align=False)
+        scores = protocol.shape_scores(surface, truth, item.camera, run.recipe.seed, align=False)
         result[name] = scores["known_camera"] | {"visible": scores["visible"]}
+    if item.views:
+        pictures, alphas = protocol.asset_renders(item.truth, item.paint, item.views)
+        result["truth"] = protocol.view_scores(pictures, item.views, run.perceptual, alphas)
     return result
 
 

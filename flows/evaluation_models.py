@@ -13,7 +13,9 @@ from core.recipes import Recipe
 from flows.evaluate import Models
 
 
-def load_models(recipe: Recipe, stages: tuple[str, ...], *, device: str = "auto") -> Models:
+def load_models(
+    recipe: Recipe, stages: tuple[str, ...], masks: tuple[str, ...] = ("exact",), *, device: str = "auto"
+) -> Models:
     """Load what the stages need. Raises :class:`core.errors.CheckpointError` where the view model is not there.
 
     A missing segmentation model is no error: its figures are then null.
@@ -34,7 +36,7 @@ def load_models(recipe: Recipe, stages: tuple[str, ...], *, device: str = "auto"
         about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
     segmenter: Any = None
     segmenter_about = None
-    if "segmentation" in stages:
+    if "segmentation" in stages or len(masks) > 1:
         from core.segment import load_segmenter
 
         try:

@@ -34,6 +34,7 @@ def markdown_table(document: dict[str, Any]) -> str:
         _row("the asset's own renders", mean.get("asset_view")),
         _row("shape, aligned by yaw and ICP", mean.get("shape_aligned")),
         _row("shape, visible surface", mean.get("shape_visible")),
+        *_mask_rows(document.get("by_masks", {})),
         *(_row(f"control: {name.replace('_', ' ')}", figures) for name, figures in document["controls"].items()),
     ]
     asset, gate = mean.get("asset") or {}, document.get("gate")
@@ -44,6 +45,16 @@ def markdown_table(document: dict[str, Any]) -> str:
     facts += [f"{name} {asset[name]:,.3g}" for name in ("faces", "bytes", "seconds", "valid", "score") if name in asset]
     facts += [f"gate against true quality: rank correlation {gate['rank_correlation']:.2f}"] if gate else []
     return "\n".join([*lines, "", "; ".join(facts) + "."])
+
+
+def _mask_rows(by_masks: dict[str, Any]) -> list[str]:
+    """What the segmentation model's cutouts give, beside the exact ones'."""
+    rows = []
+    for mask, mean in by_masks.items():
+        if mask != "exact":
+            rows.append(_row(f"{mask} mask", (mean.get("novel_view") or {}) | (mean.get("shape") or {})))
+            rows.append(_row(f"{mask} mask, the asset's own renders", mean.get("asset_view")))
+    return rows
 
 
 def _row(name: str, figures: dict[str, Any] | None) -> str:

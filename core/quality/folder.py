@@ -52,6 +52,8 @@ class EvaluationObject:
     views: tuple[TruthView, ...]
     truth: Surface
     """Longest side 1, centred."""
+    paint: dict[str, Any]
+    """What the truth is painted with: see :func:`read_painted`."""
     sha256: str
     """Over the names and hashes of all its files."""
 
@@ -102,16 +104,24 @@ def read_object(folder: Path, name: str) -> EvaluationObject:
     backgrounds = {
         kind: take(f"photo_{kind}.png") for kind in ("white", "textured") if (root / f"photo_{kind}.png").is_file()
     }
-    surface = read_surface(take("model.glb"))
+    surface, paint = read_painted(take("model.glb"))
     pixels = take("photo_rgba.png")
     digest = "\n".join(f"{file} {hashlib.sha256(data).hexdigest()}" for file, data in sorted(files.items()))
     return EvaluationObject(
-        name, photo, pixels, backgrounds, views, surface, hashlib.sha256(digest.encode()).hexdigest()
+        name, photo, pixels, backgrounds, views, surface, paint, hashlib.sha256(digest.encode()).hexdigest()
     )
 
 
 def read_surface(glb: bytes) -> Surface:
     """All triangles of a GLB in its own frame, normalised. Raises ValueError without a surface."""
+    return read_painted(glb)[0]
+
+
+def read_painted(glb: bytes) -> tuple[Surface, dict[str, Any]]:
+    """:func:`read_surface`, and its colours as :func:`core.quality.evidence.picture_of` takes them.
+
+    Several meshes and textures become one. Raises ValueError without a surface.
+    """
     import io
 
     import trimesh
@@ -120,7 +130,14 @@ def read_surface(glb: bytes) -> Surface:
     vertices, faces = np.asarray(scene.vertices, np.float64), np.asarray(scene.faces, np.int64)
     if not len(faces):
         raise ValueError("The GLB holds no triangles.")
-    return normalised(vertices), faces
+    surface = normalised(vertices), faces
+    texture = getattr(getattr(scene.visual, "material", None), "baseColorTexture", None)
+    if texture is None or scene.visual.uv is None:
+        plain = scene.visual.to_color() if scene.visual.kind == "texture" else scene.visual
+        colors = np.atleast_2d(plain.vertex_colors)[:, :3]  # a material without a texture gives one row
+        return surface, {"colors": np.broadcast_to(colors, (len(vertices), 3)).astype(np.uint8)}
+    u, v = np.asarray(scene.visual.uv, np.float64).T  # trimesh's v grows upwards
+    return surface, {"uv": np.stack([u, 1 - v], 1), "texture": np.asarray(texture.convert("RGB"))}
 
 
 def _camera(record: dict[str, Any], fov: float) -> Camera:

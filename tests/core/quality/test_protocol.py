@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from PIL import Image
 
 from core.artifacts import Cutout, Photo
 from core.cameras import Camera
-from core.errors import InputError, MeshFailed
+from core.errors import InputError, MeshFailed, NoObject
+from core.mesh.gltf import write_glb
+from core.mesh.topology import vertex_normals
+from core.mesh.values import Model
 from core.progress import Progress
 from core.quality import controls, images, protocol, shape
-from core.quality.folder import list_objects, read_object
+from core.quality.folder import EvaluationObject, list_objects, read_object, read_painted
 from core.recipes import Recipe, load_recipe
 from core.render import render_mesh
 from flows.evaluate import Models, Options, evaluate_folder
@@ -31,13 +35,17 @@ def truth_mesh(variant: int):
     knob = trimesh.creation.icosphere(subdivisions=2, radius=0.2).apply_translation([0.3, 0.2, 0.1])
     mesh = trimesh.util.concatenate([body, knob])
     mesh.vertices = shape.normalised(np.asarray(mesh.vertices))
-    mesh.visual = trimesh.visual.ColorVisuals(mesh)
+    level = np.arange(0, 256, 4, np.uint8)
+    texture = np.stack([*np.meshgrid(level, level), np.full((64, 64), 90, np.uint8)], -1)
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(texture))
+    mesh.visual = trimesh.visual.TextureVisuals(0.5 + np.asarray(mesh.vertices)[:, :2] * 0.9, material)
     return mesh
 
 
 def render(mesh, camera: Camera, size: int) -> np.ndarray:
-    colors = np.clip(128 + 200 * np.asarray(mesh.vertices), 0, 255).astype(np.uint8)
-    seen = render_mesh(mesh.vertices, mesh.faces, camera, size, colors=colors, supersample=2)
+    u, v = mesh.visual.uv.T
+    paint = {"uv": np.stack([u, 1 - v], 1), "texture": np.asarray(mesh.visual.material.baseColorTexture)}
+    seen = render_mesh(mesh.vertices, mesh.faces, camera, size, supersample=2, **paint)
     return np.dstack([seen.rgb, seen.alpha])
 
 
@@ -69,26 +77,36 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def as_asset(item: EvaluationObject) -> bytes:
+    """The truth as the factory would publish it: azimuth 0 is the photo's, elsewhere and smaller."""
+    vertices = shape.turned(item.truth[0], -item.camera.azimuth) * 0.3 + [1, 2, 3]
+    normals = vertex_normals(vertices, item.truth[1]).astype(np.float32)
+    file = io.BytesIO()
+    Image.fromarray(item.paint["texture"]).save(file, "PNG")
+    uv = item.paint["uv"].astype(np.float32)
+    model = Model(vertices.astype(np.float32), normals, item.truth[1], uv, file.getvalue(), "image/png")
+    return write_glb(model, item.id)
+
+
 def oracle(folder: Path, broken: bool = False) -> Models:
     """Models that answer with the truth; the object is known by its photo."""
     known = {name: read_object(folder, name) for name in list_objects(folder)}
 
     def name_of(cutout: Cutout) -> str:
-        return next(
-            n for n, o in known.items() if np.array_equal(np.array(Image.open(io.BytesIO(o.photo))), cutout.rgba)
-        )
+        def away(item: EvaluationObject) -> float:
+            photo = images.over_white(np.array(Image.open(io.BytesIO(item.photo))))
+            return float(np.abs(photo.astype(int) - images.over_white(cutout.rgba)).mean())
+
+        return min(known, key=lambda name: away(known[name]))
 
     def views(cutout: Cutout, elevation: float, targets: list[Camera], seed: int) -> np.ndarray:
         return np.stack([images.over_white(view.rgba) for view in known[name_of(cutout)].views])
 
     def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress):
-        import trimesh
-
         if broken:
             raise MeshFailed("No closed surface.")
         item = known[name_of(cutout)]
-        vertices = shape.turned(item.truth[0], -item.camera.azimuth) * 0.3 + [1, 2, 3]
-        return trimesh.Trimesh(vertices, item.truth[1], process=False).export(file_type="glb"), {"score": 1.0}
+        return as_asset(item), {"score": 1.0}
 
     def cut(photo: Photo) -> Cutout:
         return Cutout(photo.rgba, (0, 0, 128, 128), "alpha")
@@ -119,6 +137,63 @@ def test_the_truth_as_prediction_is_perfect(perfect: dict):
     assert perfect["mean"]["segmentation"]["white"] > 0.95
     assert perfect["mean"]["segmentation"]["textured"] is None
     assert perfect["failed"] == 0
+
+
+def test_truth_against_truth_is_perfect_as_a_customer_sees_it(perfect: dict):
+    """Placed, turned and scaled as its shape is: neither where the photo's frame had it nor nearer to the camera."""
+    seen, ceiling = perfect["mean"]["asset_view"], perfect["controls"]["truth"]
+    assert seen["psnr"] > 45
+    assert seen["mask_iou"] > 0.995
+    assert ceiling["psnr"] > 45
+    assert all(row["asset"]["true_quality"] > 0.99 for row in perfect["objects"])
+
+
+def test_an_asset_that_is_moved_in_the_frame_or_larger_in_it_scores_the_same(folder: Path):
+    """A photo that shows the product small and in a corner changes the cutout's frame, not the asset."""
+    item = read_object(folder, "one")
+    surface, paint = read_painted(as_asset(item))
+    pictures, alphas = protocol.asset_renders(protocol.asset_in_truth_frame(surface, item.camera), paint, item.views)
+    scores = protocol.view_scores(pictures, item.views, None, alphas)
+    assert scores["psnr"] > 45
+    wrong = protocol.asset_renders((item.truth[0] * 1.05 + [0.03, 0, 0], item.truth[1]), item.paint, item.views)
+    assert protocol.view_scores(wrong[0], item.views, None, wrong[1])["psnr"] < 30
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["ycb_mug", "barn_lamp"])
+def test_a_scan_reaches_its_own_ceiling(shared_dir: Path, name: str):
+    """The folder's pictures hold light, an asset none: the scan itself, unlit, is the most that can be reached."""
+    item = read_object(shared_dir / "eval-dev", name)
+    ceiling = protocol.view_scores(*_renders(item.truth, item.paint, item))
+    surface, paint = read_painted(as_asset(item))
+    ours = protocol.view_scores(*_renders(protocol.asset_in_truth_frame(surface, item.camera), paint, item))
+    assert ours["psnr"] == pytest.approx(ceiling["psnr"], abs=0.1)
+    assert ours["mask_iou"] > 0.96
+    assert ceiling["psnr"] > 19
+
+
+def _renders(surface, paint, item: EvaluationObject):
+    pictures, alphas = protocol.asset_renders(surface, paint, item.views)
+    return pictures, item.views, None, alphas
+
+
+def test_the_segmenter_s_masks_have_a_mean_of_their_own(folder: Path):
+    models = oracle(folder)
+    options = Options(stages=("views", "shape"), align=False, masks=("exact", "white", "textured"))
+    document = evaluate_folder(folder, load_recipe(), models, options).document
+    assert set(document["by_masks"]) == {"exact", "white", "textured"}
+    assert document["by_masks"]["exact"] == document["mean"]
+    assert document["by_masks"]["textured"]["shape"] is None  # the folder has no textured photos
+    assert document["by_masks"]["white"]["asset_view"]["psnr"] > 45
+
+    def blind(photo: Photo) -> Cutout:
+        raise NoObject("No product was found.")
+
+    lost = evaluate_folder(folder, load_recipe(), replace(models, segment=blind), options).document
+    assert lost["by_masks"]["white"]["shape"] == protocol.NO_SHAPE
+    assert lost["mean"]["shape"]["iou"] > 0.99
+    assert lost["failed"] == 2
+    assert lost["objects"][0]["errors"] == {"segment (white mask)": "No product was found."}
 
 
 def test_the_document_has_the_published_form(perfect: dict):
