@@ -112,9 +112,14 @@ def evaluation_page(document: dict[str, Any], objects: list[dict[str, Any]], css
     return _templates().get_template("evaluation.html").render(document=document, objects=objects, css=Markup(css))  # noqa: S704 - our own file
 
 
-def _reasons(asset: dict[str, Any]) -> list[str]:
-    """The gate's sentences, from the assess stage where it ran, else the asset's reason."""
+def _reasons(asset: dict[str, Any]) -> list[dict[str, Any]]:
+    """The gate's reasons, from the assess stage where it ran, else the asset's own sentence."""
     for stage in asset.get("stages", []):
         if stage["stage"] == "assess" and stage.get("figures"):
-            return [str(reason) for reason in stage["figures"].get("reasons", [])]
-    return [asset["reason"]] if asset.get("reason") else []
+            found = stage["figures"].get("reasons", [])
+            # assets of the first releases have bare sentences
+            return [_BARE | (item if isinstance(item, dict) else {"message": str(item)}) for item in found]
+    return [_BARE | {"message": asset["reason"]}] if asset.get("reason") else []
+
+
+_BARE: dict[str, Any] = {"severity": "affects", "action": "", "detail": None}

@@ -84,7 +84,8 @@ def end_asset(house: House, state: Progressing) -> str:
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
     duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
-    reason = " ".join([*verdict["reasons"], *([duplicate] if duplicate else [])]) or None
+    told = [reason["message"] for reason in verdict["reasons"]]
+    reason = " ".join([*told, *([duplicate] if duplicate else [])]) or None
     # An asset's id hashes all that it is made from: what a person said of it holds however often it is built.
     if (said := house.ask(assets.decision_about, state.job.asset_id)) is not None:
         status = assets.STATUS_OF_DECISION[said.decision]

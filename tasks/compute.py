@@ -140,7 +140,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
     figures = {
         "score": float(assessment.score),
         "verdict": str(assessment.verdict),
-        "reasons": [str(reason) for reason in assessment.reasons],
+        "reasons": [plain(reason) for reason in assessment.reasons],
         "metrics": plain(assessment.metrics),
     }
     return StageOutput({"assessment.json": _json(figures)}, figures)

@@ -86,7 +86,7 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
                               quality=None if status == "quarantined" else index / 10, faces=12,
                               reason=f"<i>{sku}</i>"))  # fmt: skip
             run = StageRun(key=f"{index:064x}", stage="assess", version=1, state="finished", parameters={"x": "</pre>"},
-                           owner="test", figures={"reasons": ["<u>blurred</u>"],
+                           owner="test", figures={"reasons": [{"message": "<u>blurred</u>"}],
                                                   "metrics": {"input_psnr": 10.0 + index}})  # fmt: skip
             session.add(run)
             session.flush()
