@@ -146,14 +146,14 @@ def unpack_glb(source: bytes | str | Path) -> tuple[dict[str, Any], bytes]:
         size, kind = struct.unpack_from("<I4s", data, 12)
         if kind != b"JSON" or 20 + size > len(data):
             raise MeshFailed("The GLB does not begin with its JSON chunk.")
-        document = json.loads(data[20 : 20 + size])
+        document = json.loads(str(data[20 : 20 + size], "utf-8"), parse_constant=_refuse)
         start, body = 20 + size, b""
         if start < len(data):
             size, kind = struct.unpack_from("<I4s", data, start)
             body = data[start + 8 : start + 8 + size]
             if kind != b"BIN\0" or len(body) != size:
                 raise MeshFailed("The GLB's binary chunk is cut off.")
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, RecursionError) as error:
         raise MeshFailed(f"The file is not a GLB: {error}.") from error
     if not isinstance(document, dict):
         raise MeshFailed("The GLB's JSON chunk is not an object.")
@@ -182,7 +182,7 @@ def read_glb(source: bytes | str | Path) -> Model:
             image = document["images"][0]
             view, mime = document["bufferViews"][image["bufferView"]], image["mimeType"]
             texture = body[view.get("byteOffset", 0) :][: view["byteLength"]]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise MeshFailed(f"The GLB does not hold one readable mesh: {type(error).__name__} {error}.") from error
     srgb = None if colors is None else _srgb(colors[:, :3])
     return Model(positions.astype(np.float32), normals, faces, uv, texture, mime, srgb)
@@ -216,6 +216,10 @@ def _draco(document: dict[str, Any], body: bytes, primitive: dict[str, Any]) -> 
     decoded = DracoPy.decode(body[start : start + view["byteLength"]])
     data = {attribute["unique_id"]: attribute["data"] for attribute in decoded.attributes}
     return {name: np.asarray(data[i]) for name, i in extension["attributes"].items()} | {"indices": decoded.faces}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"its JSON holds {constant}, which is no JSON")
 
 
 def _linear(srgb: NDArray[np.uint8]) -> NDArray[np.uint16]:

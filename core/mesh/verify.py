@@ -15,6 +15,7 @@ from core.mesh.topology import inspect, weld
 from core.mesh.values import Model
 
 DEFAULT_PROFILE = "khronos-mobile-ar"
+READABLE = "one textured mesh in a GLB"
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,10 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
         model = read_glb(data)
         texels = model.texels()
     except (MeshFailed, OSError, ValueError) as error:
-        return Verification(
-            name, budget.source, budget.url, (Check("readable", False, str(error), "one textured mesh in a GLB"),)
-        )
+        found = f"{source}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        return Verification(name, budget.source, budget.url, (Check("readable", False, found.rstrip("."), READABLE),))
 
-    checks = [Check("readable", True, "GLB 2.0", "one textured mesh in a GLB")]
+    checks = [Check("readable", True, "GLB 2.0", READABLE)]
 
     def limit(label: str, value: int, most: int | None, least: int | None = None) -> None:
         bounds = [f"at most {most:,}"] if most is not None else []
