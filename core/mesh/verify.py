@@ -71,7 +71,7 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
         model = read_glb(data)
         texels = model.texels()
     except (MeshFailed, OSError, ValueError) as error:
-        found = f"{source}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        found = (isinstance(error, OSError) and error.strerror) or str(error)
         return Verification(name, budget.source, budget.url, (Check("readable", False, found.rstrip("."), READABLE),))
 
     checks = [Check("readable", True, "GLB 2.0", READABLE)]
