@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float64]
 
+RELEASED_LATENT_SIZE = 32
+"""Latent pixels along one side at which the weights were chosen."""
+
 
 @dataclass(frozen=True)
 class ReleasedSettings:
@@ -33,6 +36,21 @@ class ReleasedSettings:
     input_smooth_share: float = 0.1
     reduce_variance: bool = True
     train_view: bool = True
+
+    def at(self, latent_size: int) -> ReleasedSettings:
+        """The same balance with latents of another size.
+
+        The score is a sum over pixels, every other term a mean of them: at half the original's 32 a side the others
+        would weigh four times as much, and their smoothing dissolves the object.
+        """
+        share = (latent_size / RELEASED_LATENT_SIZE) ** 2
+        return replace(
+            self,
+            view_weight=share * self.view_weight,
+            near_weight=share * self.near_weight,
+            smooth_weight=share * self.smooth_weight,
+            emptiness_weight=share * self.emptiness_weight,
+        )
 
 
 @dataclass(frozen=True)

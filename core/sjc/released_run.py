@@ -81,7 +81,7 @@ class ReleasedLoop:
             train_view=params.input_weight > 0,
             smooth_weight=1e4 if params.smooth_weight else 0.0,
             near_weight=1e4 if params.near_weight else 0.0,
-        )
+        ).at(model.latent_size)
 
     def take_step(self) -> dict[str, float]:
         """One released iteration: draw, accumulate every term's gradient, Adamax."""

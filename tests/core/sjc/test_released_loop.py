@@ -121,3 +121,13 @@ def test_the_photo_term_alone_reaches_through_the_decoder(replay: Replay) -> Non
     for value, key in zip(voxels.tensors(), NAMES, strict=True):
         assert value.grad is not None
         close(value.grad, loop[f"{name}.grad.{key}"], GRADIENT)
+
+
+def test_regularisers_keep_their_weight_beside_the_score_at_other_latent_sizes() -> None:
+    """A mean over pixels against a sum: the same picture at half the side has a quarter of the score."""
+    settings = ReleasedSettings(emptiness_weight=8.0)
+    assert settings.at(32) == settings
+    half = settings.at(16)
+    for name in ("view_weight", "near_weight", "smooth_weight", "emptiness_weight"):
+        assert getattr(half, name) == getattr(settings, name) / 4
+    assert (half.guidance, half.learning_rate) == (settings.guidance, settings.learning_rate)
