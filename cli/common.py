@@ -79,9 +79,7 @@ def stop(sentence: str, code: int) -> NoReturn:
 
 def open_house_for_people(listener: Any = None) -> Any:
     """The house, with a database or store that is down as a sentence."""
-    from pydantic import ValidationError
-
-    from core.errors import InputError, TransientError
+    from core.errors import TransientError
     from db.engine import DatabaseDown
     from tasks.house import open_house
 
@@ -89,11 +87,6 @@ def open_house_for_people(listener: Any = None) -> Any:
         return open_house(listener=listener)
     except DatabaseDown as error:
         raise TransientError(str(error)) from error
-    except ValidationError as error:
-        fields = "; ".join(f"MESHMILL_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise InputError(f"The settings do not validate: {fields}.") from error
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def find_asset(house: Any, name: str) -> str:

@@ -13,9 +13,9 @@ def _state(upgrade_first: bool) -> dict[str, str | bool | None]:
     from core.errors import TransientError
     from db.engine import DatabaseDown, open_engine
     from db.migrate import current_revision, head_revision, upgrade
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    engine = open_engine(Settings().database)
+    engine = open_engine(read_settings().database)
     try:
         if upgrade_first:
             upgrade(engine)

@@ -64,9 +64,9 @@ def _device() -> tuple[str, str | None]:
 def _home() -> tuple[str, str | None]:
     import shutil
 
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    home = Settings().home_path
+    home = read_settings().home_path
     home.mkdir(parents=True, exist_ok=True)
     probe = home / ".writable"
     probe.write_text("")
@@ -78,9 +78,9 @@ def _home() -> tuple[str, str | None]:
 def _database() -> tuple[str, str | None]:
     from db.engine import open_engine
     from db.migrate import current_revision, head_revision
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    engine = open_engine(Settings().database)
+    engine = open_engine(read_settings().database)
     current, head = current_revision(engine), head_revision(engine)
     shown = engine.url.render_as_string(hide_password=True)
     # An empty database is no fault: the first run brings it up to date by itself.
@@ -92,9 +92,9 @@ def _store() -> tuple[str, str | None]:
 
     from storage import read_bytes
     from tasks.house import open_store_of
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    settings = Settings()
+    settings = read_settings()
     store = open_store_of(settings)
     data = b"meshmill doctor"
     sha256 = hashlib.sha256(data).hexdigest()
@@ -109,9 +109,9 @@ def _models() -> tuple[str, str | None]:
     from db.engine import open_engine
     from db.migrate import current_revision
     from tasks.models import registered_in, resolve_models
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    settings = Settings()
+    settings = read_settings()
     engine = open_engine(settings.database)
     registered = registered_in(engine) if current_revision(engine) else _nothing_registered
     models = resolve_models(settings, load_recipe(), registered)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
+
+from db.urls import database_url, is_file
 
 
 class DatabaseDown(Exception):
@@ -20,18 +22,24 @@ BUSY_SECONDS = 60
 """How long SQLite waits for another writer before it gives up."""
 
 
-_ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""A host that was unplugged says nothing: without these a connection to it would wait for ever."""
+_SERVER = {
+    # A host that was unplugged says nothing: without these a connection to it would wait for ever.
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    # A pooler (PgBouncer) gives each transaction another server connection, which knows no prepared statement of ours.
+    "prepare_threshold": None,
+}
+"""How a PostgreSQL server is connected to."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///file`` or ``postgresql://…`` (psycopg 3)."""
-    parsed = make_url(url)
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if not parsed.drivername.startswith("sqlite"):
-        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=_ALIVE)
-    if parsed.database and parsed.database != ":memory:":
+def open_engine(url: str | URL) -> Engine:
+    """An engine for a URL as :func:`db.urls.database_url` takes it. Raises ``ValueError`` for any other."""
+    parsed = database_url(url) if isinstance(url, str) else url
+    if not is_file(parsed):
+        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=_SERVER)
+    if parsed.database and not parsed.database.startswith("file:"):
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)

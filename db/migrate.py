@@ -20,7 +20,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def _config(engine: Engine) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    place = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", place.replace("%", "%%"))  # ConfigParser's own escape
     config.attributes["engine"] = engine
     return config
 

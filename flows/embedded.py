@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 from core.errors import TransientError
 
@@ -43,6 +44,7 @@ class EmbeddedServer:
         log = (self._home / "server.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-P", "-m", "flows.server", str(port), str(os.getpid())],
+            env=_database(Path(os.environ["PREFECT_HOME"])) | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -105,6 +107,14 @@ _ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
 }
+
+
+def _database(home: Path) -> dict[str, str]:
+    """Prefect puts its home into a URL as it is, where `?` would begin options: as a URI of SQLite's it is escaped."""
+    if "PREFECT_API_DATABASE_CONNECTION_URL" in os.environ:
+        return {}
+    url = f"sqlite+aiosqlite:///file:{quote(os.fsencode(home))}/prefect.db?uri=true"
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url}
 
 
 def _free_port() -> int:

@@ -22,9 +22,9 @@ def load_models(
     """
     from core.segment import segment
     from tasks.models import resolve_segmenter, resolve_views
-    from tasks.settings import Settings
+    from tasks.settings import read_settings
 
-    settings = Settings()
+    settings = read_settings()
     registered = _registered(settings)
     views: Any = None
     about: dict[str, Any] = {}
@@ -111,13 +111,13 @@ def build_asset(
 
 def _registered(settings: Any) -> Any:
     """The checkpoint table where a database exists; nobody is asked to create one for an evaluation."""
+    from db.engine import open_engine
+    from db.urls import is_file
     from tasks.models import registered_in
 
     url = settings.database
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+    if is_file(url) and not Path(url.database or "").is_file():
         return lambda name, kind: None
-    from db.engine import open_engine
-
     return registered_in(open_engine(url))
 
 

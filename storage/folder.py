@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
+from storage.places import file_uri
 from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, check_key
 
 TEMPORARY = ".tmp"
@@ -83,7 +83,7 @@ class FolderStore:
         return Entry(key, stat.st_size, f"{stat.st_size}-{stat.st_mtime_ns}", stat.st_mtime)
 
     def uri(self, key: str) -> str:
-        return "file://" + quote(str(self._path(key)))
+        return file_uri(self._path(key))
 
     def link(self, key: str, seconds: int = 3600) -> str:
         return self.uri(key)

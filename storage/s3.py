@@ -145,9 +145,18 @@ def open_s3(
     secret_key: str | None,
     region: str | None = None,
 ) -> S3Store:
-    """A store at ``endpoint`` (``http://host:port`` or ``https://…``). Talks to nobody yet."""
+    """A store at ``endpoint`` (``http://host:port`` or ``https://…``). Talks to nobody yet.
+
+    Raises ``ValueError`` for what cannot be a bucket's name.
+    """
     import urllib3
     from minio import Minio
+    from minio.helpers import check_bucket_name
+
+    try:
+        check_bucket_name(bucket)
+    except ValueError as error:
+        raise ValueError(f"The {str(error).strip()}.") from error
 
     secure = not endpoint.startswith("http://")
     host = endpoint.removeprefix("http://").removeprefix("https://").rstrip("/")

@@ -12,14 +12,14 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Engine
 
-from core.errors import TransientError
+from core.errors import InputError, TransientError
 from db.engine import open_engine
 from db.leases import owner_name
 from db.migrate import upgrade
 from storage import Store, open_store
 from tasks.compute import compute
 from tasks.patience import patiently
-from tasks.settings import Settings
+from tasks.settings import Settings, read_settings
 from tasks.stages import STAGE
 from tasks.worker import Compute, StageWorker
 
@@ -123,7 +123,7 @@ def open_house(
 
     A night (``patient``) waits for a database that is being restarted; a person is told at once.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     try:
         settings.home_path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -141,12 +141,20 @@ def open_house(
 
 
 def open_store_of(settings: Settings) -> Store:
-    """The store that the settings name. Raises ``ValueError`` where they are not complete."""
+    """The store that the settings name. Raises :class:`InputError` where they are not complete."""
+    return open_place(settings, settings.store)
+
+
+def open_place(settings: Settings, url: str) -> Store:
+    """A store or a source of photos with the settings' endpoint and keys. Raises :class:`InputError`."""
     secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
-    return open_store(
-        settings.store,
-        endpoint=settings.s3_endpoint,
-        access_key=settings.s3_access_key,
-        secret_key=secret,
-        region=settings.s3_region,
-    )
+    try:
+        return open_store(
+            url,
+            endpoint=settings.s3_endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=secret,
+            region=settings.s3_region,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from core.errors import InputError
 from db.catalogue import Changes, FoundPhoto, ensure_catalogue, sync_products
+from storage.places import file_uri
 from tasks.house import House
 from tasks.manifests import read_manifest
 from tasks.remote import hash_object, scan_prefix, size_of_object
-from tasks.sources import file_uri, hash_file, scan_folder, size_of_file
+from tasks.sources import hash_file, scan_folder, size_of_file
 
 
 def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tuple[int, Changes]:

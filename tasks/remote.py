@@ -5,42 +5,32 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from core.errors import InputError
 from core.photos.files import PHOTO_EXTENSIONS
 from core.photos.names import display_name
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
-from storage import Store, open_store
+from storage import Store
+from storage.places import bucket_of
 from storage.store import CHUNK
-from tasks.house import House
+from tasks.house import House, open_place
 from tasks.sources import REFUSED_EXTENSIONS, front_first, sku_of
 
 
 def open_source(house: House, uri: str) -> tuple[Store, str]:
     """The store of an ``s3://bucket/…`` URI, with the settings' endpoint and keys, and the key in its bucket."""
-    parts = urlsplit(uri)
-    settings = house.settings
-    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
-    try:
-        store = open_store(
-            f"s3://{parts.netloc}",
-            endpoint=settings.s3_endpoint,
-            access_key=settings.s3_access_key,
-            secret_key=secret,
-            region=settings.s3_region,
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    return store, uri.split("/", 3)[3] if uri.count("/") > 2 else ""
+    bucket = bucket_of(uri)
+    if bucket is None:
+        raise InputError(f"{uri} is no s3://bucket/prefix.")
+    return open_place(house.settings, f"s3://{bucket.name}"), bucket.prefix
 
 
 def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
     """Products below a prefix: an object directly in it is one, a "folder" below it is one. By SKU."""
     store, prefix = open_source(house, uri)
+    base = uri[: len(uri) - len(prefix)].rstrip("/") + "/"
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    base = f"s3://{urlsplit(uri).netloc}/"
     groups: dict[str, list[FoundPhoto]] = {}
     for entry in house.fetch(lambda: list(store.list(prefix))):
         inside = PurePosixPath(entry.key.removeprefix(prefix))

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePath
 from typing import cast
-from urllib.parse import quote, unquote_to_bytes
 
 from core.errors import TransientError, UnreadablePhoto
 from core.photos.files import PHOTO_EXTENSIONS, open_regular
 from core.photos.names import display_name, safe_key
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
+from storage.places import file_uri, uri_path
 from tasks.artifacts import content_key
 from tasks.house import House
 
@@ -29,15 +29,6 @@ REFUSED_EXTENSIONS = frozenset(
 
 FRONT = re.compile(r"(?:^|[^a-z])(?:front|main|hero|cover|01|1)(?:[^a-z0-9]|$)")
 """File names that photographers give the best view."""
-
-
-def file_uri(path: Path) -> str:
-    """``file://`` with every awkward byte escaped: it survives newlines, quotes and bytes that are not UTF-8."""
-    return "file://" + quote(os.fsencode(path.absolute()))
-
-
-def uri_path(uri: str) -> Path:
-    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
 
 
 def scan_folder(folder: Path) -> list[FoundProduct]:

@@ -301,7 +301,7 @@ def test_every_awkward_file_ends_as_its_table_says(tmp_path: Path, shared_dir: P
     assert done.returncode == 1, done.stderr[-2000:]
     found = json.loads(done.stdout)["assets"]
     assert len(found) == len(table) + len(hostile), "links, pipes and sockets are no products"
-    from tasks.sources import uri_path
+    from storage.places import uri_path
 
     by_name = {}
     for sku, uri, status, reason, figures in shop.rows(

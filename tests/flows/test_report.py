@@ -53,7 +53,8 @@ def test_a_webhook_is_signed_and_tried_again(receiver: Any, tmp_path: Path, monk
 def test_a_receiver_that_is_down_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     assert not post(Settings(home=tmp_path, webhook_url="http://127.0.0.1:9/x"), "run.ended", {})
-    assert not post(Settings(home=tmp_path, webhook_url="file:///etc/passwd"), "run.ended", {})
+    with pytest.raises(ValueError, match="http"):
+        Settings(home=tmp_path, webhook_url="file:///etc/passwd")
     assert not post(Settings(home=tmp_path), "run.ended", {})
 
 

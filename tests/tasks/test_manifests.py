@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError
+from storage.places import uri_path
 from tasks.manifests import read_manifest
-from tasks.sources import hash_file, uri_path
+from tasks.sources import hash_file
 
 
 def test_a_csv_says_what_a_file_name_cannot(tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from db import assets
 from db.catalogue import ensure_catalogue, sync_products
 from db.engine import reading, writing
 from db.tables import Lease, StageRun
+from storage.places import file_uri
 from tasks.build import begin_asset, build_ahead, request
 from tasks.house import House, open_house
 from tasks.models import Weights, registered_in, resolve_models
 from tasks.plan import Plan, plan_catalogue
 from tasks.run_stage import run_stage
 from tasks.settings import Settings
-from tasks.sources import file_uri, hash_file, scan_folder
+from tasks.sources import hash_file, scan_folder
 from tasks.stages import STAGE_NAMES
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tasks.sources import hash_file, scan_folder, uri_path
+from storage.places import uri_path
+from tasks.sources import hash_file, scan_folder
 
 
 def skus(folder: Path) -> list[str]:
