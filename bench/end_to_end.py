@@ -77,6 +77,7 @@ def main() -> None:
         wait(f"{api}/health")
         for pool in ("cpu", "gpu"):
             ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
+        subprocess.run([str(BIN / "meshmill"), "db", "upgrade"], env=environment, cwd=ROOT, check=True)
         said = tool("--no-prompt", "deploy", "--all")
         print(said.count("successfully created"), "deployments", flush=True)
         for pool in ("cpu", "gpu"):

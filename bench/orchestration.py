@@ -82,7 +82,13 @@ def url(name: str, server: Any) -> str:
     if name == "sqlite":
         return f"sqlite:///{Path(tempfile.mkdtemp(prefix='meshmill-bench-')) / 'bench.db'}"
     database = f"bench{time.time_ns()}"
+    from db.engine import open_engine
+    from db.migrate import upgrade
+
     server.psql(f"CREATE DATABASE {database};")
+    engine = open_engine(server.get_uri(database))
+    upgrade(engine)
+    engine.dispose()
     return str(server.get_uri(database))
 
 

@@ -10,9 +10,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="The database
 
 
 def _state(upgrade_first: bool) -> dict[str, str | bool | None]:
-    from core.errors import TransientError
+    from core.errors import InputError, TransientError
     from db.engine import DatabaseDown, open_engine
-    from db.migrate import current_revision, head_revision, upgrade
+    from db.migrate import WrongSchema, current_revision, head_revision, upgrade
     from tasks.settings import read_settings
 
     engine = open_engine(read_settings().database)
@@ -22,6 +22,8 @@ def _state(upgrade_first: bool) -> dict[str, str | bool | None]:
         current, head = current_revision(engine), head_revision(engine)
     except DatabaseDown as error:
         raise TransientError(str(error)) from error
+    except WrongSchema as error:
+        raise InputError(str(error)) from error
     return {"database": engine.url.render_as_string(hide_password=True), "current": current, "head": head}
 
 

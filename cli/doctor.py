@@ -77,14 +77,16 @@ def _home() -> tuple[str, str | None]:
 
 def _database() -> tuple[str, str | None]:
     from db.engine import open_engine
-    from db.migrate import current_revision, head_revision
+    from db.migrate import current_revision, standing, what_to_do
+    from db.urls import is_file
     from tasks.settings import read_settings
 
     engine = open_engine(read_settings().database)
-    current, head = current_revision(engine), head_revision(engine)
-    shown = engine.url.render_as_string(hide_password=True)
-    # An empty database is no fault: the first run brings it up to date by itself.
-    return f"{shown} at {current or 'empty'}", None if current in (None, head) else "Run `meshmill db upgrade`."
+    found = standing(engine)
+    shown = f"{engine.url.render_as_string(hide_password=True)} at {current_revision(engine) or 'empty'}"
+    # The first command makes a file's tables, or brings them up to date, by itself.
+    good = found == "current" or (is_file(engine.url) and found in ("empty", "old"))
+    return shown, None if good else what_to_do(engine, found)
 
 
 def _store() -> tuple[str, str | None]:
@@ -107,13 +109,13 @@ def _store() -> tuple[str, str | None]:
 def _models() -> tuple[str, str | None]:
     from core.recipes import load_recipe
     from db.engine import open_engine
-    from db.migrate import current_revision
+    from db.migrate import standing
     from tasks.models import registered_in, resolve_models
     from tasks.settings import read_settings
 
     settings = read_settings()
     engine = open_engine(settings.database)
-    registered = registered_in(engine) if current_revision(engine) else _nothing_registered
+    registered = registered_in(engine) if standing(engine) == "current" else _nothing_registered
     models = resolve_models(settings, load_recipe(), registered)
     return ", ".join(f"{w.role} {w.label} ({w.licence or 'licence not on record'})" for w in models.values()), None
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from core.errors import InputError, TransientError
 from db.engine import open_engine
 from db.leases import owner_name
-from db.migrate import upgrade
+from db.migrate import WrongSchema, prepare
 from storage import Store, open_store
 from tasks.compute import compute
 from tasks.patience import patiently
@@ -119,7 +119,8 @@ def open_house(
     *,
     patient: bool = False,
 ) -> House:
-    """Open database (bringing its schema up to date) and store. Raises :class:`TransientError`.
+    """Open database and store. Raises :class:`TransientError`, :class:`InputError` for settings that do not fit and for
+    a server whose schema is another version's.
 
     A night (``patient``) waits for a database that is being restarted; a person is told at once.
     """
@@ -133,10 +134,13 @@ def open_house(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     engine = open_engine(settings.database)
     house = House(settings, engine, open_store_of(settings), compute, listener or Silent())
-    if patient:
-        house.ask(upgrade)
-    else:
-        upgrade(engine)
+    try:
+        if patient:
+            house.ask(prepare)
+        else:
+            prepare(engine)
+    except WrongSchema as error:
+        raise InputError(str(error)) from error
     return house
 
 

@@ -41,19 +41,46 @@ def postgres() -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Any) -> str:
-    """A fresh database."""
+def empty_postgres_url(postgres: Any) -> str:
+    """A database without tables."""
     name = f"test{time.time_ns()}"
     postgres.psql(f"CREATE DATABASE {name};")
     return str(postgres.get_uri(name))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+@pytest.fixture
+def postgres_url(empty_postgres_url: str) -> str:
+    """A fresh database, as `meshmill db upgrade` leaves it: nothing else makes a server's tables."""
+    upgraded(empty_postgres_url)
+    return empty_postgres_url
+
+
+def upgraded(url: str) -> None:
+    from db.engine import open_engine
+    from db.migrate import upgrade
+
+    engine = open_engine(url)
+    upgrade(engine)
+    engine.dispose()
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+
+
+@pytest.fixture(params=BOTH)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Both databases, one after the other."""
+    """Both databases, one after the other; a file's tables are made when it is opened."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'meshmill.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=BOTH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both databases without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'meshmill.db'}"
+    return str(request.getfixturevalue("empty_postgres_url"))
 
 
 @pytest.fixture

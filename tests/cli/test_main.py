@@ -137,3 +137,31 @@ def test_the_doctor_says_that_a_large_segmenter_is_one_setting_away(
     name, value = present.split("--set ")[1].split("=")
     assert name == "segment.model"
     assert load_recipe(overrides=[f"{name}={value}"]).segment.model == LARGE_SEGMENTER
+
+
+@pytest.mark.server
+def test_a_server_of_another_version_is_a_sentence_and_an_exit_code(tmp_path: Path, empty_postgres_url: str) -> None:
+    def refused(*arguments: str, sentence: str) -> None:
+        done = meshmill(*arguments, home=tmp_path, MESHMILL_DATABASE_URL=empty_postgres_url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+    (tmp_path / "photos").mkdir()
+    refused("assets", "--json", sentence="run `meshmill db upgrade` once")
+    refused("run", str(tmp_path / "photos"), sentence="run `meshmill db upgrade` once")
+    done = meshmill("db", "upgrade", "--json", home=tmp_path, MESHMILL_DATABASE_URL=empty_postgres_url)
+    state = json.loads(done.stdout)
+    assert state["current"] == state["head"]
+    done = meshmill("assets", "--json", home=tmp_path, MESHMILL_DATABASE_URL=empty_postgres_url)
+    assert json.loads(done.stdout) == []
+    from sqlalchemy import text
+
+    from db.engine import open_engine
+
+    engine = open_engine(empty_postgres_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    refused("assets", "--json", sentence="a newer Meshmill made: update")
+    refused("db", "upgrade", sentence="a newer Meshmill made: update")

@@ -28,12 +28,12 @@ def test_upgrading_twice_changes_nothing(engine: Any) -> None:
     assert upgrade(engine) == head_revision(engine) == current_revision(engine)
 
 
-def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+def test_several_processes_may_upgrade_at_once(empty_database_url: str) -> None:
     problems: list[BaseException] = []
 
     def work() -> None:
         try:
-            engine = open_engine(database_url)
+            engine = open_engine(empty_database_url)
             upgrade(engine)
             engine.dispose()
         except BaseException as error:
@@ -45,7 +45,7 @@ def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
-    engine = open_engine(database_url)
+    engine = open_engine(empty_database_url)
     assert current_revision(engine) == head_revision(engine)
 
 

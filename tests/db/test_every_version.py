@@ -12,8 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from db import leases
-from db.engine import DatabaseDown, open_engine, reading
-from db.migrate import current_revision, head_revision, upgrade
+from db.engine import open_engine, reading
+from db.migrate import WrongSchema, current_revision, head_revision, upgrade
 from db.tables import Base
 
 VERSIONS = [
@@ -41,8 +41,8 @@ ROWS = (
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(database_url: str, version: str) -> None:
-    engine = open_engine(database_url)
+def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(empty_database_url: str, version: str) -> None:
+    engine = open_engine(empty_database_url)
     upgrade(engine, version)
     assert current_revision(engine) == version
     with engine.execution_options(writes=True).begin() as connection:
@@ -68,7 +68,7 @@ def test_a_database_of_a_later_version_is_refused_in_a_sentence(tmp_path: Path) 
     upgrade(engine)
     with engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseDown, match="newer Meshmill"):
+    with pytest.raises(WrongSchema, match="newer Meshmill"):
         upgrade(engine)
     assert current_revision(engine) == "9999", "and left as it is"
 

