@@ -7,7 +7,7 @@ import io
 from pathlib import PurePosixPath
 
 from core.errors import InputError
-from core.photos.files import PHOTO_EXTENSIONS
+from core.photos.files import PHOTO_EXTENSIONS, REFUSED_EXTENSIONS
 from core.photos.names import display_name
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
@@ -15,7 +15,7 @@ from storage import Store
 from storage.places import bucket_of
 from storage.store import CHUNK
 from tasks.house import House, open_place
-from tasks.sources import REFUSED_EXTENSIONS, front_first, sku_of
+from tasks.sources import front_first, sku_of
 
 
 def open_source(house: House, uri: str) -> tuple[Store, str]:

@@ -14,18 +14,13 @@ from pathlib import Path, PurePath
 from typing import cast
 
 from core.errors import TransientError, UnreadablePhoto
-from core.photos.files import PHOTO_EXTENSIONS, open_regular
+from core.photos.files import PHOTO_EXTENSIONS, REFUSED_EXTENSIONS, open_regular
 from core.photos.names import display_name, safe_key
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto, FoundProduct
 from storage.places import file_uri, uri_path
 from tasks.artifacts import content_key
 from tasks.house import House
-
-REFUSED_EXTENSIONS = frozenset(
-    [".svg", ".eps", ".psd", ".ai", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".jp2", ".jxl", ".tga"]
-)
-"""Pictures that no photo reader here opens: taken up all the same, so that they end with a sentence, not in silence."""
 
 FRONT = re.compile(r"(?:^|[^a-z])(?:front|main|hero|cover|01|1)(?:[^a-z0-9]|$)")
 """File names that photographers give the best view."""

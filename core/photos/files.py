@@ -16,6 +16,12 @@ PHOTO_EXTENSIONS = frozenset(
 )
 """Lower case, with the dot. The extension only selects files; :func:`core.photos.read_photo` judges by content."""
 
+REFUSED_EXTENSIONS = frozenset(
+    {".svg", ".eps", ".psd", ".psb", ".ai", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef"}
+    | {".jp2", ".jxl", ".tga", ".xcf"}
+)
+"""Pictures that no photo reader here opens: taken up all the same, so that they end with a sentence, not in silence."""
+
 
 def is_regular_photo_file(path: Path) -> bool:
     """True for a regular file with a photo's extension; never for links, FIFOs, sockets, devices or folders.

@@ -31,3 +31,37 @@ def safe_key(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
     readable = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:47].rstrip("-")
     return f"{readable}-{digest}" if readable else digest
+
+
+def sku_text(word: str) -> str:
+    """A SKU as the shop writes it: composed Unicode on one line, at most 200 characters, never empty.
+
+    Only what could hide or break a line is escaped (:func:`display_name`); a longer word ends with a hash of the whole.
+    """
+    shown = display_name(unicodedata.normalize("NFC", word).strip()) or safe_key(word)
+    return shown if len(shown) <= 200 else f"{shown[:183]}-{hashlib.sha256(os.fsencode(word)).hexdigest()[:16]}"
+
+
+def file_name(sku: str) -> str:
+    """A file name without ending that every system takes, unlike for unlike SKUs: ``TS/100`` becomes ``TS%2F100``.
+
+    Letters, digits, blanks and ``+-_.,()=&@~`` stand as they are; all else is written as in a URL. At most 150 bytes; a
+    longer one ends with a hash of the whole.
+    """
+    name = "".join(c if c.isalnum() or c in " +-_.,()=&@~" else _escaped(c) for c in sku)
+    if name[:1] in (".", " ", "~", "-") or name.split(".")[0].upper() in _DEVICES:
+        name = _escaped(name[0]) + name[1:]
+    if name[-1:] in (".", " "):
+        name = name[:-1] + _escaped(name[-1])
+    if len(os.fsencode(name)) <= 150:
+        return name
+    cut = name.encode()[:120].decode(errors="ignore")
+    return f"{cut}-{hashlib.sha256(os.fsencode(sku)).hexdigest()[:16]}"
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"COM{n}" for n in range(1, 10)), *(f"LPT{n}" for n in range(1, 10))}
+"""File names that Windows keeps for itself."""
