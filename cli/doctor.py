@@ -144,9 +144,12 @@ def _prefect() -> tuple[str, str | None]:
     import os
     import urllib.request
 
+    from tasks.loopback import spare_loopback
+
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         return "embedded: a server is started for each run", None
+    spare_loopback()
     with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - the operator's own setting
         return f"{url} answers {answer.status}", None
 

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, Engine, String, any_, cast, func, or_,
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from db.engine import reading, writing
+from db.engine import reading, take_turns, writing
 from db.tables import Asset, Photo, Product, RecipeRow, now
 
 PAGE = 1000
@@ -81,6 +81,7 @@ def candidates(engine: Engine, catalogue_id: int, after: str = "", limit: int = 
 def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[str, Any]) -> None:
     """Keep the recipe's parameters, which every asset refers to by their hash."""
     with writing(engine) as session:
+        take_turns(session, recipe_hash)
         if session.get(RecipeRow, recipe_hash) is None:
             session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
 

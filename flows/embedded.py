@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from core.errors import TransientError
+from tasks.loopback import check_proxies
 
 START_SECONDS = 180
 """A fresh server writes its whole schema first: 7 to 20 s, more on a busy machine."""
@@ -33,7 +34,9 @@ class EmbeddedServer:
         self._url = ""
 
     def start(self) -> None:
-        """Start it and return at once; models load while it comes up."""
+        """Start it and return at once; models load while it comes up. Raises :class:`InputError` for a proxy that
+        Prefect's client cannot use."""
+        check_proxies()
         if os.environ.get("PREFECT_API_URL"):
             return
         self._home.mkdir(parents=True, exist_ok=True)

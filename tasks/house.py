@@ -18,6 +18,7 @@ from db.leases import owner_name
 from db.migrate import WrongSchema, prepare
 from storage import Store, open_store
 from tasks.compute import compute
+from tasks.loopback import spare_loopback
 from tasks.patience import patiently
 from tasks.settings import Settings, read_settings
 from tasks.stages import STAGE
@@ -124,6 +125,7 @@ def open_house(
 
     A night (``patient``) waits for a database that is being restarted; a person is told at once.
     """
+    spare_loopback()
     settings = settings or read_settings()
     try:
         settings.home_path.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -112,3 +114,30 @@ def test_a_photo_that_moved_is_followed(engine: Any) -> None:
     assert second.candidate.photo_id != first.candidate.photo_id
     plan(engine, [second])
     assert assets.job(engine, "a-s0000").candidate.photo_uri == "file:///elsewhere"
+
+
+def test_workers_that_begin_at_once_write_one_recipe_and_one_checkpoint(engine: Any) -> None:
+    """Two hosts start a night with a recipe and weights that nobody had: the second one's row is the first one's."""
+    from db.checkpoints import CheckpointRow, add_checkpoint, list_checkpoints
+
+    row = CheckpointRow("views", "views", "c" * 64, "/views", None, None, None, None)
+    together = threading.Barrier(4)
+    problems: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            for n in range(20):
+                together.wait(30)
+                ensure_recipe(engine, f"{n:064}", "starter", {})
+                add_checkpoint(engine, replace(row, name=f"views{n}"))
+        except BaseException as error:
+            problems.append(error)
+            together.abort()
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert len(list_checkpoints(engine)) == 20
