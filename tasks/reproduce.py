@@ -20,7 +20,8 @@ from tasks.worker import StageCall
 def reproduce(house: House, asset_id: str) -> dict[str, Any]:
     """Recompute every stage of an asset from its stored photo; which artifacts came out the same. Records nothing.
 
-    Each stage reads what the stage before it has just made, so that one difference shows in all that follow.
+    Each stage reads what the stage before it has just made, so that one difference shows in all that follow. A file
+    that only one of the two builds has (``sha256`` is None where it is gone) is a difference too.
     Raises :class:`InputError` where the asset was never finished, or its weights are no longer what they were.
     """
     record = assets.lineage(house.engine, asset_id)
@@ -53,11 +54,12 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
         )
         output = house.worker(stage.name).call(call, _listen(house, asset_id, stage.name), house.settings.stage_timeout)
         before = {artifact["kind"]: artifact["sha256"] for artifact in run["artifacts"]}
-        for file, data in output.files.items():
-            kind = kind_of(file)
-            made[kind] = data
-            sha256 = hashlib.sha256(data).hexdigest()
-            compared.append({"stage": stage.name, "kind": kind, "same": before.get(kind) == sha256, "sha256": sha256})
+        made |= (files := {kind_of(file): data for file, data in output.files.items()})
+        now = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
+        compared += [
+            {"stage": stage.name, "kind": kind, "same": before.get(kind) == now.get(kind), "sha256": now.get(kind)}
+            for kind in now | before
+        ]
     return {
         "asset_id": asset_id,
         "sku": record["sku"],

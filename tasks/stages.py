@@ -99,7 +99,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("mesh", version=4, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",)),
     Stage(
         "finish",
-        version=5,
+        version=6,
         params=FinishParams,
         inputs=("mesh", "field", "cutout", "views", "thumbnail.png"),
         outputs=("glb", "report"),

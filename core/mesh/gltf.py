@@ -141,8 +141,14 @@ def unpack_glb(source: bytes | str | Path) -> tuple[dict[str, Any], bytes]:
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         magic, version, length = struct.unpack_from("<4sII", data)
-        if magic != b"glTF" or version != 2 or length != len(data):
-            raise MeshFailed("The file is not a complete GLB of glTF 2.0.")
+        if magic != b"glTF":
+            raise MeshFailed("The file is not a GLB: it does not begin with 'glTF'.")
+        if version != 2:
+            raise MeshFailed(f"The file is a GLB of glTF {version}, not of glTF 2.")
+        if length != len(data):
+            raise MeshFailed(
+                f"The file has {len(data):,} bytes, by its own header {length:,}: it was cut off or added to."
+            )
         size, kind = struct.unpack_from("<I4s", data, 12)
         if kind != b"JSON" or 20 + size > len(data):
             raise MeshFailed("The GLB does not begin with its JSON chunk.")
@@ -169,7 +175,7 @@ def read_glb(source: bytes | str | Path) -> Model:
     try:
         primitive = document["meshes"][0]["primitives"][0]
         attributes = primitive["attributes"]
-        read = _draco(document, body, primitive) or {
+        read = decode_draco(document, body) or {
             name: read_accessor(document, body, index)
             for name, index in [*attributes.items(), ("indices", primitive["indices"])]
         }
@@ -188,8 +194,8 @@ def read_glb(source: bytes | str | Path) -> Model:
     return Model(positions.astype(np.float32), normals, faces, uv, texture, mime, srgb)
 
 
-def read_accessor(document: dict[str, Any], body: bytes, index: int) -> NDArray[Any]:
-    """Elements ``(count, components)``; normalised integers become float32."""
+def read_accessor(document: dict[str, Any], body: bytes, index: int, *, scaled: bool = True) -> NDArray[Any]:
+    """Elements ``(count, components)``; normalised integers become float32 unless they are not to be ``scaled``."""
     accessor = document["accessors"][index]
     view = document["bufferViews"][accessor["bufferView"]]
     dtype = np.dtype(_DTYPES[accessor["componentType"]])
@@ -197,25 +203,32 @@ def read_accessor(document: dict[str, Any], body: bytes, index: int) -> NDArray[
     start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
     stride = view.get("byteStride", width * dtype.itemsize)
     rows = np.ndarray((accessor["count"], width), dtype, body, start, (stride, dtype.itemsize))
-    if accessor.get("normalized"):
+    if scaled and accessor.get("normalized"):
         return np.asarray(
             np.maximum(rows.astype(np.float32) / (2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1), -1)
         )
     return rows.copy()
 
 
-def _draco(document: dict[str, Any], body: bytes, primitive: dict[str, Any]) -> dict[str, NDArray[Any]] | None:
-    """The decoded attributes and indices of a Draco primitive, or None where there is none."""
-    extension = primitive.get("extensions", {}).get("KHR_draco_mesh_compression")
+def decode_draco(document: dict[str, Any], body: bytes) -> dict[str, NDArray[Any]] | None:
+    """The decoded attributes and ``indices`` of a Draco mesh, or None where it is none.
+
+    Raises :class:`MeshFailed` when they do not decode.
+    """
+    extension = document["meshes"][0]["primitives"][0].get("extensions", {}).get("KHR_draco_mesh_compression")
     if extension is None:
         return None
     import DracoPy
 
     view = document["bufferViews"][extension["bufferView"]]
     start = view.get("byteOffset", 0)
-    decoded = DracoPy.decode(body[start : start + view["byteLength"]])
-    data = {attribute["unique_id"]: attribute["data"] for attribute in decoded.attributes}
-    return {name: np.asarray(data[i]) for name, i in extension["attributes"].items()} | {"indices": decoded.faces}
+    try:
+        decoded = DracoPy.decode(body[start : start + view["byteLength"]])
+        data = {attribute["unique_id"]: attribute["data"] for attribute in decoded.attributes}
+        read = {name: np.asarray(data[i]) for name, i in extension["attributes"].items()}
+        return read | {"indices": np.asarray(decoded.faces)}
+    except Exception as error:  # a C++ library's own classes, of no common root
+        raise MeshFailed(f"The Draco data does not decode: {error}.") from error
 
 
 def _refuse(constant: str) -> None:

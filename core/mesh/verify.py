@@ -12,10 +12,10 @@ from core.errors import MeshFailed
 from core.mesh.budgets import find_profile
 from core.mesh.gltf import read_glb, unpack_glb
 from core.mesh.topology import inspect, weld
+from core.mesh.validity import invalidity, picture_sizes
 from core.mesh.values import Model
 
 DEFAULT_PROFILE = "khronos-mobile-ar"
-READABLE = "one textured mesh in a GLB"
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,57 @@ def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verifi
     """
     name = profile or DEFAULT_PROFILE
     budget = find_profile(name)
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        document, _ = unpack_glb(data)
-        model = read_glb(data)
-        texels = model.texels()
-    except (MeshFailed, OSError, ValueError) as error:
-        found = (isinstance(error, OSError) and error.strerror) or str(error)
-        return Verification(name, budget.source, budget.url, (Check("readable", False, found.rstrip("."), READABLE),))
+    checks: list[Check] = []
 
-    checks = [Check("readable", True, "GLB 2.0", READABLE)]
+    def require(label: str, wrong: str, right: str, wanted: str) -> bool:
+        checks.append(Check(label, not wrong, wrong.rstrip(".") or right, wanted))
+        return not wrong
 
-    def limit(label: str, value: int, most: int | None, least: int | None = None) -> None:
+    data, unreadable = _read(source)
+    sound = require("readable", unreadable, "GLB 2.0", "a GLB of glTF 2.0")
+    if not sound or not require("valid", invalidity(data), "glTF 2.0", "valid glTF with one still mesh"):
+        return Verification(name, budget.source, budget.url, tuple(checks))
+    document, _ = unpack_glb(data)
+    model = read_glb(data)
+    pictures = sorted(map(max, picture_sizes(data))) or [0]
+
+    def limit(label: str, values: list[int], most: int | None, least: int | None = None) -> None:
         bounds = [f"at most {most:,}"] if most is not None else []
         bounds += [f"at least {least:,}"] if least is not None else []
         if bounds:
-            passed = (most is None or value <= most) and (least is None or value >= least)
-            checks.append(Check(label, passed, f"{value:,}", " and ".join(bounds)))
+            passed = (most is None or values[-1] <= most) and (least is None or values[0] >= least)
+            found = " to ".join(f"{value:,}" for value in sorted({values[0], values[-1]}))
+            checks.append(Check(label, passed, found, " and ".join(bounds)))
 
-    limit("bytes", len(data), budget.max_bytes)
-    limit("triangles", len(model.faces), budget.max_triangles)
-    limit("vertices", len(model.vertices), budget.max_vertices)
-    limit("texture", max(texels.shape[:2]) if texels is not None else 0, budget.max_texture, budget.min_texture)
-    limit("materials", len(document.get("materials", [])), budget.max_materials)
+    limit("bytes", [len(data)], budget.max_bytes)
+    limit("triangles", [len(model.faces)], budget.max_triangles)
+    limit("vertices", [len(model.vertices)], budget.max_vertices)
+    limit("texture", pictures, budget.max_texture, budget.min_texture)
+    limit("materials", [len(document.get("materials", []))], budget.max_materials)
     checks += _structure(document, model)
     return Verification(name, budget.source, budget.url, tuple(checks))
+
+
+def _read(source: bytes | str | Path) -> tuple[bytes, str]:
+    """The bytes of a GLB, and why they are none or hold none."""
+    data = source if isinstance(source, bytes) else b""
+    if not isinstance(source, bytes):
+        path = Path(source)
+        if path.exists() and not path.is_file():
+            return data, "It is no file."
+        try:
+            with path.open("rb") as file:
+                data = file.read(4)
+                data += file.read() if data == b"glTF" else b""
+        except OSError as error:
+            return data, error.strerror or str(error)
+    if data[:4] == b"PK\x03\x04":
+        return data, "It is a zip, as USDZ files are. Only GLBs can be verified: take the GLB of the same asset."
+    try:
+        unpack_glb(data)
+    except MeshFailed as error:
+        return data, str(error)
+    return data, ""
 
 
 def _structure(document: dict[str, Any], model: Model) -> list[Check]:
@@ -101,14 +127,6 @@ def _structure(document: dict[str, Any], model: Model) -> list[Check]:
     def require(label: str, passed: bool, found: object, wanted: str) -> None:
         checks.append(Check(label, bool(passed), str(found), wanted))
 
-    finite = all(np.isfinite(a).all() for a in (model.vertices, model.normals) if a is not None)
-    require("finite", finite, "finite" if finite else "NaN or infinity", "finite positions and normals")
-    top = int(model.faces.max(initial=-1))
-    require("indices", top < len(model.vertices), top, f"below {len(model.vertices)}")
-    if not finite or top >= len(model.vertices):
-        return checks
-    length = np.linalg.norm(model.normals, axis=1)
-    require("normals", np.abs(length - 1).max(initial=0) < 0.02, f"{length.min(initial=1):.4f}", "unit length")
     if model.uv is not None:
         low, high = float(model.uv.min(initial=0)), float(model.uv.max(initial=0))
         require("texture coordinates", low >= -1e-3 and high <= 1.001, f"{low:.3f}..{high:.3f}", "within 0..1")
@@ -122,10 +140,13 @@ def _structure(document: dict[str, Any], model: Model) -> list[Check]:
     middle = (model.vertices.max(0) + model.vertices.min(0))[[0, 2]] / 2 if len(model.vertices) else np.zeros(2)
     standing = abs(low_y) < 1e-3 * size and np.abs(middle).max() < 1e-3 * size
     require("origin", standing, f"bottom {low_y:.4g}, centre {middle[0]:.4g} {middle[1]:.4g}", "bottom centre")
-    surface = (document.get("materials") or [{}])[0].get("pbrMetallicRoughness", {})
+    material = document["meshes"][0]["primitives"][0].get("material")
+    surface = {} if material is None else document["materials"][material].get("pbrMetallicRoughness", {})
     factor, metallic = surface.get("baseColorFactor", [1, 1, 1, 1]), surface.get("metallicFactor", 1)
     require("material", factor == [1, 1, 1, 1] and metallic == 0, f"{factor}, metallic {metallic}", "white, metallic 0")
     asset = document.get("asset", {})
-    missing = [key for key in ("sku", "asset_id", "recipe_hash", "checkpoint") if key not in asset.get("extras", {})]
+    extras = asset.get("extras")
+    given = extras if isinstance(extras, dict) else {}
+    missing = [key for key in ("sku", "asset_id", "recipe_hash", "checkpoint") if key not in given]
     require("provenance", not missing, "complete" if not missing else f"no {', '.join(missing)}", "in asset.extras")
     return checks

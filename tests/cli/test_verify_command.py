@@ -17,21 +17,20 @@ from typer.testing import CliRunner
 from cli.verify import app
 from core.mesh import Model
 from core.mesh.gltf import pack_glb, unpack_glb, write_glb
+from core.mesh.usdz import pack_stored
 from tests.core.mesh.test_verify import CORNERS, CUBE, EXTRAS, cube
 
 
-def textured(size: int) -> bytes:
+def jpeg_of(size: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.full((size, size, 3), 200, np.uint8)).save(file, "JPEG")
-    normals = ((CORNERS - [0, 0.5, 0]) / np.sqrt(0.75)).astype(np.float32)
-    model = Model(CORNERS, normals, CUBE, np.zeros((8, 2), np.float32), file.getvalue())
-    return write_glb(model, "A", "", EXTRAS)
-
-
-def jpeg() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(file, "JPEG")
     return file.getvalue()
+
+
+def textured(size: int) -> bytes:
+    normals = ((CORNERS - [0, 0.5, 0]) / np.sqrt(0.75)).astype(np.float32)
+    model = Model(CORNERS, normals, CUBE, np.zeros((8, 2), np.float32), jpeg_of(size))
+    return write_glb(model, "A", "", EXTRAS)
 
 
 def with_json(text: bytes) -> bytes:
@@ -50,7 +49,7 @@ def edited(change: Callable[[dict[str, Any]], object]) -> bytes:
 
 WRONG: dict[str, bytes] = {
     "text": b"Order 4711: please send the mug as GLB.\n",
-    "a JPEG": jpeg(),
+    "a JPEG": jpeg_of(64),
     "empty": b"",
     "cut off": cube()[:-100],
     "cut off in its header": cube()[:7],
@@ -64,6 +63,14 @@ WRONG: dict[str, bytes] = {
     "an accessor of 10^15 elements": edited(lambda d: d["accessors"][0].update(count=10**15)),
     "nodes that are numbers": edited(lambda d: d.update(nodes=[1])),
     "no mesh": edited(lambda d: d.pop("meshes")),
+    "no asset": edited(lambda d: d.pop("asset")),
+    "an index past the vertices": edited(lambda d: d["accessors"][0].update(count=7)),
+    "a buffer shorter than it says": edited(lambda d: d["bufferViews"][-1].update(byteLength=10_000)),
+    "an extension that nobody knows": edited(
+        lambda d: d.update(extensionsUsed=["NO_such"], extensionsRequired=["NO_such"])
+    ),
+    "a picture that does not decode": textured(64).replace(jpeg_of(64)[100:], bytes(len(jpeg_of(64)) - 100)),
+    "NaN for a position": cube().replace(CORNERS.tobytes(), b"\0\0\xc0\x7f" + CORNERS.tobytes()[4:]),
 }
 
 
@@ -126,6 +133,14 @@ def test_a_texture_outside_the_profile_s_limits_breaks_it(
     code, out = verify(str(file), "--profile", profile, "--json")
     failed = [check["name"] for check in json.loads(out)["checks"] if not check["passed"]]
     assert (code, failed) == ((0, []) if passes else (1, ["texture"]))
+
+
+def test_a_usdz_is_told_what_to_verify(tmp_path: Path) -> None:
+    file = tmp_path / "model.usdz"
+    file.write_bytes(pack_stored([("model.usdc", b"PXR-USDC")]))
+    code, text = verify(str(file))
+    assert code == 1
+    assert "as USDZ files are. Only GLBs can be verified" in text
 
 
 def test_an_unknown_profile_is_wrong_usage(tmp_path: Path) -> None:

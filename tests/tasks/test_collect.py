@@ -8,10 +8,13 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from test_run_stage import Shop, shop  # noqa: F401 - the fixture
 
 from core.errors import MeshmillError
 from db import assets
+from db.engine import writing
+from db.tables import Artifact, StageRun
 from storage import ObjectMissing, read_bytes
 from tasks.collect import collect
 from tasks.reproduce import reproduce
@@ -128,6 +131,19 @@ def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) 
     same = reproduce(house, asset_id)
     assert same["same"]
     assert {item["stage"] for item in same["artifacts"]} == set(STAGE_NAMES)
+    with writing(house.engine) as session:  # a file that the asset had, and that this code no longer makes
+        (finish,) = session.scalars(select(StageRun.id).where(StageRun.stage == "finish"))
+        gone = {
+            "key": "objects/ab/ab.glb",
+            "uri": "x",
+            "sha256": "ab" * 32,
+            "bytes": 1,
+            "media_type": "model/gltf-binary",
+        }
+        session.add(Artifact(made_by=finish, kind="lod9", **gone))
+    fewer = reproduce(house, asset_id)
+    assert not fewer["same"]
+    assert [(a["kind"], a["sha256"]) for a in fewer["artifacts"] if not a["same"]] == [("lod9", None)]
     (shop.folder / "views" / "config.json").write_text('{"other": 1}')
     with pytest.raises(MeshmillError, match="weights are no longer"):
         reproduce(house, asset_id)

@@ -21,6 +21,7 @@ from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera
 from core.errors import BudgetExceeded, InvalidRecipe, MeshFailed
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset, read_glb, verify_glb
+from core.mesh.budgets import PROFILES
 from core.mesh.gltf import unpack_glb
 from core.mesh.surface import march, solid
 from core.mesh.topology import inspect, weld
@@ -50,6 +51,8 @@ def test_every_file_of_every_solid_is_closed_and_valid(name: str, khronos: Calla
         state = inspect(*weld(model.vertices, model.faces))
         assert state.sound, glb
         assert state.components == (2 if name == "pair" else 1)
+        for profile in set(PROFILES) - {"amazon"}:  # which wants larger textures
+            assert verify_glb(result.files[glb], profile).failures == ()
     assert validate_usdz(result.files["model.usdz"]) == []
 
 

@@ -88,7 +88,7 @@ def test_structural_faults_are_named() -> None:
     document["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] = 1
     assert failed(pack_glb(document, body)) == ["material", "provenance"]
     document["accessors"][0]["bufferView"] = 99
-    assert failed(pack_glb(document, body)) == ["readable"]
+    assert failed(pack_glb(document, body)) == ["valid"]
     with pytest.raises(MeshFailed):
         read_glb(pack_glb(document, body))
 
