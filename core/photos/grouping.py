@@ -89,8 +89,9 @@ def group_shots(
         folders[PurePosixPath(file.path).parts[:-1]].append(file)
     found: list[_Reading] = []
     if not group:
+        stems = Counter(base_name(file.path) for file in folders.get((), ()))
         for folder, inside in folders.items():
-            found += [_ungrouped(file, folder, sides) for file in inside]
+            found += [_ungrouped(file, folder, stems, sides) for file in inside]
     else:
         for product, inside in _by_owner(folders).items():
             found += _of_folder(product, inside, root, sides) if product else _of_root(inside, sides)
@@ -125,10 +126,13 @@ def folder_shot(name: str) -> Shot | None:
     return shot if shot.said == "words" and not shot.stem and shot.index is None else None
 
 
-def _ungrouped(file: SourceFile, folder: tuple[str, ...], sides: Sides) -> _Reading:
+def _ungrouped(file: SourceFile, folder: tuple[str, ...], stems: Counter[str], sides: Sides) -> _Reading:
     if folder:
         return _Reading(file, parse_shot(file.path, sku=folder[-1], sides=sides), folder)
-    return _Reading(file, replace(parse_shot(file.path, sides=sides), stem=base_name(file.path)), ("", file.path))
+    stem = base_name(file.path)
+    if stems[stem] > 1:  # mug.jpg and mug.png
+        stem = file.path.replace(".", "-")
+    return _Reading(file, replace(parse_shot(file.path, sides=sides), stem=stem), ("", file.path))
 
 
 def _of_root(files: Sequence[SourceFile], sides: Sides) -> list[_Reading]:
@@ -180,10 +184,10 @@ def _is_shelf(shots: Sequence[Shot], folder: str) -> bool:
 
 
 def _with_folder(shot: Shot, places: tuple[str, ...], sides: Sides) -> Shot:
-    """The role that the folder's name gives, where the file's own gives none."""
+    """The role that the folder's name gives, where the file's own gives none or the folder shows no product's shape."""
     folders = [found for place in places if (found := folder_shot(place)) and found.role is not Role.UNKNOWN]
     said = folders[-1] if folders else None
-    if said is None or shot.role is not Role.UNKNOWN:
+    if said is None or (shot.role is not Role.UNKNOWN and said.geometric):
         return shot
     if said.role is Role.FRAME:
         return replace(shot, role=Role.FRAME, said="frame")

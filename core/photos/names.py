@@ -36,9 +36,10 @@ def safe_key(name: str) -> str:
 def sku_text(word: str) -> str:
     """A SKU as the shop writes it: composed Unicode on one line, at most 200 characters, never empty.
 
-    Only what could hide or break a line is escaped (:func:`display_name`); a longer word ends with a hash of the whole.
+    Runs of blanks become one; only what could hide or break a line is escaped (:func:`display_name`); a longer word
+    ends with a hash of the whole.
     """
-    shown = display_name(unicodedata.normalize("NFC", word).strip()) or safe_key(word)
+    shown = display_name(" ".join(unicodedata.normalize("NFC", word).split())) or safe_key(word)
     return shown if len(shown) <= 200 else f"{shown[:183]}-{hashlib.sha256(os.fsencode(word)).hexdigest()[:16]}"
 
 

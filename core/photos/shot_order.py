@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.photos.shot_sets import FULL_TURNS, LONGEST_RUN, is_full_turn, single_letter_roles
+from core.photos.shot_sets import FULL_TURNS, LONGEST_RUN, is_full_turn, is_generic, single_letter_roles
 from core.photos.shots import Role, Shot, Sides, posed
 
 
@@ -132,7 +132,7 @@ def _signed(azimuth: float) -> float:
 
 def _with_front(shots: list[Shot]) -> list[Shot]:
     """Shops put the front first: the photo without a code, else the lowest number, where no name says front."""
-    if len(shots) < 2 or any(shot.role in (Role.FRONT, Role.FRAME) for shot in shots):
+    if any(shot.role in (Role.FRONT, Role.FRAME) for shot in shots):
         return shots
     coded = any(shot.said not in ("nothing", "rendition") for shot in shots)
     bare = [at for at, shot in enumerate(shots) if shot.said in ("nothing", "rendition") and shot.stem and coded]
@@ -140,7 +140,10 @@ def _with_front(shots: list[Shot]) -> list[Shot]:
         counted = [
             (shot.index, at)
             for at, shot in enumerate(shots)
-            if shot.said in ("number", "letter", "inside") and shot.role is Role.UNKNOWN and shot.index in (0, 1)
+            if shot.said in ("number", "letter", "inside")
+            and shot.role is Role.UNKNOWN
+            and shot.index in (0, 1)
+            and not (shot.digits > 3 and is_generic(shot.stem))
         ]
         bare = [at for index, at in counted if index == min(counted)[0]]
     return [

@@ -110,7 +110,8 @@ class _Folder:
             behind = [member for member in behind if member.at not in seen]
             if behind and _is_run([member.shot for member in behind], bool(members)):
                 members = members + behind
-            bare = [at for at in self.bare.get(key, ()) if at not in self.chosen]
+            seen = {member.at for member in members}
+            bare = [at for at in self.bare.get(key, ()) if at not in self.chosen and at not in seen]
             others = [m for m in self._still_open(numbered.get(key, ())) if m.at not in seen]
             run = bool(others) and _is_run([member.shot for member in others], True)
             said = {(member.shot.role, member.shot.azimuth, member.shot.main) for member in members}
@@ -131,12 +132,14 @@ class _Folder:
         taken = {product_key(shot) for shot in self.chosen.values()}
         lengths = Counter(len({m.shot.index for m in members}) for members in runs.values())
         for key, members in sorted(runs.items()):
-            if not members or (not self.known and _is_generic(members[0].shot.stem)):
+            if not members or (not self.known and is_generic(members[0].shot.stem)):
                 continue
             numbers = {member.shot.index for member in members}
             if len(numbers) > LONGEST_RUN and not self._is_turn(members, lengths[len(numbers)]):
                 continue
-            if holds([member.shot for member in members], key in self.bare or key in taken):
+            seen = {member.at for member in members}
+            stands = key in taken or any(at not in seen for at in self.bare.get(key, ()))
+            if holds([member.shot for member in members], stands):
                 self._take(members)
 
     def _is_turn(self, members: list[_Member], alike: int) -> bool:
@@ -176,7 +179,7 @@ class _Folder:
             return False
         if self.known:
             return shot.said == "words" or (shot.said == "number" and (not shot.stem or shot.digits <= 2))
-        if not self.joints[shot.said, shot.joint] or _is_generic(shot.stem):
+        if not self.joints[shot.said, shot.joint] or is_generic(shot.stem):
             return False
         if shot.said == "number" and (shot.index or 0) > self.highest.get(shot.joint, 0):
             return False
@@ -205,7 +208,7 @@ class _Folder:
                     self.highest[member.shot.joint] = highest
 
 
-def _is_generic(stem: str) -> bool:
+def is_generic(stem: str) -> bool:
     """``IMG``, ``DSC``, ``photo 2024``: no word of the shop's."""
     words = re.findall(r"[^\W\d_]+", folded(stem))
     return bool(words) and all(word in GENERIC for word in words)
@@ -218,7 +221,8 @@ def _is_run(shots: list[Shot], stands: bool) -> bool:
         return True
     if any(not _counts(shot) for shot in shots):
         return False
-    most = 2 * len(numbers) + 2
+    begins = len(numbers) > 1 and numbers[0] <= 1 and numbers[1] == numbers[0] + 1
+    most = LONGEST_RUN if begins else 2 * len(numbers) + 2
     if stands:
         return numbers[-1] <= most
     return len(numbers) > 1 and numbers[0] <= 1 and numbers[-1] <= most

@@ -95,7 +95,7 @@ def _tail(tokens: list[_Token]) -> _Tail | None:
         elif token.word == "34" and (views or (at > 1 and tokens[at - 2].word in WORDS)):
             views.append("three-quarter")
             at -= 1
-        elif token.word in WORDS and not (token.joint == "" and at > 1 and len(token.text) < 4):
+        elif token.word in WORDS and (token.joint or at == 1 or len(token.text) > 2):
             views.append(WORDS[token.word])
             at -= 1
         elif token.word in FILLERS or token.word in RENDITIONS or token.word in TURNS:
@@ -179,12 +179,18 @@ def viewed(shot: Shot, views: tuple[str, ...], sides: Sides) -> Shot:
 
 _NUMBER = re.compile(r"^(?P<stem>.*?)(?P<joint>[\s_.#-]+|\s*\(|\s*\[)(?P<number>\d{1,4})[)\]]?$", re.DOTALL)
 
+_COUNTED_WORD = re.compile(
+    rf"^(?P<stem>.*?)(?P<joint>[\s_.#-]+)(?:{'|'.join(sorted(FILLERS))})(?P<number>\d{{1,4}})$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""``tray_img2``"""
+
 
 def _numbered(whole: Shot) -> list[Shot]:
     """A number at the end, behind a delimiter; or the whole name."""
     if re.fullmatch(r"\d{1,3}", whole.stem):
         return [replace(whole, stem="", index=int(whole.stem), digits=len(whole.stem), said="number")]
-    match = _NUMBER.match(whole.stem)
+    match = _NUMBER.match(whole.stem) or _COUNTED_WORD.match(whole.stem)
     if match is None or int(match["number"]) > MOST:
         return []
     stem = match["stem"]
@@ -210,8 +216,8 @@ def _lettered(whole: Shot) -> list[Shot]:
 
 
 _ANGLE = re.compile(
-    r"^(?P<stem>.*?)[\s_.-]*"
-    r"(?:(?:az|azi|azimuth|angle|yaw|winkel|rot)[\s_.=-]?(?P<azimuth>[-+]?\d{1,3})|(?P<degrees>[-+]?\d{1,3})\s?(?:deg|grad|°))"
+    r"^(?P<stem>.*?)(?P<joint>[\s_.-]*)"
+    r"(?:(?:az|azi|azimuth|angle|yaw|winkel|rot)[\s_.=]?(?P<azimuth>[-+]?\d{1,3})|(?P<degrees>[-+]?\d{1,3})\s?(?:deg|grad|°))"
     r"(?:[\s_.-]*(?:el|elev|elevation|pitch)[\s_.=-]?(?P<elevation>[-+]?\d{1,2})(?:deg|grad|°)?)?$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -224,13 +230,18 @@ def _angles(whole: Shot) -> list[Shot]:
     if match is None:
         return []
     azimuth = float(match["azimuth"] or match["degrees"])
+    if match["joint"].endswith("-") and azimuth < 0:  # chair-az-45: a delimiter as the others are, no sign
+        azimuth = -azimuth
     if abs(azimuth) > 360:
         return []
     role = _QUADRANTS.get(int(azimuth) % 360, Role.THREE_QUARTER)
     elevation = float(match["elevation"]) if match["elevation"] else None
     turned = (azimuth + 180.0) % 360.0 - 180.0
     turned = 180.0 if turned == -180.0 else turned
-    return [replace(whole, stem=match["stem"], role=role, azimuth=turned, elevation=elevation, said="words", joint="_")]
+    joint = match["joint"].strip() or " "
+    return [
+        replace(whole, stem=match["stem"], role=role, azimuth=turned, elevation=elevation, said="words", joint=joint)
+    ]
 
 
 _OF = re.compile(

@@ -38,8 +38,8 @@ VIEWS: dict[str, str] = {
     "packaging": "packaging package pack pkg box boxed inbox carton verpackung verpackt karton ovp packung schachtel "
     "umverpackung emballage boite embalaje empaque caja confezione imballo imballaggio scatola verpakking doos",
     "lifestyle": "lifestyle life scene inuse insitu context environment room roomshot model onmodel worn mood milieu "
-    "ambiente ambient ambientebild anwendung anwendungsbild szene wohnbeispiel stimmung situation ambientazione "
-    "ambientato ambientata sfeer sfeerbeeld",
+    "ambiente ambient ambiance ambientebild anwendung anwendungsbild szene wohnbeispiel stimmung situation "
+    "ambientazione ambientato ambientata sfeer sfeerbeeld",
     "swatch": "swatch swch swatches fabric colorchip colourchip muster stoffmuster farbmuster farbkarte nuancier "
     "echantillon muestra campione kleurstaal staal",
     "facts": "facts fact ingr ingredients nutrition eegl energy energylabel label dimensions dimension sizechart "
