@@ -22,6 +22,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -341,9 +343,11 @@ def memory(count: int) -> None:
     from core.mesh import previews
 
     full = previews.picture
-    previews.picture = lambda model, camera, size, **more: (
-        full(model, camera, size // 8, **more).repeat(8, 0).repeat(8, 1)
-    )
+
+    def coarse(model: Any, camera: Any, size: int, **more: Any) -> Any:
+        return full(model, camera, size // 8, **more).repeat(8, 0).repeat(8, 1)
+
+    patch.object(previews, "picture", coarse).start()
     page = resource.getpagesize()
     axis = lattice(32)
     params = FinishParams(faces=1200, lods=(400,), texture=64, turntable=2)

@@ -19,6 +19,7 @@ import sys
 import time
 from functools import lru_cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -107,7 +108,8 @@ def make(seed, table, model, recipe, folder):
     from core.zero123.views import ring_cameras
 
     # Pictures for people cost a third of such a small asset.
-    previews.hero = previews.contact_sheet = lambda *_: b""
+    for name in ("hero", "contact_sheet"):
+        patch.object(previews, name, lambda *_: b"").start()
     began = time.process_time()
     rng = np.random.default_rng(seed)
     mode = MODES[seed % len(MODES)]

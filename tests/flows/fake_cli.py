@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tasks"))
 
@@ -15,7 +16,8 @@ def main() -> None:
     import cli.main
     import tasks.house
 
-    tasks.house.open_house = functools.partial(tasks.house.open_house, compute=fake_stages.compute)
+    opened = functools.partial(tasks.house.open_house, compute=fake_stages.compute)
+    patch.object(tasks.house, "open_house", opened).start()
     cli.main.main()
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "tasks")]
 
@@ -46,7 +47,7 @@ def main() -> None:
             os.write(events, f"{state} {stage} {asset_id} {more.get('seconds', 0)}\n".encode())
 
     if "MESHMILL_TEST_ALONE" in os.environ:
-        flows.run.EmbeddedServer = Never  # type: ignore[assignment, misc]
+        patch.object(flows.run, "EmbeddedServer", Never).start()
     recipe = load_recipe("starter", (folder / "recipe").read_text().split())
     house = open_house(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
     document = flows.run.run_folder(house, str(folder / "photos"), recipe, out=folder / "out")

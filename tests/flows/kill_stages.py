@@ -8,16 +8,17 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tasks import compute as real
 from tasks.worker import StageCall, StageOutput
 
 
 def compute(call: StageCall, progress: Any) -> StageOutput:
-    import core.sjc.stage
+    from core.sjc import runner
 
-    core.sjc.stage.CHECKPOINT_SECONDS = 0.3
-    real._model = lambda path, device: None  # type: ignore[assignment]
+    patch.object(runner, "CHECKPOINT_SECONDS", 0.1).start()
+    patch.object(real, "_model", lambda path, device: None).start()
     if call.stage == "views":
         time.sleep(1)
         played = Path(os.environ["MESHMILL_TEST_VIEWS"]) / hashlib.sha256(call.inputs["cutout"]).hexdigest()

@@ -79,7 +79,7 @@ def test_twenty_kills_of_six_products(tmp_path: Path) -> None:
 RECIPE = (
     'views.rings=[{"elevation":10,"count":4}]',
     "reconstruct.grid=32",
-    "reconstruct.steps=60",
+    "reconstruct.steps=800",
     "reconstruct.rays=512",
     "reconstruct.early_stop=false",
     "finish.faces=500",

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from ports import free_port
@@ -136,7 +137,7 @@ def test_a_server_that_is_down_is_said_to_be_down() -> None:
     import urllib3
 
     store = open_s3("bucket", "", f"http://127.0.0.1:{free_port()}", ACCESS, SECRET)
-    store.client._http = urllib3.PoolManager(retries=False, timeout=1)
+    patch.object(store.client, "_http", urllib3.PoolManager(retries=False, timeout=1)).start()
     with pytest.raises(StoreDown, match="does not answer"):
         store.put(b"x", "objects/x", digest(b"x"), "text/plain")
 

@@ -97,6 +97,7 @@ def test_a_worker_killed_in_mid_filter_is_replaced_and_recorded(
     # The filter of 13,000 faces takes a tenth of a second; a child of the worker kills it after a hundredth of one.
     code = f"""
 import os, signal, sys, time
+from unittest.mock import patch
 import pymeshlab
 from core.mesh import meshlab_worker
 
@@ -112,7 +113,7 @@ def doomed(*args, **kwargs):
     collapse(*args, **kwargs)
     open({str(tmp_path / "left")!r}, "w").close()
 
-pymeshlab.MeshSet.meshing_decimation_quadric_edge_collapse = doomed
+patch.object(pymeshlab.MeshSet, "meshing_decimation_quadric_edge_collapse", doomed).start()
 meshlab_worker.main(*sys.argv[1:])
 """
     monkeypatch.setattr(meshlab, "WORKER", ("-c", code))

@@ -94,12 +94,12 @@ def test_a_weight_of_zero_switches_its_term_off(inputs: tuple[Cutout, ViewSet], 
 
 
 CHILD = """
-import sys, pathlib, torch
+import sys, pathlib, torch, unittest.mock
 sys.path.insert(0, sys.argv[1])
 torch.set_num_threads(1)
 from core.sjc import runner, stage
 from sjc_scenes import scene
-runner.CHECKPOINT_SECONDS = 0.0
+unittest.mock.patch.object(runner, "CHECKPOINT_SECONDS", 0.0).start()
 from core.sjc.params import ReconstructParams
 params = ReconstructParams.model_validate_json(sys.argv[3])
 def tell(step, done, total, **figures):
