@@ -17,7 +17,7 @@ OBJECTS, VIEWS, PICTURE = 16, 3, 288
 FLATS, WIRES, TEXTURES = 5, 6, 3
 """Flat shapes, wire shapes and surfaces of a lot."""
 
-FEW, MANY, STEPS = 8, 40, 25
+FEW, MANY, STEPS = 8, 40, 40
 """Lots before the first step, lots in use at most (the newest), and steps from one lot to the next."""
 
 
