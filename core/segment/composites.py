@@ -50,7 +50,7 @@ def compose(
     places = {"nothing": [], "several": [[0.27, 0.73], [0.2, 0.5, 0.8]][int(rng.random() < 0.3)]}.get(kind, [0.5])
     for place in places:
         product = _product(rng, products, textures, _ground(rng, background), scene)
-        color, cover = _place(rng, product, size, place, small=len(places) > 1)
+        color, cover = _place(rng, product, size, place, len(places))
         if scene != "flat" or rng.random() < 0.4:
             image = _shadow(rng, image, color, cover)
         image = color * cover[..., None] + image * (1 - cover[..., None])
@@ -116,8 +116,8 @@ def _ground(rng: np.random.Generator, background: Image) -> Color:
     return np.asarray(background[y : y + size // 16, x : x + size // 16].mean((0, 1)), np.float32)
 
 
-def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, small: bool) -> tuple[Image, Plane]:
-    """The product on an empty canvas: colours ``(size, size, 3)`` and cover ``(size, size)``."""
+def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, among: int) -> tuple[Image, Plane]:
+    """One product ``among`` so many on an empty canvas: colours ``(size, size, 3)`` and cover ``(size, size)``."""
     from PIL import Image as Images
 
     picture = Images.fromarray(product)
@@ -126,7 +126,7 @@ def _place(rng: np.random.Generator, product: Rgba, size: int, center: float, sm
         picture = picture.rotate(angle, Images.Resampling.BICUBIC, expand=True)
     box = picture.getchannel("A").point(lambda v: 255 * (v > 127)).getbbox()
     picture = picture.crop(box) if box else picture
-    longest = size * (rng.uniform(0.2, 0.42) if small else rng.triangular(0.18, 0.65, 1.1))
+    longest = size * (rng.triangular(0.18, 0.65, 1.1) if among == 1 else rng.uniform(0.4, 0.84) / among)
     scale = longest / max(picture.size)
     width, height = (max(2, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Images.Resampling.BICUBIC)
