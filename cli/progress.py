@@ -7,7 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from db.catalogue import Changes
 
 
 class Lines:
@@ -18,6 +21,13 @@ class Lines:
         self._started = time.monotonic()
         self._total = self._done = 0
         self._names: dict[str, str] = {}
+
+    def ingested(self, changes: Changes) -> None:
+        """Which photos are taken for one product, and what lay beside them."""
+        for line in changes.grouped:
+            self._say(line)
+        for note in changes.notes:
+            self._say(f"Note: {note}")
 
     def planned(self, names: dict[str, str]) -> None:
         """Asset ids to SKUs that will be built."""

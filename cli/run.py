@@ -15,13 +15,14 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def run(
     photos: Annotated[
-        str, typer.Argument(help="Folder of photos (each a product, each sub-folder too), CSV/JSON, s3://")
+        str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/JSON, s3://")
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Where finished GLBs also stand as <sku>.glb.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Build at most so many products.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
+    no_group: Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")] = False,
     json: Json = False,
 ) -> None:
     """Ingest a folder of product photos and build its assets to the end."""
@@ -34,7 +35,7 @@ def run(
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
             try:
-                document = run_folder(house, photos, loaded, out=out, limit=limit, force=force)
+                document = run_folder(house, photos, loaded, out=out, limit=limit, force=force, group=not no_group)
             finally:
                 house.close()
         if out is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
@@ -20,6 +21,10 @@ Patience = Callable[[Callable[[], Any]], Any]
 """Calls a transaction, again while the database is being restarted."""
 
 
+MISSING = "missing"
+"""Fingerprint of a photo that a manifest names and nobody delivered."""
+
+
 @dataclass(frozen=True)
 class FoundPhoto:
     """A photo as the source shows it, not read yet."""
@@ -31,6 +36,11 @@ class FoundPhoto:
     attribution: str | None = None
     modified: float | None = None
     """When the source last saw it change, seconds since the epoch by the source's clock; not kept."""
+    role: str = "unknown"
+    azimuth: float | None = None
+    elevation: float | None = None
+    shot_index: int | None = None
+    used_for: str = "main"
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,11 @@ class FoundProduct:
     width_cm: float | None = None
     depth_cm: float | None = None
     azimuth: float | None = None
+    problem: str | None = None
+    """Why the source's line about it cannot be used; it is quarantined with this sentence."""
+    warnings: tuple[str, ...] = ()
+    priority: int | None = None
+    variant_of: str | None = None
 
 
 @dataclass
@@ -58,6 +73,11 @@ class Changes:
     removed: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     """Still being uploaded: next time."""
+    photos: int = 0
+    grouped: list[str] = field(default_factory=list)
+    """What the first products with several photos show, a line each."""
+    notes: list[str] = field(default_factory=list)
+    """What else lay in the source, a sentence each."""
 
 
 def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
@@ -183,6 +203,7 @@ def _write(
     with writing(engine) as session:
         take_turns(session, f"catalogue {catalogue_id}")
         known = _load(session, catalogue_id, page)  # another run may have taken the same folder in meanwhile
+        ready = [_settled(product, known, read) for product in ready]
         ids = _write_products(session, catalogue_id, ready, known)
         _write_photos(session, ready, ids, known, read, changes)
     return changes
@@ -199,6 +220,48 @@ def _load(session: Session, catalogue_id: int, page: Sequence[FoundProduct]) -> 
         known.by_product.setdefault(row.product_id, []).append(row)
     session.expunge_all()  # they say what stood; what is written next must not change them
     return known
+
+
+SHOT = ("role", "azimuth", "elevation", "shot_index", "used_for")
+"""What a photo shows; columns of :class:`Photo`, fields of :class:`FoundPhoto`."""
+
+
+def _settled(product: FoundProduct, known: _Known, read: dict[tuple[str, str], _Read]) -> FoundProduct:
+    """The product with what its photos' bytes say: one without a picture's header does not stand before one that has
+    it, and the same bytes are one photo."""
+    facts = [_fact(known, read, product.sku, photo) for photo in product.photos]
+    broken = [_has_no_header(photo, fact) for photo, fact in zip(product.photos, facts, strict=True)]
+    serving = [at for at, photo in enumerate(product.photos) if photo.used_for in ("main", "geometry")]
+    main = next((at for at in serving if not broken[at]), 0)
+    photos, warnings, seen = [], list(product.warnings), set()
+    for at in sorted(range(len(facts)), key=lambda at: (at != main, at)):
+        photo, fact, use = product.photos[at], facts[at], product.photos[at].used_for
+        if at == main:
+            use = "main"
+        elif broken[at] and not broken[main] and use in ("main", "geometry"):
+            use = "unreadable"
+            warnings.append(f"{_file(photo)} cannot be read as a picture: save it again. Another photo is used.")
+        elif use == "geometry" and fact is not None and fact.sha256 in seen:
+            use = "copy"
+        seen.add(fact.sha256 if fact is not None else "")
+        photos.append(replace(photo, used_for=use))
+    return replace(product, photos=tuple(photos), warnings=tuple(warnings))
+
+
+def _fact(known: _Known, read: dict[tuple[str, str], _Read], sku: str, photo: FoundPhoto) -> _Read | None:
+    """What the photo's bytes are, from today's reading or from the database's."""
+    seen, row = read.get((sku, photo.source_uri)), known.photo(sku, photo.source_uri)
+    return seen or (_Read(row.sha256, row.width, row.height) if row else None)
+
+
+def _has_no_header(photo: FoundPhoto, fact: _Read | None) -> bool:
+    """Of an object in a store only the beginning is read, and a TIFF may keep its header at its end."""
+    header_behind = photo.source_uri.startswith("s3://") and photo.source_uri.lower().endswith((".tif", ".tiff"))
+    return fact is not None and fact.width is None and not header_behind
+
+
+def _file(photo: FoundPhoto) -> str:
+    return unquote(photo.source_uri.rsplit("/", 1)[-1])
 
 
 def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: _Known) -> dict[str, int]:
@@ -228,6 +291,10 @@ def _facts(product: FoundProduct) -> dict[str, object]:
         "azimuth": product.azimuth,
         "elevation": product.elevation,
         "licence": product.licence,
+        "problem": product.problem,
+        "warnings": list(product.warnings) or None,
+        "priority": product.priority,
+        "variant_of": product.variant_of,
         "removed": False,
     }
 
@@ -257,12 +324,12 @@ def _write_photos(
             chosen = photo.source_uri == first
             if row is not None and (seen is None or seen.sha256 == row.sha256):
                 # A licence can change while the picture stays: the manifest's word of today counts.
-                values = {name: getattr(photo, name) for name in ("fingerprint", "licence", "attribution")}
+                values = {name: getattr(photo, name) for name in ("fingerprint", "licence", "attribution", *SHOT)}
                 values["chosen"] = chosen
                 moved = {name for name, value in values.items() if getattr(row, name) != value}
                 if moved:
                     updates.append({"id": row.id, **values})
-                    touched |= moved != {"fingerprint"}
+                    touched |= bool(moved - {"fingerprint", *SHOT})
                 continue
             if seen is None:
                 continue  # it stood when we looked; whoever changed it since has seen more than we have
@@ -280,6 +347,7 @@ def _write_photos(
                     "fingerprint": photo.fingerprint,
                     "licence": photo.licence,
                     "attribution": photo.attribution,
+                    **{name: getattr(photo, name) for name in SHOT},
                     "current": True,
                     "chosen": chosen,
                 }

@@ -33,6 +33,7 @@ CANDIDATE: tuple[Any, ...] = (
     Photo.source_uri,
     Photo.licence,
     Photo.attribution,
+    Product.problem,
 )
 """The columns of :class:`Candidate`, in its order."""
 
@@ -51,6 +52,7 @@ class Candidate(NamedTuple):
     photo_uri: str
     photo_licence: str | None
     photo_attribution: str | None = None
+    problem: str | None = None
 
 
 class Wanted(NamedTuple):

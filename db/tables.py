@@ -79,6 +79,14 @@ class Product(Base):
     """Degrees from the product's front to the chosen photo's camera, recorded; elevation: the camera's."""
     elevation: Mapped[float | None] = mapped_column(Float)
     licence: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why the catalogue's own line about it cannot be used: its asset is quarantined with this sentence."""
+    warnings: Mapped[list[str] | None]
+    """What is wrong with its photos beside the ones that are used, a sentence each."""
+    priority: Mapped[int | None] = mapped_column(Integer)
+    """Built in rising order; where the catalogue says nothing: 100."""
+    variant_of: Mapped[str | None] = mapped_column(String(200))
+    """The SKU whose shape it shares in another colour."""
     removed: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -108,6 +116,15 @@ class Photo(Base):
     current: Mapped[bool] = mapped_column(Boolean, default=True)
     chosen: Mapped[bool] = mapped_column(Boolean, default=False)
     """The product's best view: the one its asset is made from."""
+    role: Mapped[str | None] = mapped_column(String(20))
+    """What it shows (``core.photos.shots.Role``); None: from before roles were recorded."""
+    azimuth: Mapped[float | None] = mapped_column(Float)
+    """Degrees from the product's front to the camera, positive to the right; elevation: positive up."""
+    elevation: Mapped[float | None] = mapped_column(Float)
+    shot_index: Mapped[int | None] = mapped_column(Integer)
+    """Its running number among the product's photos."""
+    used_for: Mapped[str | None] = mapped_column(String(20))
+    """``main``, ``geometry``, ``record``, ``copy`` or ``unreadable`` (``core.photos.grouping.Use``)."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -28,6 +28,7 @@ def ingest(
     force: Annotated[bool, Field(description="Build everything again")] = False,
     settle_seconds: Annotated[float, Field(ge=0, description="Younger files wait for the next night")] = 60.0,
     shard_size: Annotated[int, Field(ge=1, le=1000, description="Assets a build_assets run")] = 50,
+    group: Annotated[bool, Field(description="Photos of one stem in a folder are one product")] = True,
     deployment: Annotated[str | None, Field(description="Deployment that shards go to; None builds here")] = None,
 ) -> dict[str, Any]:
     """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home."""
@@ -37,7 +38,7 @@ def ingest(
     token = HOUSE.set(house)
     try:
         with told(house) as tell:
-            catalogue_id, changes = ingest_source(house, folder, settle_seconds)
+            catalogue_id, changes = ingest_source(house, folder, settle_seconds, group=group)
             run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
             counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
             document = nightly_summary(

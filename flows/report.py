@@ -33,6 +33,8 @@ def nightly_summary(
         "cost": round(outcome["cost"], 6),
         "changes": {name: len(skus) for name, skus in found.items()} | {"unchanged": changes.unchanged},
         "skus": {name: skus[:NAMED] for name, skus in found.items() if skus},
+        "photos": changes.photos,
+        "notes": changes.notes,
     }
 
 

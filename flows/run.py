@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.photos.names import file_name, safe_key
 from core.recipes import Recipe
 from db import assets, runs
 from db.catalogue import Changes
@@ -34,13 +35,14 @@ def run_folder(
     out: Path | None = None,
     limit: int | None = None,
     force: bool = False,
+    group: bool = True,
 ) -> dict[str, Any]:
     """Ingest and build to the end; the document of `run --json`.
 
     Raises InputError for a missing folder, CheckpointError and PolicyViolation before anything is computed.
     """
     started = time.monotonic()
-    catalogue_id, changes = ingest_source(house, photos)
+    catalogue_id, changes = ingest_source(house, photos, group=group)
     models = models_of(house, recipe)
     run_id = begin_run(house, catalogue_id, recipe)
     plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
@@ -150,9 +152,11 @@ def summary(
 
 
 def deliver(house: House, rows: list[dict[str, Any]], out: Path) -> list[Path]:
-    """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``."""
+    """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``; what a file's
+    name cannot hold is escaped."""
     out.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
+    names = delivered_names([row["sku"] for row in rows])
     for row in rows:
         if row["status"] not in ("finished", "review"):
             continue
@@ -160,11 +164,20 @@ def deliver(house: House, rows: list[dict[str, Any]], out: Path) -> list[Path]:
         if stored is None:
             continue
         folder = out if row["status"] == "finished" else out / "review"
-        path = folder / f"{row['sku']}.glb"
+        path = folder / f"{names[row['sku']]}.glb"
         if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
             house.keep(partial(copy_to_file, house.store, stored["key"], stored["sha256"], path))
         written.append(path)
     return written
+
+
+def delivered_names(skus: Sequence[str]) -> dict[str, str]:
+    """File names of SKUs, unlike also where a disk does not tell capitals from small letters."""
+    named = {sku: file_name(sku) for sku in skus}
+    alike = Counter(name.casefold() for name in named.values())
+    return {
+        sku: name if alike[name.casefold()] == 1 else f"{name}-{safe_key(sku)[-16:]}" for sku, name in named.items()
+    }
 
 
 def _differs(path: Path, sha256: str) -> bool:

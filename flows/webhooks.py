@@ -109,7 +109,8 @@ class _Listening:
 
     def __init__(self, before: Listener, tell: Tell) -> None:
         self._before, self._tell = before, tell
-        self.planned, self.stage, self.progress = before.planned, before.stage, before.progress
+        self.ingested, self.planned = before.ingested, before.planned
+        self.stage, self.progress = before.stage, before.progress
 
     def asset(self, asset_id: str, status: str, reason: str | None) -> None:
         self._before.asset(asset_id, status, reason)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import MeshmillError
+from core.errors import InputError, MeshmillError
 from core.recipes import Recipe
 from db import assets
 from db.assets import Job
@@ -38,10 +38,13 @@ class Progressing:
 
 
 def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> Progressing:
-    """Mark the asset as running and put its photo into the store. Raises :class:`UnreadablePhoto`, TransientError."""
+    """Mark the asset as running and put its photo into the store. Raises :class:`InputError` for a photo or
+    a line of its catalogue that cannot be used, TransientError."""
     job = house.ask(assets.job, asset_id)
     if job.status not in ("finished", "review"):  # a second worker on the same catalogue hides nothing from readers
         house.ask(assets.set_status, asset_id, "running")
+    if job.candidate.problem:
+        raise InputError(job.candidate.problem)
     state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
     check_photo(state.recipe, job.candidate)
     photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Engine
 
 from core.errors import InputError, TransientError
+from db.catalogue import Changes
 from db.engine import open_engine
 from db.leases import owner_name
 from db.migrate import WrongSchema, prepare
@@ -31,6 +32,9 @@ T = TypeVar("T")
 class Listener(Protocol):
     """Who is told how the work goes. Called from several threads."""
 
+    def ingested(self, changes: Changes) -> None:
+        """What a source showed, before anything is computed."""
+
     def planned(self, names: dict[str, str]) -> None:
         """Asset ids to SKUs that will be built."""
 
@@ -44,6 +48,8 @@ class Listener(Protocol):
 
 class Silent:
     """Nobody listens."""
+
+    def ingested(self, changes: Changes) -> None: ...
 
     def planned(self, names: dict[str, str]) -> None: ...
 

@@ -1,55 +1,125 @@
-"""Take in a catalogue from wherever it lies: a folder, an S3 prefix, a manifest."""
+"""Take in a catalogue from wherever it lies: a folder, an S3 prefix, a manifest, one photo."""
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.errors import InputError
-from db.catalogue import Changes, FoundPhoto, ensure_catalogue, sync_products
+from core.photos.litter import is_picture
+from core.photos.names import display_name
+from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
 from storage.places import file_uri
 from tasks.house import House
 from tasks.manifests import read_manifest
 from tasks.remote import hash_object, scan_prefix, size_of_object
-from tasks.sources import hash_file, scan_folder, size_of_file
+from tasks.shots import Scan
+from tasks.sources import hash_file, scan_folder, scan_photo, size_of_file
+
+SHOWN = 20
+"""Products whose grouping is shown."""
 
 
-def ingest_source(house: House, source: str, settle_seconds: float = 0.0) -> tuple[int, Changes]:
+def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, group: bool = True) -> tuple[int, Changes]:
     """The catalogue's id and what changed in it.
 
     Files that changed within ``settle_seconds`` may still be uploading and wait, and with them their product. A
-    database or an S3 server that is being restarted is waited for. Raises :class:`InputError` with a sentence for a
-    source that is not there.
+    database or an S3 server that is being restarted is waited for. ``group`` False: every photo directly in a folder
+    is a product of its own. Raises :class:`InputError` with a sentence for a source that is not there or shows nothing.
     """
     now = time.time()
     remote = source.startswith("s3://")
 
     def read_hash(photo: FoundPhoto) -> str | None:
+        if photo.fingerprint == MISSING:
+            return hashlib.sha256(f"missing: {photo.source_uri}".encode()).hexdigest()
         # A time in the future is a wrong clock, here or in the camera: waiting for it could take years.
         if settle_seconds and photo.modified is not None and 0 <= now - photo.modified < settle_seconds:
             return None
         return hash_object(house, photo) if remote else hash_file(photo)
 
     def read_size(photo: FoundPhoto) -> tuple[int, int] | None:
+        if photo.fingerprint == MISSING:
+            return None
         return size_of_object(house, photo) if remote else size_of_file(photo)
 
-    if remote:
-        products, name, uri = scan_prefix(house, source), source.rstrip("/").rsplit("/", 1)[-1], source.rstrip("/")
-    else:
-        path = Path(source).expanduser().resolve()
-        if path.is_dir():
-            products = scan_folder(path)
-        elif path.is_file():
-            products = read_manifest(path)
-        else:
-            raise InputError(f"There is no folder or manifest {source}.")
-        name, uri = path.name or "photos", file_uri(path)
+    scan, name, uri = scan_source(house, source, group=group)
+    if not scan.products:
+        raise InputError(nothing_found(source, scan.notes))
+    seen = _Seen()
     catalogue_id = house.ask(ensure_catalogue, name, uri)
-    return catalogue_id, sync_products(
+    changes = sync_products(
         house.engine,
         catalogue_id,
-        products,
+        seen.count(scan.products),
         read_hash,
         read_size,
         patience=lambda transaction: house.ask(lambda _: transaction()),
     )
+    changes.photos, changes.grouped, changes.notes = seen.photos, seen.lines(), list(scan.notes)
+    house.listener.ingested(changes)
+    return catalogue_id, changes
+
+
+def scan_source(house: House, source: str, *, group: bool = True) -> tuple[Scan, str, str]:
+    """What a source shows, its name and its URI. Raises :class:`InputError` where it is not there."""
+    if source.startswith("s3://"):
+        plain = source.rstrip("/")
+        return scan_prefix(house, source, group=group), plain.rsplit("/", 1)[-1], plain
+    path = Path(source).expanduser().resolve()
+    if path.is_dir():
+        scan = scan_folder(path, group=group, sides=house.settings.sides)
+    elif not path.is_file():
+        raise InputError(f"There is no folder or manifest {display_name(source)}.")
+    elif is_picture(path.name):
+        scan = scan_photo(path, sides=house.settings.sides)
+    else:
+        scan = Scan(read_manifest(path))
+    return scan, path.name or "photos", file_uri(path)
+
+
+def nothing_found(source: str, notes: Iterable[str]) -> str:
+    """A sentence for a source without a photo, with what lies there instead."""
+    return " ".join([f"There are no photos in {display_name(source)}.", *notes])
+
+
+class _Seen:
+    """Counts products on their way into the database, and remembers the grouping of the first ones."""
+
+    def __init__(self) -> None:
+        self.photos = self.products = self.several = 0
+        self._shown: list[str] = []
+
+    def count(self, products: Iterable[FoundProduct]) -> Iterator[FoundProduct]:
+        for product in products:
+            self.products += 1
+            self.photos += len(product.photos)
+            if len(product.photos) > 1:
+                self.several += 1
+                if len(self._shown) < SHOWN:
+                    self._shown.append(_shots(product))
+            yield product
+
+    def lines(self) -> list[str]:
+        if not self.several:
+            return []
+        head = f"{self.photos} photos show {self.products} products, {self.several} of them with several photos:"
+        more = self.several - len(self._shown)
+        return [head, *self._shown, *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _shots(product: FoundProduct) -> str:
+    roles = Counter(
+        photo.role if photo.used_for in ("main", "geometry") else f"{photo.role}, {NOT_USED[photo.used_for]}"
+        for photo in product.photos
+    )
+    said = "; ".join(f"{count} {role}" if count > 1 else role for role, count in roles.items())
+    main = display_name(product.photos[0].source_uri.rsplit("/", 1)[-1])
+    return f"  {product.sku}: {len(product.photos)} photos ({said}), built from {main}"
+
+
+NOT_USED = {"record": "kept", "copy": "a copy", "unreadable": "unreadable"}
+"""How people are told what a photo is not used for."""

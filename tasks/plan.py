@@ -56,6 +56,7 @@ def about_of(job: Job, models: Mapping[str, Weights]) -> dict[str, Any]:
 
 def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) -> str:
     """Everything that an asset depends on, without building anything. ``models``: role to content hash."""
+    problem = {"problem": candidate.problem} if candidate.problem else {}
     return digest(
         {
             "photo": candidate.photo_sha256,
@@ -65,6 +66,7 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
             "elevation": candidate.elevation,
             "versions": dict(VERSIONS),
         }
+        | problem
     )
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 
 from core.errors import InputError
-from core.photos.files import PHOTO_EXTENSIONS, REFUSED_EXTENSIONS
-from core.photos.names import display_name
+from core.photos.litter import Kind, Litter, kind_of
+from core.photos.shots import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
-from db.catalogue import FoundPhoto, FoundProduct
+from db.catalogue import FoundPhoto
 from storage import Store
 from storage.places import bucket_of
-from storage.store import CHUNK
+from storage.store import CHUNK, Entry
 from tasks.house import House, open_place
-from tasks.sources import front_first, sku_of
+from tasks.shots import Scan, found_products
 
 
 def open_source(house: House, uri: str) -> tuple[Store, str]:
@@ -26,30 +26,30 @@ def open_source(house: House, uri: str) -> tuple[Store, str]:
     return open_place(house.settings, f"s3://{bucket.name}"), bucket.prefix
 
 
-def scan_prefix(house: House, uri: str) -> list[FoundProduct]:
-    """Products below a prefix: an object directly in it is one, a "folder" below it is one. By SKU."""
+def scan_prefix(house: House, uri: str, *, group: bool = True) -> Scan:
+    """Products below a prefix: the same that a folder of that shape would show."""
     store, prefix = open_source(house, uri)
     base = uri[: len(uri) - len(prefix)].rstrip("/") + "/"
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    groups: dict[str, list[FoundPhoto]] = {}
-    for entry in house.fetch(lambda: list(store.list(prefix))):
-        inside = PurePosixPath(entry.key.removeprefix(prefix))
-        if inside.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS or inside.name.startswith("."):
-            continue
-        name = str(inside.parent) if len(inside.parts) > 1 else inside.name
-        groups.setdefault(name, []).append(
-            FoundPhoto(base + entry.key, entry.tag, entry.bytes, modified=entry.modified)
-        )
-    stems = [sku_of(PurePosixPath(name).stem).casefold() for name in groups if "." in name]
-    products: dict[str, FoundProduct] = {}
-    for name, photos in sorted(groups.items()):
-        stem = PurePosixPath(name).stem if len(photos) == 1 and photos[0].source_uri.endswith(f"/{name}") else name
-        sku = sku_of(stem.replace("/", "-"))
-        if sku in products or stems.count(sku.casefold()) > 1:
-            sku = sku_of(name.replace(".", "-").replace("/", "-"))
-        photos.sort(key=lambda p: front_first(PurePosixPath(p.source_uri).name, p.bytes))
-        products[sku] = FoundProduct(sku, display_name(stem), tuple(photos))
-    return [products[sku] for sku in sorted(products)]
+    entries = house.fetch(lambda: list(store.list(prefix)))
+    name = (prefix or base).rstrip("/").rsplit("/", 1)[-1]
+    return scan_listing(entries, base, prefix, name, group=group, sides=house.settings.sides)
+
+
+def scan_listing(
+    entries: Iterable[Entry], base: str, prefix: str, name: str, *, group: bool = True, sides: Sides = VIEWERS_SIDES
+) -> Scan:
+    """Products of a listing. ``base``: what a key's URI begins with; ``prefix``: what all the keys begin with."""
+    photos: dict[str, FoundPhoto] = {}
+    litter = Litter()
+    for entry in entries:
+        inside = entry.key.removeprefix(prefix)
+        kind = kind_of(inside)
+        if kind is Kind.PHOTO:
+            photos[inside] = FoundPhoto(base + entry.key, entry.tag, entry.bytes, modified=entry.modified)
+        else:
+            litter.add(kind, inside)
+    return Scan(found_products(photos, group=group, root=name, sides=sides), litter.notes())
 
 
 def hash_object(house: House, photo: FoundPhoto) -> str:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from core.errors import InputError
+from core.photos.shots import Sides
 from db.urls import database_url, is_file, sqlite_url
 from storage.places import Bucket, file_uri, place_of
 
@@ -100,6 +101,12 @@ class Settings(BaseSettings):
     stage_timeout: float = Field(
         3600, gt=0, le=30 * DAY, description="Hard limit of one stage in seconds; the process is killed"
     )
+    left_side: Literal["viewer", "product"] = Field(
+        "viewer", description="Whose left a photo named left shows: the viewer's, or the product's own"
+    )
+    turntable: Literal["right", "left"] = Field(
+        "right", description="Which way the camera seems to move from frame to frame of a turntable"
+    )
     cost_per_cpu_hour: float = Field(0.0, ge=0, description="Price of an hour of this machine's CPU")
     cost_per_gpu_hour: float = Field(0.0, ge=0, description="Price of an hour of one GPU")
     webhook_url: Annotated[str, AfterValidator(_webhook)] | None = Field(
@@ -131,6 +138,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> URL:
         return database_url(self.database_url) if self.database_url else sqlite_url(self.home_path / "meshmill.db")
+
+    @property
+    def sides(self) -> Sides:
+        return Sides(self.left_side, self.turntable)
 
     @property
     def store(self) -> str:

@@ -1,4 +1,4 @@
-"""Where photos come from: which products a folder shows, under which SKUs, and their hashes."""
+"""Photos in a folder: which products it shows, and the bytes of each."""
 
 from __future__ import annotations
 
@@ -6,88 +6,68 @@ import hashlib
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import cast
 
 from core.errors import TransientError, UnreadablePhoto
-from core.photos.files import PHOTO_EXTENSIONS, REFUSED_EXTENSIONS, open_regular
-from core.photos.names import display_name, safe_key
+from core.photos.files import open_regular
+from core.photos.litter import Kind, Litter, is_system_folder, kind_of
+from core.photos.names import safe_key
+from core.photos.shots import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
-from db.catalogue import FoundPhoto, FoundProduct
+from db.catalogue import MISSING, FoundPhoto
 from storage.places import file_uri, uri_path
 from tasks.artifacts import content_key
 from tasks.house import House
-
-FRONT = re.compile(r"(?:^|[^a-z])(?:front|main|hero|cover|01|1)(?:[^a-z0-9]|$)")
-"""File names that photographers give the best view."""
+from tasks.shots import Scan, found_products
 
 
-def scan_folder(folder: Path) -> list[FoundProduct]:
-    """Products of a folder: each photo directly in it is one, each sub-folder with photos is one. By SKU.
+def scan_folder(folder: Path, *, group: bool = True, sides: Sides = VIEWERS_SIDES) -> Scan:
+    """Products of a folder and of the folders below it, as :func:`core.photos.grouping.group_shots` has them.
 
-    Hidden files, links, pipes, devices and files that are no pictures by name are passed over.
+    Hidden files, links, pipes, devices, system folders and files that are no pictures by name are passed over.
     """
-    groups: dict[tuple[str, ...], list[_File]] = {}
-    start = len(folder.parts)
-    for path, status in _photo_files(folder):
-        inside = path.parts[start:]
-        groups.setdefault(inside[:-1] or inside, []).append((path, status))
-    stems = Counter(
-        sku_of(Path(group[-1]).stem).casefold() for group, files in groups.items() if _single(group, files, folder)
-    )
-    products: dict[str, FoundProduct] = {}
-    for group, files in sorted(groups.items()):
-        if _single(group, files, folder):
-            name = Path(group[0]).stem
-            sku = sku_of(name)
-            if stems[sku.casefold()] > 1:  # teapot.png and teapot.jpg are two products
-                sku = sku_of(group[0].replace(".", "-"))
-        else:
-            name = "/".join(group)
-            sku = sku_of("-".join(group))
-        if sku in products:
-            sku = safe_key("/".join(group))
-        best_first = sorted(files, key=lambda file: front_first(file[0].name, file[1].st_size))
-        photos = tuple(_found(path, status) for path, status in best_first)
-        products[sku] = FoundProduct(sku, display_name(name), photos)
-    return [products[sku] for sku in sorted(products)]
-
-
-_File = tuple[Path, os.stat_result]
-
-
-def _single(group: tuple[str, ...], files: list[_File], folder: Path) -> bool:
-    return len(group) == 1 and files[0][0].parent == folder
+    photos: dict[str, FoundPhoto] = {}
+    litter = Litter()
+    for path, inside in _files(folder):
+        kind = kind_of(inside)
+        if kind is not Kind.PHOTO:
+            litter.add(kind, inside)
+        elif (photo := _regular(path)) is not None:
+            photos[inside] = photo
+    return Scan(found_products(photos, group=group, root=folder.name, sides=sides), litter.notes())
 
 
 def sku_of(name: str) -> str:
-    """The name itself where it is plain; else a safe key, unlike for unlike names."""
+    """The SKU that earlier versions made of a name; people may still ask with it."""
     plain = re.sub(r"\s+", "-", name.strip())
     return plain if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", plain) and ".." not in plain else safe_key(name)
 
 
-def front_first(name: str, size: int) -> tuple[bool, int, str]:
-    """Sorts photos of one product: the front view by its name, else the largest; the first is built, all recorded."""
-    return FRONT.search(PurePath(name).stem.lower()) is None, -size, name
+def scan_photo(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
+    """One photo as a catalogue of one product. Raises ``OSError``."""
+    return Scan(found_products({path.name: found_photo(path)}, group=False, sides=sides))
 
 
-def _photo_files(folder: Path) -> Iterator[_File]:
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file below a folder, and its path inside it with ``/`` between the parts."""
     for root, folders, names in os.walk(folder, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_system_folder(name))
+        inside = Path(root).relative_to(folder).parts
         for name in sorted(names):
-            path = Path(root, name)
-            if name.startswith(".") or path.suffix.lower() not in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS:
-                continue
-            try:
-                status = path.lstat()
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield path, status
+            yield Path(root, name), "/".join((*inside, name))
+
+
+def _regular(path: Path) -> FoundPhoto | None:
+    """None for a link, a pipe, a device, or a file that has gone meanwhile."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return _found(path, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def found_photo(path: Path, licence: str | None = None) -> FoundPhoto:
@@ -102,7 +82,7 @@ def _found(path: Path, status: os.stat_result, licence: str | None = None) -> Fo
 
 def missing_photo(path: Path, licence: str | None = None) -> FoundPhoto:
     """A photo that a manifest names and nobody delivered: its asset will say so."""
-    return FoundPhoto(file_uri(path), "missing", 0, licence)
+    return FoundPhoto(file_uri(path), MISSING, 0, licence)
 
 
 def _fingerprint(status: os.stat_result) -> str:

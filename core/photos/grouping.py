@@ -86,7 +86,7 @@ def group_shots(
     """
     folders: dict[tuple[str, ...], list[SourceFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
-        folders[PurePosixPath(file.path).parts[:-1]].append(file)
+        folders[_parts(file)[:-1]].append(file)
     found: list[_Reading] = []
     if not group:
         stems = Counter(base_name(file.path) for file in folders.get((), ()))
@@ -99,6 +99,11 @@ def group_shots(
     for reading in found:
         products[reading.product].append(reading)
     return _named(products, root, sides)
+
+
+def _parts(file: SourceFile) -> tuple[str, ...]:
+    """Folders and name; a key in a store may hold empty parts, which say nothing."""
+    return tuple(part for part in file.path.split("/") if part) or (file.path,)
 
 
 def _by_owner(folders: dict[tuple[str, ...], list[SourceFile]]) -> dict[tuple[str, ...], list[SourceFile]]:
@@ -156,14 +161,14 @@ def _keys(files: Sequence[SourceFile], shots: Sequence[Shot]) -> list[str]:
 
 
 def _of_folder(folder: tuple[str, ...], files: Sequence[SourceFile], root: str, sides: Sides) -> list[_Reading]:
-    names = [PurePosixPath(file.path).name for file in files]
-    if all(PurePosixPath(file.path).parts[:-1] == folder for file in files):
+    names = [_parts(file)[-1] for file in files]
+    if all(_parts(file)[:-1] == folder for file in files):
         shelf = choose_readings(names, sides=sides)
         if _is_shelf(shelf, folder[-1]):
             return [_Reading(file, shot, (*folder, product_key(shot))) for file, shot in zip(files, shelf, strict=True)]
     shots = choose_readings(names, sku=folder[-1], sides=sides)
     return [
-        _Reading(file, _with_folder(shot, PurePosixPath(file.path).parts[len(folder) : -1], sides), folder)
+        _Reading(file, _with_folder(shot, _parts(file)[len(folder) : -1], sides), folder)
         for file, shot in zip(files, shots, strict=True)
     ]
 
@@ -217,7 +222,7 @@ def _words_of(product: tuple[str, ...], found: list[_Reading], root: str) -> tup
 
 
 def _is_folder(product: tuple[str, ...], found: list[_Reading]) -> bool:
-    return PurePosixPath(found[0].file.path).parts[: len(product)] == product
+    return _parts(found[0].file)[: len(product)] == product
 
 
 def _used(found: list[_Reading], sides: Sides) -> tuple[ProductShot, ...]:

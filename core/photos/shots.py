@@ -11,7 +11,6 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Literal
 
 from core.photos.files import PHOTO_EXTENSIONS, REFUSED_EXTENSIONS
@@ -140,7 +139,7 @@ def readings(name: str, *, sku: str | None = None, sides: Sides = VIEWERS_SIDES)
 
 def base_name(name: str) -> str:
     """The last part of a path without a picture's ending, in composed Unicode."""
-    last = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
+    last = unicodedata.normalize("NFC", name.rstrip("/").rpartition("/")[2])
     head, dot, ending = last.rpartition(".")
     return head if dot and head and f".{ending.lower()}" in PHOTO_EXTENSIONS | REFUSED_EXTENSIONS else last
 
