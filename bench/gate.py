@@ -52,21 +52,16 @@ def _grid(table):
     return build_grid(table, 80)
 
 
-def lens_of(zoom):
-    """The field of view, degrees, that shows everything ``zoom`` times as large."""
-    from core.cameras import FIELD_OF_VIEW
-
-    return float(np.degrees(2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) / zoom)))
-
-
 def pictures(table, cameras, size, zoom=1.0):
     """Straight-alpha pictures ``(V, size, size, 4)`` uint8, magnified about their middle."""
     import torch
 
+    from core.cameras import FIELD_OF_VIEW
     from core.procedural import Cameras, render
 
+    fov = float(np.degrees(2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) / zoom)))
     columns = [torch.tensor([[float(value) for value in column]]) for column in zip(*cameras, strict=True)]
-    made = render(table, Cameras(*columns, fov=lens_of(zoom)), size, supersample=1, grid=_grid(table))
+    made = render(table, Cameras(*columns, fov=fov), size, supersample=1, grid=_grid(table))
     rgba = torch.cat([made.rgb, made.alpha], 2)[0].permute(0, 2, 3, 1)
     return (rgba * 255).round().to(torch.uint8).numpy()
 
@@ -135,7 +130,7 @@ def make(seed, table, model, recipe, folder):
     finished = finish_asset(mesh, field, cutout, view_set, recipe.finish, about)
     glb = finished.files["model.glb"]
     metrics = measure(cutout, view_set, glb, finished.report)
-    truth = measured_truth(table, glb, zoom)
+    truth = measured_truth(table, glb, photo[..., 3] >= 128, elevation)
     seconds = time.process_time() - began
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cutout.npz").write_bytes(cutout.to_bytes())
@@ -149,11 +144,8 @@ def make(seed, table, model, recipe, folder):
     return about_it | truth
 
 
-def measured_truth(table, glb, zoom):
-    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together.
-
-    The asset takes the truth's place: turned alike, the same bounding box's centre and longest side.
-    """
+def measured_truth(table, glb, mask, elevation):
+    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together."""
     from core.cameras import Camera
     from core.procedural import to_mesh
     from core.quality import protocol, shape
@@ -164,13 +156,9 @@ def measured_truth(table, glb, zoom):
     theirs = (shape.normalised(true.vertices), true.faces)
     ours, paint = read_painted(glb)
     a, b = (shape.sample_surface(surface, 5000, i) for i, surface in enumerate((ours, theirs)))
-    low, high = true.vertices.min(0), true.vertices.max(0)
-    world = (ours[0] * float((high - low).max()) + (low + high) / 2, ours[1])
-    expected = pictures(table, [(a_, e, 2.0) for a_, e in HELD_OUT], SIZE, zoom)
-    truths = [
-        TruthView(str(pose), Camera(*pose, fov=lens_of(zoom)), picture)
-        for pose, picture in zip(HELD_OUT, expected, strict=True)
-    ]
+    world = protocol.where_photographed(ours, mask, Camera(0, elevation))
+    expected = pictures(table, [(a_, e, 2.0) for a_, e in HELD_OUT], 2 * SIZE)
+    truths = [TruthView(str(pose), Camera(*pose), shown) for pose, shown in zip(HELD_OUT, expected, strict=True)]
     renders, alphas = protocol.asset_renders(world, paint, truths)
     rendered = protocol.view_scores(renders, truths, None, alphas)
     iou = voxel_iou(occupancy(ours, 64), occupancy(theirs, 64))

@@ -313,7 +313,9 @@ def _shape(
     asset = {"bytes": len(glb), "faces": len(surface[1]), "seconds": seconds} | facts
     seen: dict[str, Any] = {}
     if item.views:
-        shown["seen"], alphas = protocol.asset_renders(surface, paint, item.views)
+        exact = decode_photo(item.photo).rgba[..., 3] >= images.MASK_LEVEL
+        placed = protocol.where_photographed(surface, exact, item.camera)
+        shown["seen"], alphas = protocol.asset_renders(placed, paint, item.views)
         seen["asset_view"] = protocol.view_scores(shown["seen"], item.views, run.perceptual, alphas)
         asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["asset_view"]["psnr"])
         if look is not None:

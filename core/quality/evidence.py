@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
-from core.cameras import Camera, project
+from core.cameras import Camera
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.voxels import Points
@@ -70,14 +70,18 @@ def placed(
     placement = report.get("placement")
     if isinstance(placement, dict) and "scale" in placement and "offset" in placement:
         return np.asarray(vertices / float(placement["scale"]) - np.asarray(placement["offset"], np.float64))
-    return fitted(vertices, cutout.rgba[..., 3] >= 128, camera)
+    return fitted(vertices, faces, cutout.rgba[..., 3] >= 128, camera)
 
 
-def fitted(vertices: Points, mask: NDArray[np.bool_], camera: Camera, rounds: int = 8) -> Points:
-    """Scaled and moved so that the projection's box equals the mask's in centre and longest side.
+def fitted(
+    vertices: Points, faces: NDArray[np.int64], mask: NDArray[np.bool_], camera: Camera, rounds: int = 8
+) -> Points:
+    """Scaled and moved so that ``camera`` sees it in the mask's box: the same centre and longest side, in pixels.
 
     A picture cannot tell scale from depth, so the box's centre is kept at the distance of the origin.
     """
+    from core.render import render_mesh
+
     low, high = vertices.min(0), vertices.max(0)
     world = np.asarray((vertices - (low + high) / 2) / max(float((high - low).max()), 1e-12), np.float64)
     size = mask.shape[0]
@@ -86,14 +90,15 @@ def fitted(vertices: Points, mask: NDArray[np.bool_], camera: Camera, rounds: in
     pose = camera.camera_to_world()
     focal = size / 2 / np.tan(np.radians(camera.fov) / 2)
     for _ in range(rounds):
-        xy = project(world, camera, size)[:, :2]
-        side = float((xy.max(0) - xy.min(0)).max())
-        if not np.isfinite(side) or side <= 0:
-            return world
-        world = world * (max(right - left, bottom - top) / side)
-        xy = project(world, camera, size)[:, :2]
-        off = (wanted - (xy.max(0) + xy.min(0)) / 2) * camera.radius / focal
-        world = world + off[0] * pose[:3, 0] - off[1] * pose[:3, 1]
+        seen = render_mesh(world, faces, camera, size, supersample=2).alpha >= 128
+        if not seen.any():
+            break
+        x0, y0, x1, y1 = object_box(seen)
+        ratio = max(right - left, bottom - top) / max(x1 - x0, y1 - y0)
+        off = (wanted - np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2])) * camera.radius / focal
+        if ratio == 1 and not off.any():
+            break
+        world = world * ratio + off[0] * pose[:3, 0] - off[1] * pose[:3, 1]
     return world
 
 

@@ -63,8 +63,8 @@ ABOUT: dict[str, Any] = {
         "fscore_1, fscore_2": "threshold 1 and 2 % of the longest side",
         "failed": "an asset that was not made scores IoU 0, F 0, Chamfer 0.5",
     },
-    "asset_view": "the finished GLB, unlit, in the truth's frame as its shape is (known_camera), from the held-out "
-    "cameras: the same figures as novel_view, but mask_iou by the render's own alpha",
+    "asset_view": "the finished GLB, unlit, turned to the photo's azimuth and placed where the photo's camera sees it "
+    "in the exact mask's box, from the held-out cameras: figures as novel_view's, mask_iou by the render's own alpha",
     "asset_view_recentred": "as until version 1: the GLB as the recentred cutout's camera sees it, un-zoomed about the "
     "middle; the truth itself reaches 14.1 dB, so only for comparison with older results",
     "true_quality": "half the volumetric IoU, half asset_view's PSNR on a ramp from 8 to 24 dB: the gate's aim",
@@ -110,10 +110,20 @@ def asset_in_truth_frame(surface: Surface, photo: Camera) -> Surface:
     return shape.normalised(shape.turned(surface[0], photo.azimuth)), surface[1]
 
 
+def where_photographed(surface: Surface, mask: NDArray[np.bool_], photo: Camera) -> Surface:
+    """A surface in the truth's frame scaled and moved to where ``photo`` shows it: in the box of ``mask (S, S)``.
+
+    The truth stays where it is. A wrong depth changes the whole bounding box, but not what the photo's camera sees.
+    """
+    from core.quality.evidence import fitted
+
+    return fitted(surface[0], surface[1], mask, photo), surface[1]
+
+
 def asset_renders(
     surface: Surface, paint: dict[str, Any], truths: Sequence[TruthView]
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-    """A surface in the truth's frame, unlit, as the truth's cameras see it: pictures over white and their alphas."""
+    """A placed surface, unlit, as the truth's cameras see it: pictures over white and their alphas."""
     from core.quality.evidence import picture_of
 
     seen = [picture_of(*surface, truth.camera, truth.rgba.shape[0], paint) for truth in truths]

@@ -42,7 +42,7 @@ def glb_of(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> bytes
 
 def evidence_of(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> tuple[Cutout, ViewSet]:
     """The cutout and views that a perfect pipeline would have had of the mesh."""
-    world = fitted(vertices, framed_mask(), CONDITION)
+    world = fitted(vertices, faces, framed_mask(), CONDITION)
     picture, alpha = picture_of(world, faces, CONDITION, 512, {"colors": colors})
     rgba = np.dstack([np.where(alpha[..., None] > 0, picture, 255), alpha]).astype(np.uint8)
     views = np.stack([picture_of(world, faces, camera, 128, {"colors": colors})[0] for camera in RING])
@@ -94,7 +94,7 @@ def test_wrong_colours_lower_the_score(perfect: tuple[Cutout, ViewSet, bytes]):
 def test_placement_of_the_report_is_undone(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, _ = perfect
     vertices, faces, colors = bumpy()
-    world = fitted(vertices, framed_mask(), CONDITION)
+    world = fitted(vertices, faces, framed_mask(), CONDITION)
     offset, scale = np.array([0.1, 0.4, -0.2]), 0.03
     moved = glb_of((world + offset) * scale, faces, colors)
     judged = assess(cutout, views, moved, {"placement": {"scale": scale, "offset": offset.tolist()}}, PARAMS)

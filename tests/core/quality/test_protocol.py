@@ -19,7 +19,8 @@ from core.mesh.topology import vertex_normals
 from core.mesh.values import Model
 from core.progress import Progress
 from core.quality import controls, images, protocol, shape
-from core.quality.folder import EvaluationObject, list_objects, read_object, read_painted
+from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
+from core.quality.voxels import Surface
 from core.recipes import Recipe, load_recipe
 from core.render import render_mesh
 from flows.evaluate import Models, Options, evaluate_folder
@@ -140,7 +141,7 @@ def test_the_truth_as_prediction_is_perfect(perfect: dict):
 
 
 def test_truth_against_truth_is_perfect_as_a_customer_sees_it(perfect: dict):
-    """Placed, turned and scaled as its shape is: neither where the photo's frame had it nor nearer to the camera."""
+    """Placed where the photo's camera sees it in the photo: neither recentred nor nearer to the camera."""
     seen, ceiling = perfect["mean"]["asset_view"], perfect["controls"]["truth"]
     assert seen["psnr"] > 45
     assert seen["mask_iou"] > 0.995
@@ -148,15 +149,20 @@ def test_truth_against_truth_is_perfect_as_a_customer_sees_it(perfect: dict):
     assert all(row["asset"]["true_quality"] > 0.99 for row in perfect["objects"])
 
 
-def test_an_asset_that_is_moved_in_the_frame_or_larger_in_it_scores_the_same(folder: Path):
-    """A photo that shows the product small and in a corner changes the cutout's frame, not the asset."""
+def test_a_wrong_depth_moves_nothing_that_the_photo_shows(folder: Path):
+    """Twice as deep, the whole bounding box is another; the photo's camera still sees it where the photo has it."""
     item = read_object(folder, "one")
-    surface, paint = read_painted(as_asset(item))
-    pictures, alphas = protocol.asset_renders(protocol.asset_in_truth_frame(surface, item.camera), paint, item.views)
-    scores = protocol.view_scores(pictures, item.views, None, alphas)
-    assert scores["psnr"] > 45
-    wrong = protocol.asset_renders((item.truth[0] * 1.05 + [0.03, 0, 0], item.truth[1]), item.paint, item.views)
-    assert protocol.view_scores(wrong[0], item.views, None, wrong[1])["psnr"] < 30
+    exact = np.array(Image.open(io.BytesIO(item.photo)))[..., 3] >= images.MASK_LEVEL
+    along = shape.turned(item.truth[0], -item.camera.azimuth) * [1, 1, 2]
+    deep = protocol.asset_in_truth_frame((along, item.truth[1]), item.camera)
+    seen = TruthView("photo", item.camera, render(truth_mesh(0), item.camera, 128))
+
+    def front(surface: Surface) -> float:
+        pictures, alphas = protocol.asset_renders(surface, item.paint, [seen])
+        return float(protocol.view_scores(pictures, [seen], None, alphas)["mask_iou"] or 0)
+
+    assert front(protocol.where_photographed(item.truth, exact, item.camera)) == 1
+    assert front(protocol.where_photographed(deep, exact, item.camera)) > front(deep) + 0.1
 
 
 @pytest.mark.shared
@@ -166,7 +172,9 @@ def test_a_scan_reaches_its_own_ceiling(shared_dir: Path, name: str):
     item = read_object(shared_dir / "eval-dev", name)
     ceiling = protocol.view_scores(*_renders(item.truth, item.paint, item))
     surface, paint = read_painted(as_asset(item))
-    ours = protocol.view_scores(*_renders(protocol.asset_in_truth_frame(surface, item.camera), paint, item))
+    exact = np.array(Image.open(io.BytesIO(item.photo)))[..., 3] >= images.MASK_LEVEL
+    placed = protocol.where_photographed(protocol.asset_in_truth_frame(surface, item.camera), exact, item.camera)
+    ours = protocol.view_scores(*_renders(placed, paint, item))
     assert ours["psnr"] == pytest.approx(ceiling["psnr"], abs=0.1)
     assert ours["mask_iou"] > 0.96
     assert ceiling["psnr"] > 19
