@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+pytest_plugins = ("no_skips",)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
 import torch
 
 from core.procedural import FAMILIES, Cameras, build_grid, generate_objects, render, signed_distance, to_mesh

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
 import torch
 
 from core.cameras import Camera, camera_rays, intrinsics, project
