@@ -36,7 +36,8 @@ def prior_of(model: Zero123, cutout: Cutout, condition: Camera) -> Prior:
     from core.zero123.conditioning import see, to_pixels
 
     with torch.no_grad():
-        photo = see(model, to_pixels(cutout.rgba, model.image_size).to(model.device), condition)
+        pixels = to_pixels(cutout.rgba, model.image_size).to(model.device)
+        photo = see(model, pixels, condition, cutout.rgba)
     return Prior(model, photo, model.schedule.alphas_cumprod())
 
 

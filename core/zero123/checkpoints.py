@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from core.errors import CheckpointError
 from core.zero123.attention import use_single_token_shortcut
+from core.zero123.lift import LIFT_S, lift_s_config
 from core.zero123.model import (
     POSE_SIZE,
     PoseEntry,
@@ -157,6 +158,8 @@ def read_config(folder: Path) -> tuple[Zero123Config, str]:
         if not name.startswith("_") and isinstance(value, list):
             plain_name(name, index)
             expected = CLASSES.get(name, ("", None))[1]
+            if name == "lift" and value[-1:] == [LIFT_S]:
+                continue
             if name in ("unet", "vae", "image_encoder", "lift") and value[-1:] != [expected]:
                 raise CheckpointError(f"model_index.json: '{name}' is a {value[-1:]}, expected {expected}.")
     present = [name for name in PROJECTIONS if (folder / name).is_dir()]
@@ -178,12 +181,23 @@ def read_config(folder: Path) -> tuple[Zero123Config, str]:
         unet=unet,
         vae=_known("vae", read_json(folder / "vae" / "config.json")),
         image_encoder=vision,
-        lift=_known("lift", read_json(folder / "lift" / "config.json")) if (folder / "lift").is_dir() else None,
+        lift=_lift_config(folder / "lift" / "config.json") if (folder / "lift").is_dir() else None,
         schedule=_schedule(read_json(folder / "scheduler" / "scheduler_config.json")),
         pose_entry=said,
         name=folder.name,
     )
     return config, present[0]
+
+
+def _lift_config(path: Path) -> dict[str, Any]:
+    """Of either lift: the U-Net is a class of diffusers, Lift-S our own."""
+    config = read_json(path)
+    if config.get("_class_name") != LIFT_S:
+        return _known("lift", config)
+    wanted = lift_s_config()
+    if {key for key in config if not key.startswith("_")} != set(wanted):
+        raise CheckpointError(f"{path.parent.name}/{path.name}: a {LIFT_S} has {', '.join(wanted)}.")
+    return {key: config[key] for key in wanted}
 
 
 def _optional_json(path: Path) -> dict[str, Any]:
@@ -275,7 +289,8 @@ def _write_configs(model: Zero123, folder: Path) -> None:
     write_json(folder / "unet" / "config.json", {"_class_name": CLASSES["unet"][1], **config.unet})
     write_json(folder / "vae" / "config.json", {"_class_name": CLASSES["vae"][1], **config.vae})
     if config.lift is not None:
-        write_json(folder / "lift" / "config.json", {"_class_name": CLASSES["lift"][1], **config.lift})
+        lift_class = LIFT_S if "registers" in config.lift else CLASSES["lift"][1]
+        write_json(folder / "lift" / "config.json", {"_class_name": lift_class, **config.lift})
     vision = {key: value for key, value in config.image_encoder.items() if key in VISION_KEYS}
     vision |= {"architectures": [CLASSES["image_encoder"][1]], "model_type": "clip_vision_model"}
     write_json(folder / "image_encoder" / "config.json", vision)
@@ -301,5 +316,7 @@ def _write_configs(model: Zero123, folder: Path) -> None:
         },
     )
     classes = {name: list(value) for name, value in CLASSES.items() if name != "lift" or model.lift is not None}
+    if config.lift is not None and "registers" in config.lift:
+        classes["lift"] = ["meshmill", LIFT_S]
     write_json(folder / "model_index.json", {"_class_name": "Zero1to3StableDiffusionPipeline", **classes})
     write_json(folder / "meshmill.json", {"name": model.name, "info": model.info})

@@ -98,6 +98,26 @@ def _posterior(model: Zero123, images: Tensor) -> Any:
     return model.vae.encode(images.contiguous().to(model.vae.dtype), return_dict=False)[0]
 
 
+def sees_alpha(net: Any) -> bool:
+    """Whether the lift takes a cutout in its own size and with alpha: Lift-S does."""
+    from core.zero123.lift_s import LiftS
+
+    return isinstance(net, LiftS)
+
+
+def cutout_pixels(rgba: NDArray[np.uint8]) -> Tensor:
+    """A cutout ``(H, W, 3 or 4)`` uint8 as Lift-S sees it: ``(1, 3 or 4, 128, 128)`` in [-1, 1], alpha last."""
+    import torch
+
+    from core.zero123.lift_s import SIZE
+
+    color = to_pixels(rgba, SIZE)
+    if rgba.shape[-1] == 3:
+        return color
+    alpha = to_pixels(np.repeat(rgba[..., 3:], 3, -1), SIZE)
+    return torch.cat([color, alpha[:, :1]], 1)
+
+
 @dataclass(frozen=True)
 class Photo:
     """What a model computes once of a photo ``(1, 3, S, S)``, whatever is asked of it later."""
@@ -111,11 +131,15 @@ class Photo:
     """What the lift made of it, where the model has one."""
 
 
-def see(model: Zero123, images: Tensor, camera: Camera) -> Photo:
-    """Embed, encode and lift one image ``(1, 3, S, S)`` in [-1, 1], taken by ``camera``."""
+def see(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[np.uint8] | None = None) -> Photo:
+    """Embed, encode and lift one image ``(1, 3, S, S)`` in [-1, 1], taken by ``camera``.
+
+    ``rgba`` is the cutout that ``images`` were made of: a lift that sees more pixels, and alpha, takes those.
+    """
     volume = None
     if model.lift is not None:
-        volume = lift(model.lift, images, images.new_tensor([camera.elevation]))
+        seen = images if rgba is None else cutout_pixels(rgba).to(images.device)
+        volume = lift(model.lift, seen if sees_alpha(model.lift) else images, images.new_tensor([camera.elevation]))
     return Photo(camera, embed_image(model, images), encode_condition(model, images), volume)
 
 

@@ -71,9 +71,26 @@ def lift_config(
     }
 
 
+LIFT_S = "LiftS"
+"""What a checkpoint's configuration calls the transformer (:mod:`core.zero123.lift_s`)."""
+
+
+def lift_s_config(width: int = 384, layers: int = 12, heads: int = 6, registers: int = 4) -> dict[str, Any]:
+    """Constructor arguments of Lift-S; these defaults have 22 M parameters."""
+    return {"width": width, "layers": layers, "heads": heads, "registers": registers}
+
+
 def lift_net(config: dict[str, Any]) -> Any:
-    """The network with fresh weights: nearly empty everywhere, colour taken from the photo's pixel."""
+    """The network with fresh weights: nearly empty everywhere, colour taken from the photo's pixel.
+
+    A configuration of :func:`lift_s_config` makes the transformer, any other the U-Net.
+    """
     import torch
+
+    from core.zero123.lift_s import LiftS
+
+    if "registers" in config:
+        return LiftS(**config)
     from diffusers import UNet2DModel
 
     net: Any = UNet2DModel(**config)  # type: ignore[no-untyped-call]
@@ -115,9 +132,20 @@ def deepened(net: Any) -> Any:
 
 
 def lift(net: Any, images: Tensor, elevation: Tensor) -> Volume:
-    """``(B, 3, S, S)`` images in [-1, 1] over white, seen from ``elevation (B,)`` degrees, as a volume."""
+    """``(B, 3, S, S)`` images in [-1, 1] over white, seen from ``elevation (B,)`` degrees, as a volume.
+
+    Lift-S takes a fourth channel too, the alpha, and any size.
+    """
     import torch.nn.functional as F
 
+    from core.zero123.lift_s import LiftS, cutout_of
+
+    if isinstance(net, LiftS):
+        cutout = cutout_of(images)
+        everywhere = elevation == elevation
+        density, colour, _ = net(cutout, elevation, everywhere, cutout.new_zeros(len(cutout), 2))
+        return Volume(density.float(), colour.float(), cutout[:, :3] / 2 + 0.5, elevation)
+    images = images[:, :3]
     count, _, size, _ = images.shape
     out = net(F.pixel_unshuffle(images, SPLIT), (elevation + 90) * 5, return_dict=False)[0].float()
     depth = out.shape[1] // 6

@@ -13,7 +13,7 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import CheckpointError
 from core.progress import Progress, silent
-from core.zero123.conditioning import conditions, decode, see, to_images, to_pixels
+from core.zero123.conditioning import conditions, cutout_pixels, decode, see, sees_alpha, to_images, to_pixels
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import ddim, seeded_noise, timesteps, view_seed
@@ -87,7 +87,7 @@ def _conditions(model: Zero123, requests: Sequence[ViewRequest]) -> tuple[Tensor
     told = []
     for request in requests:  # one by one, so that what is told of an object does not depend on its company
         pixels = to_pixels(request.image, model.image_size).to(model.device)
-        told.append(conditions(model, see(model, pixels, request.condition), request.targets))
+        told.append(conditions(model, see(model, pixels, request.condition, request.image), request.targets))
     return torch.cat([context for context, _ in told]), torch.cat([concat for _, concat in told])
 
 
@@ -126,7 +126,7 @@ def make_view_set(
 ) -> ViewSet:
     """The views stage: find the photo's elevation, then synthesize every ring camera.
 
-    ``info`` says where the elevation came from (``given``, ``estimated``, ``assumed``), how sure it is, the weights.
+    ``info`` says where the elevation came from (:func:`photo_elevation`), how sure it is, the weights.
     """
     elevation, found = photo_elevation(model, cutout, params, seed, progress)
     cameras = ring_cameras(params)
@@ -153,11 +153,18 @@ def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
 def photo_elevation(
     model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = silent
 ) -> tuple[float, dict[str, Any]]:
-    """The photo's elevation in degrees and how it was found: ``given``, ``estimated``, or ``assumed`` (with a lift)."""
+    """The photo's elevation in degrees and how it was found: ``given``, ``predicted`` (by Lift-S), ``assumed`` (with
+    another lift), or ``estimated``.
+    """
     if params.elevation is not None:
         return params.elevation, {"source": "given", "degrees": params.elevation, "confidence": 1.0}
     from core.zero123.elevation import assumed_elevation, estimate_elevation
 
+    if sees_alpha(model.lift):
+        from core.zero123.lift_s import predicted_elevation
+
+        degrees, confidence = predicted_elevation(model.lift, cutout_pixels(cutout.rgba).to(model.device))
+        return degrees, {"source": "predicted", "degrees": round(degrees, 3), "confidence": round(confidence, 3)}
     if model.lift is not None:
         assumed = assumed_elevation(params.elevation_prior)
         return assumed.degrees, {
