@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -13,6 +13,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+InCatalogue = Annotated[
+    str | None, typer.Option("--catalogue", help="The catalogue, by name or source, where a SKU stands in several.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -48,8 +51,6 @@ def sentences() -> Iterator[None]:
         stop(str(error), 2)
     except MeshmillError as error:
         stop(str(error), 1)
-    except LookupError as error:
-        stop(str(error).strip("'\""), 1)
     except KeyboardInterrupt as error:
         code = 143 if isinstance(error, Terminated) else 130
         stop("Stopped. What was finished is kept; run the same command again to go on.", code)
@@ -60,7 +61,7 @@ def sentences() -> Iterator[None]:
         known = as_meshmill_error(error)
         if isinstance(known, StageError):  # a bug: its traceback says more than a sentence
             raise
-        stop(str(known), 1)
+        stop(str(known), 2 if isinstance(known, InputError) else 1)
 
 
 class Terminated(KeyboardInterrupt):
@@ -89,11 +90,45 @@ def open_house_for_people(listener: Any = None) -> Any:
         raise TransientError(str(error)) from error
 
 
-def find_asset(house: Any, name: str) -> str:
-    """The asset id of a SKU or asset id. Raises ``LookupError``."""
-    from db.assets import resolve
+def find_asset(house: Any, name: str, catalogue: str | None = None) -> str:
+    """The asset id of a SKU, ``catalogue/SKU`` or asset id. Raises ``UnknownName``, ``AmbiguousName``."""
+    from db import skus
 
-    asset_id = resolve(house.engine, name)
-    if asset_id is None:
-        raise LookupError(f"There is no asset or SKU '{name}': `meshmill assets` lists them.")
-    return asset_id
+    return str(_known(skus.find_asset, house, name, catalogue))
+
+
+def find_product(house: Any, name: str, catalogue: str | None = None) -> int:
+    """The product of a SKU or ``catalogue/SKU``. Raises ``UnknownName``, ``AmbiguousName``."""
+    from db import skus
+
+    return int(_known(skus.find_product, house, name, catalogue))
+
+
+def _known(find: Callable[..., str | int], house: Any, name: str, catalogue: str | None) -> str | int:
+    """By the name as it was said, else by the key that stands for it where it is not plain."""
+    from db.skus import UnknownName
+    from tasks.sources import sku_of
+
+    names = catalogue_names(catalogue)
+    try:
+        return find(house.engine, name, names)
+    except UnknownName as error:
+        try:
+            return find(house.engine, sku_of(name), names)
+        except UnknownName:
+            raise error from None
+
+
+def catalogue_names(catalogue: str | None) -> list[str]:
+    """What a catalogue may be called: by its name, its source's URI, or its folder."""
+    from contextlib import suppress
+    from pathlib import Path
+
+    from storage.places import file_uri
+
+    if catalogue is None:
+        return []
+    names = [catalogue, catalogue.rstrip("/")]
+    with suppress(OSError, RuntimeError, ValueError):  # no folder of that name can be
+        names.append(file_uri(Path(catalogue).expanduser().resolve()))
+    return names

@@ -127,6 +127,7 @@ def assets(
     with sentences():
         import re
 
+        from core.errors import NotFound
         from db.checkpoints import assets_touched, list_checkpoints
         from tasks.models import registered_in, resolve_segmenter, resolve_views
 
@@ -140,7 +141,7 @@ def assets(
                 with contextlib.suppress(CheckpointError):
                     hashes.add(resolve(house.settings, name, registered).sha256)
         if not hashes:
-            raise LookupError(f"There is no model '{name}': `meshmill models list` shows them.")
+            raise NotFound(f"There is no model '{name}': `meshmill models list` shows them.")
         rows = [row for sha256 in sorted(hashes) for row in assets_touched(house.engine, sha256)]
         house.close()
         if json:

@@ -6,20 +6,24 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, find_asset, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def reproduce(asset: Annotated[str, typer.Argument(help="SKU or asset id.")], json: Json = False) -> None:
+def reproduce(
+    asset: Annotated[str, typer.Argument(help="SKU, catalogue/SKU or asset id.")],
+    catalogue: InCatalogue = None,
+    json: Json = False,
+) -> None:
     """Build an asset again from its stored photo and compare every hash; exit 1 where one differs."""
     with sentences():
         from tasks.reproduce import reproduce as rebuild
 
         house = open_house_for_people()
         try:
-            document = rebuild(house, find_asset(house, asset))
+            document = rebuild(house, find_asset(house, asset, catalogue))
         finally:
             house.close()
         if json:

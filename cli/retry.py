@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_product, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def retry(
-    skus: Annotated[list[str] | None, typer.Argument(help="Only these products.")] = None,
+    skus: Annotated[list[str] | None, typer.Argument(help="Only these products: SKU or catalogue/SKU.")] = None,
     status: Annotated[str, typer.Option("--status", help="failed, quarantined, review, queued or running.")] = "failed",
     recipe: Annotated[str | None, typer.Option("--recipe", help="Make another version by this recipe.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Make another version with this setting, such as views.steps=30.")
     ] = None,
+    catalogue: InCatalogue = None,
     json: Json = False,
 ) -> None:
     """Build failed assets again; finished stages are reused. With other settings each gets a new version."""
@@ -34,12 +35,13 @@ def retry(
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
             try:
+                products = _products(house, skus or [], catalogue)
                 if recipe or set_:
-                    chosen = of_status(house.engine, [status], skus or [])
+                    chosen = of_status(house.engine, [status], products)
                     plan = plan_otherwise(house, chosen, recipe, set_ or [])
                     document = build_again(house, plan.build, plan.reused)
                 else:
-                    document = build_again(house, requeue(house.engine, [status], skus or []))
+                    document = build_again(house, requeue(house.engine, [status], products))
             finally:
                 house.close()
         if json:
@@ -50,3 +52,14 @@ def retry(
             print_run(document, None)
     if document["counts"]["failed"] or document["counts"]["quarantined"]:
         raise typer.Exit(1)
+
+
+def _products(house: Any, skus: list[str], catalogue: str | None) -> list[int]:
+    """Products by their SKUs. Raises :class:`InputError` for one that is not there: nothing is tried instead of it."""
+    from core.errors import InputError
+    from db.skus import UnknownName
+
+    try:
+        return [find_product(house, sku, catalogue) for sku in skus]
+    except UnknownName as error:
+        raise InputError(str(error)) from error

@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, say, sentences
+from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, say, sentences
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def review(
-    name: Annotated[str | None, typer.Argument(help="SKU or asset id.")] = None,
+    name: Annotated[str | None, typer.Argument(help="SKU, catalogue/SKU or asset id.")] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Publish the asset.")] = False,
     reject: Annotated[
         bool, typer.Option("--reject", help="Do not publish it; `meshmill retry` can build it again.")
     ] = False,
+    catalogue: InCatalogue = None,
     note: Annotated[str | None, typer.Option("--note", help="Why.")] = None,
     reviewer: Annotated[str | None, typer.Option("--by", help="Who decides; default: the user's name.")] = None,
     calibrate: Annotated[
@@ -37,7 +38,7 @@ def review(
             document = _calibrate(recipe, calibrate)
             text = f"{document['decisions']} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
         else:
-            document = _decide(name, approve, reject, note, reviewer)
+            document = _decide(name, catalogue, approve, reject, note, reviewer)
             text = f"{document['sku']}: {document['before']} -> {document['status']}"
     if json:
         put_json(document)
@@ -45,12 +46,13 @@ def review(
         say(text)
 
 
-def _decide(name: str | None, approve: bool, reject: bool, note: str | None, reviewer: str | None) -> dict[str, Any]:
+def _decide(
+    name: str | None, catalogue: str | None, approve: bool, reject: bool, note: str | None, reviewer: str | None
+) -> dict[str, Any]:
     import getpass
 
     from core.errors import InputError
     from db import assets
-    from tasks.sources import sku_of
 
     if name is None:
         raise InputError("Say which asset: a SKU or an asset id.")
@@ -59,9 +61,7 @@ def _decide(name: str | None, approve: bool, reject: bool, note: str | None, rev
     decision = "approve" if approve else "reject"
     house = open_house_for_people()
     try:
-        asset_id = assets.resolve(house.engine, name) or assets.resolve(house.engine, sku_of(name))
-        if asset_id is None:
-            raise LookupError(f"There is no asset or SKU '{name}'.")
+        asset_id = find_asset(house, name, catalogue)
         before = assets.lineage(house.engine, asset_id)["status"]
         if before not in ("finished", "review", "failed"):
             raise InputError(f"Only a built asset can be reviewed; this one is {before}.")

@@ -6,19 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import Json, find_asset, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def show(asset: Annotated[str, typer.Argument(help="SKU or asset id.")], json: Json = False) -> None:
+def show(
+    asset: Annotated[str, typer.Argument(help="SKU, catalogue/SKU or asset id.")],
+    catalogue: InCatalogue = None,
+    json: Json = False,
+) -> None:
     """How an asset was made: its lineage tree."""
     with sentences():
         from db.assets import lineage
 
         house = open_house_for_people()
-        record = lineage(house.engine, find_asset(house, asset))
+        record = lineage(house.engine, find_asset(house, asset, catalogue))
         house.close()
         if json:
             put_json(record)

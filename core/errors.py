@@ -9,6 +9,7 @@
     │   ├── PoorPhoto           cropped, blurred or otherwise beyond the method
     │   ├── PolicyViolation     a licence forbids what the recipe asks for
     │   └── InvalidRecipe       parameters that do not validate, with field names
+    ├── NotFound            nobody knows the name that was asked for: an asset, a SKU, a model
     ├── TransientError      network, object store, database: retried with backoff and jitter
     ├── OutOfMemory         retried one step down the stage's ladder, recorded
     └── StageError          ours: fails loudly with the sentence and the traceback
@@ -58,6 +59,10 @@ class PolicyViolation(InputError):
 
 class InvalidRecipe(InputError):
     """Parameters that do not validate; the sentence names the fields."""
+
+
+class NotFound(MeshmillError):
+    """Nobody knows the name that was asked for."""
 
 
 class TransientError(MeshmillError):

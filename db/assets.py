@@ -11,7 +11,9 @@ from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from db.engine import reading, writing
+from db.globs import matches
 from db.planning import CANDIDATE, Candidate
+from db.skus import UnknownName
 from db.tables import (
     Artifact,
     ArtifactInput,
@@ -44,7 +46,7 @@ class Job:
 
 
 def job(engine: Engine, asset_id: str) -> Job:
-    """Raises ``LookupError`` where there is no such asset."""
+    """Raises :class:`UnknownName` where there is no such asset."""
     query = (
         select(*CANDIDATE, Asset.recipe_hash, RecipeRow.parameters, RecipeRow.name, Asset.status)
         .select_from(Asset)
@@ -56,7 +58,7 @@ def job(engine: Engine, asset_id: str) -> Job:
     with reading(engine) as session:
         row = session.execute(query).first()
     if row is None:
-        raise LookupError(f"There is no asset {asset_id}.")
+        raise UnknownName(f"There is no asset {asset_id}.")
     values: tuple[Any, ...] = tuple(row)
     return Job(asset_id, Candidate(*values[: len(CANDIDATE)]), *values[len(CANDIDATE) :])
 
@@ -80,21 +82,21 @@ Retryable = Literal["failed", "quarantined", "review", "queued", "running"]
 """Statuses of assets that may be built again."""
 
 
-def of_status(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> list[str]:
+def of_status(engine: Engine, statuses: Sequence[str], products: Sequence[int]) -> list[str]:
     """Ids of the assets of these statuses, of all products or of these."""
     with reading(engine) as session:
-        return list(session.scalars(_of_status(statuses, skus)))
+        return list(session.scalars(_of_status(statuses, products)))
 
 
-def _of_status(statuses: Sequence[str], skus: Sequence[str]) -> Select[Any]:
-    query = select(Asset.id).join(Product, Product.id == Asset.product_id).where(Asset.status.in_(statuses))
-    return (query.where(Product.sku.in_(skus)) if skus else query).order_by(Asset.id)
+def _of_status(statuses: Sequence[str], products: Sequence[int]) -> Select[Any]:
+    query = select(Asset.id).where(Asset.status.in_(statuses)).order_by(Asset.id)
+    return query.where(Asset.product_id.in_(products)) if products else query
 
 
-def requeue(engine: Engine, statuses: Sequence[str], skus: Sequence[str]) -> list[str]:
-    """Put settled assets back into the queue; their ids."""
+def requeue(engine: Engine, statuses: Sequence[str], products: Sequence[int]) -> list[str]:
+    """Put settled assets, of all products or of these, back into the queue; their ids."""
     with writing(engine) as session:
-        ids = list(session.scalars(_of_status(statuses, skus)))
+        ids = list(session.scalars(_of_status(statuses, products)))
         for start in range(0, len(ids), PAGE):
             session.execute(
                 update(Asset)
@@ -114,7 +116,7 @@ def list_assets(
     ids: Sequence[str] | None = None,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Assets as plain rows, newest last. ``sku`` is a glob with ``*`` and ``?``."""
+    """Assets as plain rows, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
     query = (
         select(Asset, Product.sku, Product.name, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri)
         .join(Product, Product.id == Asset.product_id)
@@ -127,12 +129,11 @@ def list_assets(
     if status:
         query = query.where(Asset.status == status)
     if sku:
-        pattern = sku.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%").replace("?", "_")
-        query = query.where(Product.sku.like(pattern, escape="\\"))
+        query = query.where(matches(Product.sku, sku))
     if since:
         query = query.where(func.coalesce(Asset.finished_at, Asset.created_at) >= since)
     if catalogue:
-        query = query.where(Catalogue.name == catalogue)
+        query = query.where(matches(Catalogue.name, catalogue))
     if limit:
         query = query.limit(limit)
     with reading(engine) as session:
@@ -173,26 +174,11 @@ def _row(asset: Asset, sku: str, name: str, catalogue: str, recipe: str, glb: st
     }
 
 
-def resolve(engine: Engine, name: str) -> str | None:
-    """The asset id of an asset id or a SKU (its newest one that was not superseded, else its newest)."""
-    with reading(engine) as session:
-        if session.get(Asset, name) is not None:
-            return name
-        rows = session.execute(
-            select(Asset.id, Asset.status)
-            .join(Product, Product.id == Asset.product_id)
-            .where(Product.sku == name)
-            .order_by(Asset.created_at.desc())
-        ).all()
-    live = [id_ for id_, status in rows if status != "superseded"]
-    return live[0] if live else (rows[0][0] if rows else None)
-
-
 def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     """How an asset was made: photo, recipe, every stage with its parameters, artifacts and inputs."""
     rows = list_assets(engine, ids=[asset_id])
     if not rows:
-        raise LookupError(f"There is no asset {asset_id}.")
+        raise UnknownName(f"There is no asset {asset_id}.")
     with reading(engine) as session:
         recipe = session.get(RecipeRow, rows[0]["recipe_hash"])
         photo = session.scalars(select(Photo).join(Asset, Asset.photo_id == Photo.id).where(Asset.id == asset_id)).one()
@@ -264,7 +250,7 @@ def record_review(engine: Engine, asset_id: str, decision: str, note: str | None
         raise ValueError("The decision is approve or reject.")
     with writing(engine) as session:
         if session.get(Asset, asset_id) is None:
-            raise LookupError(f"There is no asset {asset_id}.")
+            raise UnknownName(f"There is no asset {asset_id}.")
         session.add(Review(asset_id=asset_id, decision=decision, note=note, reviewer=reviewer))
     set_status(
         engine,

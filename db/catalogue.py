@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from typing import Any
 from urllib.parse import unquote
 
@@ -86,10 +87,18 @@ def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
         take_turns(session, source_uri)
         row = session.scalars(select(Catalogue).where(Catalogue.source_uri == source_uri)).first()
         if row is None:
-            row = Catalogue(name=name, source_uri=source_uri)
+            row = Catalogue(name=_free_name(session, name), source_uri=source_uri)
             session.add(row)
             session.flush()
         return row.id
+
+
+def _free_name(session: Session, name: str) -> str:
+    """The name, or with a number where another source has it: people ask for `catalogue/SKU`."""
+    take_turns(session, "catalogue names")
+    taken = set(session.scalars(select(Catalogue.name)))
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(free for free in names if free not in taken)
 
 
 def sync_products(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db.urls import database_url, is_file
@@ -16,6 +16,11 @@ from db.urls import database_url, is_file
 
 class DatabaseDown(Exception):
     """The database did not answer or the connection was lost; worth trying again. One sentence in ``str(error)``."""
+
+
+class OddText(ValueError):
+    """Text that no database keeps or looks for: a NUL character, or half of a character. One sentence in
+    ``str(error)``."""
 
 
 BUSY_SECONDS = 60
@@ -96,16 +101,24 @@ _SQLITE_SAYS = {
 """SQLite's words for troubles with its disk, and what a person should do."""
 
 
+_ODD_TEXT = "A name or value holds a NUL character, or bytes that are no text: no database keeps or finds it."
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Lost connections and locks are transient; everything else is a bug and stays as it is."""
+    """Lost connections and locks are transient, text that cannot be kept is :class:`OddText`; everything else is a bug
+    and stays as it is."""
     try:
         yield
     except OperationalError as error:
         said = _first_line(error)
         what = next((sentence for words, sentence in _SQLITE_SAYS.items() if words in said), "")
         raise DatabaseDown(what or f"The database did not answer: {said}.") from error
+    except UnicodeEncodeError as error:
+        raise OddText(_ODD_TEXT) from error
     except DBAPIError as error:
+        if isinstance(error, DataError) and "NUL" in str(error.orig):
+            raise OddText(_ODD_TEXT) from error
         if error.connection_invalidated:
             raise DatabaseDown(f"The database connection was lost: {_first_line(error)}.") from error
         if type(error) is DatabaseError:  # SQLite's word for a damaged file

@@ -8,6 +8,7 @@ from prefect import flow
 from pydantic import Field
 
 from db.assets import Retryable, of_status, requeue
+from db.skus import find_product
 from flows.build_assets import build_assets, show_shard
 from flows.webhooks import told
 from tasks.house import HOUSE, House, open_house
@@ -17,7 +18,7 @@ from tasks.plan import plan_otherwise
 @flow(name="retry_failed", log_prints=False)
 def retry_failed(
     status: Annotated[Retryable, Field(description="Which assets to take up again")] = "failed",
-    skus: Annotated[list[str] | None, Field(description="Only these products")] = None,
+    skus: Annotated[list[str] | None, Field(description="Only these products: SKU or catalogue/SKU")] = None,
     recipe: Annotated[str | None, Field(description="Make another version, by this recipe")] = None,
     overrides: Annotated[
         list[str] | None, Field(description="Make another version, with settings such as views.steps=30")
@@ -38,6 +39,7 @@ def retry_failed(
 
 
 def _chosen(house: House, status: str, skus: list[str], recipe: str | None, overrides: list[str]) -> list[str]:
+    products = [house.ask(find_product, sku) for sku in skus]
     if recipe is None and not overrides:
-        return house.ask(requeue, [status], skus)
-    return list(plan_otherwise(house, house.ask(of_status, [status], skus), recipe, overrides).build)
+        return house.ask(requeue, [status], products)
+    return list(plan_otherwise(house, house.ask(of_status, [status], products), recipe, overrides).build)

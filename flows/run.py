@@ -140,7 +140,7 @@ def summary(
 ) -> dict[str, Any]:
     """The document of `run --json`."""
     counts = Counter(row["status"] for row in rows)
-    names = ("sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "seconds", "quality")
+    names = ("catalogue", "sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "seconds", "quality")
     return {
         "run_id": run_id,
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}

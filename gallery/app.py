@@ -22,7 +22,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from db import assets
 from db import gallery as queries
-from db.engine import DatabaseDown
+from db.engine import DatabaseDown, OddText
+from db.skus import UnknownName
 from gallery import pages
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, read_bytes
 
@@ -89,6 +90,10 @@ def create_app(engine: Engine, store: Store, access: Access | None = None) -> Fa
     @app.exception_handler(DatabaseDown)
     async def _database_down(request: Request, error: DatabaseDown) -> HTMLResponse:
         return HTMLResponse(pages.message_page("503", "The database does not answer; try again."), 503)
+
+    @app.exception_handler(OddText)
+    async def _odd_text(request: Request, error: OddText) -> HTMLResponse:
+        return HTMLResponse(pages.message_page("400", str(error)), 400)
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> HTMLResponse:
@@ -221,7 +226,7 @@ def download_name(sku: str, kind: str) -> str:
 def _lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     try:
         return assets.lineage(engine, asset_id)
-    except LookupError as error:
+    except UnknownName as error:
         raise HTTPException(404, "There is no such asset.") from error
 
 

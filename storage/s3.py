@@ -28,7 +28,8 @@ class S3Store:
         self.client, self.bucket, self.prefix = client, bucket, prefix.strip("/")
 
     def _name(self, key: str) -> str:
-        return f"{self.prefix}/{check_key(key)}" if self.prefix else check_key(key)
+        """Photos are read under any key that their owner gave them; what is written or deleted is checked before."""
+        return f"{self.prefix}/{key}" if self.prefix else key
 
     def ensure_bucket(self) -> None:
         """Create the bucket where it is missing."""
@@ -38,7 +39,7 @@ class S3Store:
 
     def put(self, source: Path | bytes, key: str, sha256: str, media_type: str) -> None:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        name = self._name(key)
+        name = self._name(check_key(key))
         with _translated(f"store {key}"):
             with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
                 hashing = _Hashing(stream)
@@ -79,7 +80,7 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         with _translated(f"delete {key}"):
-            self.client.remove_object(self.bucket, self._name(key))
+            self.client.remove_object(self.bucket, self._name(check_key(key)))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         start = f"{self.prefix}/" if self.prefix else ""
@@ -120,6 +121,8 @@ class _Hashing:
 @contextmanager
 def _translated(doing: str) -> Iterator[None]:
     """Every way that the client fails, as :class:`ObjectMissing` or :class:`StoreDown`."""
+    from xml.etree.ElementTree import ParseError
+
     from minio.error import InvalidResponseError, MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
@@ -132,6 +135,8 @@ def _translated(doing: str) -> Iterator[None]:
     except InvalidResponseError as error:
         if "code: 404" in str(error):  # minimal servers answer in a type that the client does not take for XML
             raise ObjectMissing(f"Cannot {doing}: it is not in the store.") from error
+        raise StoreDown(f"Cannot {doing}: the store's answer is not understood.") from error
+    except ParseError as error:
         raise StoreDown(f"Cannot {doing}: the store's answer is not understood.") from error
     except (MinioException, HTTPError, OSError) as error:
         raise StoreDown(f"Cannot {doing}: the store does not answer ({type(error).__name__}).") from error
@@ -147,7 +152,7 @@ def open_s3(
 ) -> S3Store:
     """A store at ``endpoint`` (``http://host:port`` or ``https://…``). Talks to nobody yet.
 
-    Raises ``ValueError`` for what cannot be a bucket's name.
+    Raises ``ValueError`` for what cannot be a bucket's name or a store's prefix.
     """
     import urllib3
     from minio import Minio
@@ -157,6 +162,10 @@ def open_s3(
         check_bucket_name(bucket)
     except ValueError as error:
         raise ValueError(f"The {str(error).strip()}.") from error
+    try:
+        prefix = prefix.strip("/") and check_key(prefix.strip("/"))
+    except ValueError as error:
+        raise ValueError(f"{prefix!r} cannot be the prefix of a store.") from error
 
     secure = not endpoint.startswith("http://")
     host = endpoint.removeprefix("http://").removeprefix("https://").rstrip("/")

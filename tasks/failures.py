@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 
 import core.errors as tree
-from core.errors import InputError, MeshmillError, OutOfMemory, StageError, TransientError
-from db.engine import DatabaseDown
+from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, StageError, TransientError
+from db.engine import DatabaseDown, OddText
+from db.skus import AmbiguousName, UnknownName
 from storage import ObjectDamaged, ObjectMissing, StoreDown
 
 TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
@@ -31,6 +32,10 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return error
     if isinstance(error, TRANSIENT):
         return TransientError(str(error))
+    if isinstance(error, (OddText, AmbiguousName)):
+        return InputError(str(error))
+    if isinstance(error, UnknownName):
+        return NotFound(str(error))
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return OutOfMemory("There was not enough memory for this stage.")
     if isinstance(error, OSError) and error.errno in _DISK:

@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.photos.litter import is_picture
 from core.photos.names import display_name
 from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
-from storage.places import file_uri
+from storage.places import bucket_of, file_uri
 from tasks.house import House
 from tasks.manifests import read_manifest
 from tasks.remote import hash_object, scan_prefix, size_of_object
@@ -21,6 +21,9 @@ from tasks.sources import hash_file, scan_folder, scan_photo, size_of_file
 
 SHOWN = 20
 """Products whose grouping is shown."""
+
+LONGEST_NAME = 180
+"""Characters of a catalogue's name; a number may be added."""
 
 
 def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, group: bool = True) -> tuple[int, Changes]:
@@ -31,7 +34,7 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, gro
     is a product of its own. Raises :class:`InputError` with a sentence for a source that is not there or shows nothing.
     """
     now = time.time()
-    remote = source.startswith("s3://")
+    remote = bucket_of(source) is not None
 
     def read_hash(photo: FoundPhoto) -> str | None:
         if photo.fingerprint == MISSING:
@@ -50,7 +53,7 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, gro
     if not scan.products:
         raise InputError(nothing_found(source, scan.notes))
     seen = _Seen()
-    catalogue_id = house.ask(ensure_catalogue, name, uri)
+    catalogue_id = house.ask(ensure_catalogue, display_name(name)[:LONGEST_NAME], uri)
     changes = sync_products(
         house.engine,
         catalogue_id,
@@ -66,14 +69,13 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, gro
 
 def scan_source(house: House, source: str, *, group: bool = True) -> tuple[Scan, str, str]:
     """What a source shows, its name and its URI. Raises :class:`InputError` where it is not there."""
-    if source.startswith("s3://"):
-        plain = source.rstrip("/")
-        return scan_prefix(house, source, group=group), plain.rsplit("/", 1)[-1], plain
-    path = Path(source).expanduser().resolve()
+    bucket = bucket_of(source)
+    if bucket is not None:
+        plain = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")  # however its scheme was written
+        return scan_prefix(house, plain, group=group), plain.rsplit("/", 1)[-1], plain
+    path = _local(source)
     if path.is_dir():
         scan = scan_folder(path, group=group, sides=house.settings.sides)
-    elif not path.is_file():
-        raise InputError(f"There is no folder or manifest {display_name(source)}.")
     elif is_picture(path.name):
         scan = scan_photo(path, sides=house.settings.sides)
     else:
@@ -123,3 +125,14 @@ def _shots(product: FoundProduct) -> str:
 
 NOT_USED = {"record": "kept", "copy": "a copy", "unreadable": "unreadable"}
 """How people are told what a photo is not used for."""
+
+
+def _local(source: str) -> Path:
+    """The folder or manifest of that name. Raises :class:`InputError` where there is none."""
+    try:
+        path = Path(source).expanduser().resolve()
+        if path.is_dir() or path.is_file():
+            return path
+    except (OSError, RuntimeError, ValueError):  # too long, a loop of links, an unknown user's home, a NUL character
+        pass
+    raise InputError(f"There is no folder or manifest {display_name(source)}.")

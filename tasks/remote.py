@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterable
 
-from core.errors import InputError
+from core.errors import InputError, UnreadablePhoto
 from core.photos.litter import Kind, Litter, kind_of
 from core.photos.shots import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
@@ -17,12 +17,22 @@ from storage.store import CHUNK, Entry
 from tasks.house import House, open_place
 from tasks.shots import Scan, found_products
 
+NUL = "\u2400"
+"""Unicode's symbol, in an object's URI, for the one character that no database keeps."""
+
 
 def open_source(house: House, uri: str) -> tuple[Store, str]:
-    """The store of an ``s3://bucket/…`` URI, with the settings' endpoint and keys, and the key in its bucket."""
+    """The store of an ``s3://bucket/…`` URI, with the settings' endpoint and keys, and the key in its bucket.
+
+    Raises :class:`UnreadablePhoto` for a key that no client can ask for, whatever the bucket holds.
+    """
     bucket = bucket_of(uri)
     if bucket is None:
         raise InputError(f"{uri} is no s3://bucket/prefix.")
+    if any(part in (".", "..") for part in bucket.prefix.split("/")):
+        raise UnreadablePhoto("Its key has '.' or '..' between slashes, which nobody can ask for: rename the object.")
+    if NUL in bucket.prefix:
+        raise UnreadablePhoto("Its key holds a NUL character: rename the object.")
     return open_place(house.settings, f"s3://{bucket.name}"), bucket.prefix
 
 
@@ -46,7 +56,9 @@ def scan_listing(
         inside = entry.key.removeprefix(prefix)
         kind = kind_of(inside)
         if kind is Kind.PHOTO:
-            photos[inside] = FoundPhoto(base + entry.key, entry.tag, entry.bytes, modified=entry.modified)
+            photos[inside] = FoundPhoto(
+                base + entry.key.replace("\0", NUL), entry.tag, entry.bytes, modified=entry.modified
+            )
         else:
             litter.add(kind, inside)
     return Scan(found_products(photos, group=group, root=name, sides=sides), litter.notes())
@@ -54,7 +66,10 @@ def scan_listing(
 
 def hash_object(house: House, photo: FoundPhoto) -> str:
     """sha256 of an object's bytes, streamed. One object is never half uploaded, though its product's others may be."""
-    store, key = open_source(house, photo.source_uri)
+    try:
+        store, key = open_source(house, photo.source_uri)
+    except UnreadablePhoto as error:  # it becomes a product, and then a quarantined asset, like any other bad photo
+        return hashlib.sha256(f"unreadable: {error}".encode()).hexdigest()
 
     def read() -> str:
         digest = hashlib.sha256()
@@ -68,7 +83,10 @@ def hash_object(house: House, photo: FoundPhoto) -> str:
 
 def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
     """Width and height by the object's first bytes, where the header stands in nearly every format."""
-    store, key = open_source(house, photo.source_uri)
+    try:
+        store, key = open_source(house, photo.source_uri)
+    except UnreadablePhoto:
+        return None
 
     def read() -> bytes:
         with store.open(key) as stream:

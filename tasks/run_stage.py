@@ -53,7 +53,7 @@ class StageResult:
         for stored in self.run.artifacts:
             if stored.kind == kind:
                 return stored
-        raise LookupError(f"The stage made no {kind}.")
+        raise StageError(f"The stage made no {kind}.")
 
 
 def run_stage(house: House, request: StageRequest) -> StageResult:

@@ -19,7 +19,7 @@ LOCK = 7_316_442
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    return not (kind == "table" and name == "finished_assets")
+    return not (kind == "table" and name in ("finished_assets", "finished_files"))
 
 
 def keep_a_copy(connection: Connection) -> None:

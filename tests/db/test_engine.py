@@ -52,19 +52,12 @@ def test_several_processes_may_upgrade_at_once(empty_database_url: str) -> None:
 def test_the_view_has_the_columns_that_other_teams_were_promised(engine: Any) -> None:
     columns = [column["name"] for column in inspect(engine).get_columns("finished_assets")]
     assert columns == [
-        "sku",
-        "glb_uri",
-        "faces",
-        "bytes",
-        "quality",
-        "recipe",
-        "recipe_hash",
-        "model",
-        "licence",
-        "finished_at",
-        "asset_id",
-        "seconds",
+        *("catalogue", "sku", "name", "glb_uri", "usdz_uri", "poster_uri", "small_uri", "sha256", "faces", "bytes"),
+        *("score", "quality", "width_m", "height_m", "depth_m", "size_known", "photos", "recipe", "model", "licence"),
+        *("reviewer", "built_at", "published_at", "finished_at", "recipe_hash", "asset_id", "seconds"),
     ]
+    files = [column["name"] for column in inspect(engine).get_columns("finished_files")]
+    assert files == ["catalogue", "sku", "kind", "uri", "sha256", "bytes", "media_type"]
 
 
 def test_a_failed_block_leaves_nothing_behind(engine: Any) -> None:

@@ -63,6 +63,21 @@ def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(empty_d
     engine.dispose()
 
 
+def test_catalogues_of_one_name_get_numbers(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    upgrade(engine, "0006")
+    with engine.execution_options(writes=True).begin() as connection:
+        for number, name in enumerate(("photos", "photos", "photos-2", "photos"), 1):
+            values = {"id": number, "name": name, "uri": f"file:///{number}", "at": "2026-11-22 20:00:00+00:00"}
+            statement = "INSERT INTO catalogue (id, name, source_uri, created_at) VALUES (:id, :name, :uri, :at)"
+            connection.execute(text(statement), values)
+    upgrade(engine)
+    with engine.connect() as connection:
+        names = connection.execute(text("SELECT name FROM catalogue ORDER BY id")).scalars().all()
+    assert names == ["photos", "photos-3", "photos-2", "photos-4"]
+    engine.dispose()
+
+
 def test_a_database_of_a_later_version_is_refused_in_a_sentence(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
     upgrade(engine)

@@ -9,6 +9,7 @@ from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
 import flows.run
 from db import assets
+from db.skus import find_product
 from tasks.build import build_ahead
 from tasks.plan import plan_otherwise
 
@@ -36,7 +37,7 @@ def test_assets_of_several_recipes_are_each_built_with_their_own_weights(
     assert sorted(built) == sorted([(1, f"{small_shop.folder}/views"), (1, str(other))])
     assert len(document["assets"]) == 2
     assert assets.requeue(house.engine, ["failed"], []) == [], "they wait already"
-    assert len(assets.requeue(house.engine, ["queued"], ["b"])) == 1
+    assert len(assets.requeue(house.engine, ["queued"], [find_product(house.engine, "b")])) == 1
 
 
 def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_version(
@@ -52,12 +53,12 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
         build_ahead(house, ids, models, lambda: False)
 
     monkeypatch.setattr(flows.run, "_build", build)
-    document = flows.run.build_again(house, assets.requeue(house.engine, ["failed"], ["a"]))
+    document = flows.run.build_again(house, assets.requeue(house.engine, ["failed"], [find_product(house.engine, "a")]))
     assert [(row["status"], row["reason"]) for row in document["assets"]] == [("failed", "too round")], (
         "the same photo and settings make the same asset"
     )
     small_shop.computed()
-    chosen = assets.of_status(house.engine, ["failed"], ["a"])
+    chosen = assets.of_status(house.engine, ["failed"], [find_product(house.engine, "a")])
     document = flows.run.build_again(house, plan_otherwise(house, chosen, None, ["finish.faces=5000"]).build)
     assert [(row["sku"], row["status"]) for row in document["assets"]] == [("a", "finished")]
     assert small_shop.computed() == {"finish": 1, "assess": 1}, "only from the changed stage on"

@@ -1,0 +1,79 @@
+"""Names that people ask with: an asset's id, a SKU, or a catalogue and a SKU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Engine, or_, select
+
+from db.engine import reading
+from db.tables import Asset, Catalogue, Product
+
+
+class UnknownName(Exception):
+    """Nothing here has that name. One sentence in ``str(error)``."""
+
+
+class AmbiguousName(Exception):
+    """The SKU stands in several catalogues. One sentence in ``str(error)`` lists them."""
+
+
+class Place(NamedTuple):
+    """A product that has assets, and where it stands."""
+
+    product_id: int
+    sku: str
+    catalogue: str
+    source_uri: str
+
+
+def places(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> list[Place]:
+    """Products whose SKU is exactly ``name``, else those that ``catalogue/sku`` names; by catalogue.
+
+    A SKU may hold slashes itself, a catalogue's name holds none. ``catalogue``: names or source URIs that count.
+    """
+    before, _, after = name.partition("/")
+    query = (
+        select(Product.id, Product.sku, Catalogue.name, Catalogue.source_uri)
+        .join(Catalogue, Catalogue.id == Product.catalogue_id)
+        .where(select(Asset.id).where(Asset.product_id == Product.id).exists())
+        .order_by(Catalogue.name, Catalogue.source_uri)
+    )
+    if catalogue:
+        query = query.where(or_(Catalogue.name.in_(catalogue), Catalogue.source_uri.in_(catalogue)))
+    with reading(engine) as session:
+        found = session.execute(query.where(Product.sku == name)).all()
+        if not found and after:
+            found = session.execute(query.where(Product.sku == after, Catalogue.name == before)).all()
+    return [Place._make(row) for row in found]
+
+
+def find_product(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> int:
+    """The one product of a SKU. Raises :class:`UnknownName`, :class:`AmbiguousName`."""
+    found = places(engine, name, catalogue)
+    if not found:
+        raise UnknownName(f"There is no asset or SKU '{name}': `meshmill assets` lists them.")
+    if len(found) > 1:
+        where = ", ".join(f"{place.catalogue} ({place.source_uri})" for place in found)
+        one = found[0]
+        raise AmbiguousName(
+            f"The SKU '{one.sku}' stands in {len(found)} catalogues: {where}. Say which: "
+            f"'{one.catalogue}/{one.sku}', or --catalogue {one.catalogue}."
+        )
+    return found[0].product_id
+
+
+def find_asset(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> str:
+    """The id of an asset by its id, or by its SKU: the newest one that was not superseded, else the newest.
+
+    Raises :class:`UnknownName`, :class:`AmbiguousName`.
+    """
+    with reading(engine) as session:
+        if session.get(Asset, name) is not None:
+            return name
+    product_id = find_product(engine, name, catalogue)
+    newest = select(Asset.id).where(Asset.product_id == product_id)
+    newest = newest.order_by(Asset.status == "superseded", Asset.created_at.desc(), Asset.id).limit(1)
+    with reading(engine) as session:
+        return str(session.scalars(newest).one())

@@ -1,0 +1,96 @@
+"""Commands on a SKU that stands in two catalogues, or in none: the real command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from test_main import meshmill
+
+from db.catalogue import ensure_catalogue
+from db.engine import writing
+from db.tables import Artifact, Asset, AssetStage, Photo, Product, RecipeRow, StageRun
+from storage.places import file_uri
+from tasks.house import open_house
+from tasks.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders called `photos` with a `mug` each, finished."""
+    folder = tmp_path_factory.mktemp("names")
+    house = open_house(Settings(home=folder / "home"))
+    with writing(house.engine) as session:
+        session.add(RecipeRow(hash="r", name="starter", parameters={}))
+    for number, season in enumerate(("spring", "autumn"), 1):
+        data = season.encode()
+        sha256 = hashlib.sha256(data).hexdigest()
+        house.store.put(data, f"objects/{season}", sha256, "model/gltf-binary")
+        catalogue = ensure_catalogue(house.engine, "photos", file_uri(folder / season / "photos"))
+        with writing(house.engine) as session:
+            session.add(Product(id=number, catalogue_id=catalogue, sku="mug", name="Mug"))
+            session.flush()
+            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", fingerprint="1"))
+            run = StageRun(key=season, stage="finish", version=1, state="finished", parameters={}, owner="o")
+            session.add(run)
+            session.flush()
+            made = Artifact(made_by=run.id, kind="glb", key=f"objects/{season}", uri="u", sha256=sha256,
+                            bytes=len(data), media_type="model/gltf-binary")  # fmt: skip
+            session.add(made)
+            session.flush()
+            session.add(Asset(id=f"a{number}", product_id=number, photo_id=number, recipe_hash="r", plan_key="k",
+                              model="m", status="finished", glb_id=made.id))  # fmt: skip
+            session.flush()
+            session.add(AssetStage(asset_id=f"a{number}", stage="finish", stage_run_id=run.id, reused=False))
+    house.close()
+    return folder / "home"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("fetch", "-o", "x.glb"), ("review", "--approve"), ("retry", "--status", "review"), ("reproduce",)],
+    ids=lambda command: command[0],
+)
+def test_a_sku_of_two_catalogues_is_refused_and_they_are_listed(home: Path, command: tuple[str, ...]) -> None:
+    done = meshmill(command[0], "mug", *command[1:], home=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "stands in 2 catalogues: photos (file:///" in done.stderr
+    assert "photos-2 (file:///" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asset"),
+    [
+        (("photos/mug",), "a1"),
+        (("photos-2/mug",), "a2"),
+        (("mug", "--catalogue", "photos-2"), "a2"),
+        (("mug", "--catalogue", "autumn/photos"), "a2"),
+        (("a2",), "a2"),
+    ],
+)
+def test_the_catalogue_says_which(
+    home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], asset: str
+) -> None:
+    monkeypatch.chdir(home.parent)  # a catalogue may be named by its folder
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    done = meshmill("show", *arguments, "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["asset_id"] == asset
+
+
+def test_fetch_takes_the_one_that_was_meant(home: Path, tmp_path: Path) -> None:
+    assert meshmill("fetch", "photos-2/mug", "-o", str(tmp_path / "m.glb"), home=home).returncode == 0
+    assert (tmp_path / "m.glb").read_bytes() == b"autumn"
+
+
+def test_names_that_nobody_knows(home: Path) -> None:
+    for command in ("show", "reproduce"):
+        done = meshmill(command, "nosuch", home=home)
+        assert done.returncode == 1
+        assert "There is no asset or SKU 'nosuch'" in done.stderr
+    done = meshmill("retry", "photos/mug", "nosuch", "--json", home=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is no asset or SKU 'nosuch'" in done.stderr
