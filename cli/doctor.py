@@ -106,6 +106,24 @@ def _store() -> tuple[str, str | None]:
     return settings.store, None
 
 
+def _owner() -> tuple[str, str | None]:
+    from db.engine import open_engine
+    from db.migrate import current_revision, head_revision
+    from tasks.compute import compute
+    from tasks.house import House, open_store_of
+    from tasks.ownership import objection, owners
+    from tasks.settings import read_settings
+
+    settings = read_settings()
+    engine = open_engine(settings.database)
+    if current_revision(engine) != head_revision(engine):
+        return "not known: the database is empty or stands at another version", None
+    house = House(settings, engine, open_store_of(settings), compute)
+    if (why := objection(house)) is not None:
+        return "the store is not this database's alone", why
+    return "this database alone uses the store" if owners(house).ours else "nobody has used the store yet", None
+
+
 def _models() -> tuple[str, str | None]:
     from core.recipes import load_recipe
     from db.engine import open_engine
@@ -160,6 +178,7 @@ _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
     "home": _home,
     "database": _database,
     "store": _store,
+    "owner": _owner,
     "models": _models,
     "segmenter": _segmenter,
     "prefect": _prefect,
@@ -170,6 +189,7 @@ _FIXES = {
     "home": "Set MESHMILL_HOME to a writable folder.",
     "database": "Check MESHMILL_DATABASE_URL and that the server runs.",
     "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; the bucket must exist.",
+    "owner": "Check MESHMILL_DATABASE_URL and MESHMILL_STORE_URL.",
     "models": "Get the shipped models folder, or register weights with `meshmill models add`.",
     "prefect": "Start the Prefect server, or unset PREFECT_API_URL for the embedded mode.",
 }

@@ -13,27 +13,60 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def gc(
-    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
+    delete: Annotated[
+        bool,
+        typer.Option(
+            "--delete", help="Mark them, and remove what an earlier `gc --delete` marked; without it they are counted."
+        ),
+    ] = False,
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also what only superseded assets were made of; their record stays.")
     ] = False,
     older_than: Annotated[float, typer.Option("--older-than", min=0, help="Hours since the object was stored.")] = 24,
+    really: Annotated[
+        bool, typer.Option("--really", help="Go on where more than a fifth of the objects would go.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="No other database uses this store any more: it is this one's from now on.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Find, and with --delete remove, stored objects that nothing refers to and files left half-written."""
+    """Find, and with --delete remove, stored objects that nothing refers to and files left half-written.
+
+    An object goes in two steps, so that no running stage loses what it has just stored: one `gc --delete` marks it, a
+    later one removes it once the longest stage would be over (MESHMILL_STAGE_TIMEOUT and some minutes).
+    """
     with sentences():
-        from tasks.collect import collect
+        from tasks.collect import collect, grace
 
         house = open_house_for_people()
-        found = collect(house, delete=delete, superseded=superseded, older_than=older_than * 3600)
-        house.close()
+        try:
+            found = collect(
+                house,
+                delete=delete,
+                superseded=superseded,
+                older_than=older_than * 3600,
+                really=really,
+                take_over=adopt,
+            )
+        finally:
+            house.close()
         total = sum(entry.bytes for entry in (*found.orphans, *found.leftovers))
         if json:
-            keys = [entry.key for entry in found.orphans]
+            keys, gone = [[entry.key for entry in entries] for entries in (found.orphans, found.deleted)]
             left = [entry.key for entry in found.leftovers]
-            document = {"orphans": keys, "leftovers": left, "bytes": total, "kept": found.kept}
-            put_json(document | {"deleted": found.deleted})
+            put_json(
+                {"orphans": keys, "leftovers": left, "bytes": total, "kept": found.kept}
+                | {"marked": found.marked, "deleted": gone}
+            )
             return
-        did = "removed" if delete else "found (nothing removed; --delete does)"
-        counts = f"{len(found.orphans)} objects and {len(found.leftovers)} half-written files of {total:,} bytes"
-        typer.echo(f"{counts} {did}; {found.kept} objects kept")
+        objects = f"{len(found.orphans)} objects that nothing refers to, {len(found.leftovers)} half-written files"
+        typer.echo(f"{objects}, {total:,} bytes; {found.kept} objects kept")
+        if delete:
+            later = grace(house.settings) / 60
+            typer.echo(
+                f"{len(found.deleted)} objects and all half-written files removed, {found.marked} newly marked: a "
+                f"`meshmill gc --delete` in {later:.0f} minutes or later removes those"
+            )
+        else:
+            typer.echo("nothing removed; --delete does")

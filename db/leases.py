@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from db.engine import translated, writing
 
@@ -60,6 +61,11 @@ def _started(pid: str) -> str:
     except OSError:
         return ""
     return "ended" if fields[0] in "ZX" else fields[19]
+
+
+def clock(session: Session) -> float:
+    """Seconds since the epoch by the database's own clock, the one that every host shares."""
+    return float(session.execute(text(f"SELECT {_CLOCK[session.get_bind().dialect.name]}")).scalar_one())
 
 
 def claim(engine: Engine, key: str, owner: str, seconds: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select, update
 
 from db.engine import reading, take_turns, writing
+from db.housekeeping import take_marks
 from db.tables import Artifact, ArtifactInput, AssetStage, Lease, StageRun, now
 
 
@@ -134,12 +135,13 @@ def finish(
 ) -> tuple[Stored, ...]:
     """The moment that a result exists: artifacts, lineage, the run's end and the lease's, in one transaction.
 
-    Raises :class:`LeaseLost`.
+    Raises :class:`LeaseLost`, :class:`ObjectsCollected` where an object must be stored once more.
     """
     with writing(engine) as session:
         ours = session.execute(delete(Lease).where(Lease.key == key, Lease.owner == owner).returning(Lease.key)).all()
         if not ours:
             raise LeaseLost(key)
+        take_marks(session, [artifact.key for artifact in artifacts])
         rows = [Artifact(made_by=run_id, **vars(artifact)) for artifact in artifacts]
         session.add_all(rows)
         session.add_all(
@@ -192,9 +194,10 @@ def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: b
 
 
 def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:
-    """The row of a photo's object, made once for each content."""
+    """The row of a photo's object, made once for each content. Raises :class:`ObjectsCollected`."""
     with writing(engine) as session:
         take_turns(session, new.sha256)
+        take_marks(session, [new.key])
         row = session.scalars(
             select(Artifact).where(Artifact.sha256 == new.sha256, Artifact.kind == new.kind, Artifact.made_by.is_(None))
         ).first()
@@ -202,4 +205,5 @@ def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:
             row = Artifact(made_by=None, **vars(new))
             session.add(row)
             session.flush()
+        row.collected_at = None  # given up before, and here again
         return _stored(row)

@@ -295,6 +295,29 @@ class Lease(Base):
     expires: Mapped[float] = mapped_column(Float)
 
 
+class Installation(Base):
+    """This database's own name, one row: a store is told it, so that no other database cleans up there."""
+
+    __tablename__ = "installation"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token: Mapped[str | None] = mapped_column(String(40))
+    """What the store was told last, new at every run: a copy of this database, or an older state of it, has another."""
+    next_token: Mapped[str | None] = mapped_column(String(40))
+    """What it is being told: whether it arrived is not known after a crash in between."""
+
+
+class CollectionMark(Base):
+    """An object that nothing referred to when garbage was last collected. Seconds by the database's own clock."""
+
+    __tablename__ = "collection_mark"
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    marked: Mapped[float] = mapped_column(Float)
+    deleting_until: Mapped[float | None] = mapped_column(Float)
+    """It is being deleted, by a process that will have died when this moment passes."""
+    deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    """It is gone: whoever stored it before and records it only now must store it again."""
+
+
 class Review(Base):
     """What a person decided about an asset."""
 

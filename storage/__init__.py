@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.places import place_of
-from storage.store import Entry, ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, read_bytes
+from storage.store import Entry, ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, is_whole, read_bytes
 
-__all__ = ["Entry", "ObjectDamaged", "ObjectMissing", "Store", "StoreDown", "copy_to_file", "open_store", "read_bytes"]
+__all__ = [
+    "Entry",
+    "ObjectDamaged",
+    "ObjectMissing",
+    "Store",
+    "StoreDown",
+    "copy_to_file",
+    "is_whole",
+    "open_store",
+    "read_bytes",
+]
 
 
 def open_store(

@@ -51,7 +51,7 @@ class FolderStore:
         except FileNotFoundError as error:
             raise ObjectMissing(f"There is no object {key} in {self.root}.") from error
         except OSError as error:
-            raise StoreDown(f"The store folder {self.root} cannot be read: {error.strerror or error}.") from error
+            raise self._unreadable(error) from error
         with stream:
             yield stream
 
@@ -60,17 +60,31 @@ class FolderStore:
             return self._path(key).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreDown(f"The store folder {self.root} cannot be written: {error.strerror or error}.") from error
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        for folder, names, files in os.walk(self.root):
+        start = self.root / prefix if prefix.endswith("/") else self.root
+        for folder, names, files in os.walk(start, onerror=self._not_listed):
             names[:] = sorted(name for name in names if name != TEMPORARY)
             for name in sorted(files):
                 path = Path(folder) / name
                 if path.relative_to(self.root).as_posix().startswith(prefix):
-                    yield self._entry(path)
+                    with suppress(FileNotFoundError):  # deleted just now
+                        yield self._entry(path)
+
+    def _not_listed(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> StoreDown:
+        return StoreDown(f"The store folder {self.root} cannot be read: {error.strerror or error}.")
 
     def unfinished(self) -> Iterator[Entry]:
         for path in sorted((self.root / TEMPORARY).glob("*")):

@@ -76,6 +76,16 @@ def read_bytes(store: Store, key: str, sha256: str) -> bytes:
     return data
 
 
+def is_whole(store: Store, key: str, sha256: str) -> bool:
+    """Whether an object's bytes are those that were recorded; streamed. Raises :class:`ObjectMissing`,
+    :class:`StoreDown`."""
+    digest = hashlib.sha256()
+    with store.open(key) as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == sha256
+
+
 def copy_to_file(store: Store, key: str, sha256: str, path: Path) -> None:
     """Stream an object into a file that appears only whole and verified."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from db.housekeeping import ObjectsCollected, spare
 from db.stage_runs import NewArtifact, Stored, photo_artifact
-from storage import read_bytes
+from storage import ObjectMissing, StoreDown, is_whole, read_bytes
 from tasks.house import House
+from tasks.ownership import register
 
 MEDIA_TYPES = {
     ".glb": "model/gltf-binary",
@@ -43,23 +46,68 @@ def store_file(house: House, name: str, data: bytes, alive: Callable[[], None] =
     sha256 = hashlib.sha256(data).hexdigest()
     key = content_key(sha256, suffix)
     media_type = MEDIA_TYPES.get(suffix, "application/octet-stream")
-    house.keep(lambda: _put(house, data, key, sha256, len(data), media_type), alive)
+    put(house, data, key, sha256, media_type, alive)
     return NewArtifact(kind_of(name), key, house.store.uri(key), sha256, len(data), media_type)
 
 
-def store_photo(house: House, source: Path | bytes, sha256: str, size: int) -> Stored:
-    """Keep a photo's own bytes, which reproduction starts from. The type is not guessed from its name: photos are
-    served as downloads only."""
+def store_photo(house: House, source: Path | bytes | None, sha256: str, size: int) -> Stored:
+    """Keep a photo's own bytes, which reproduction starts from; ``source`` None: the store has them already. The type
+    is not guessed from its name: photos are served as downloads only. Raises ``ObjectMissing`` where it went since."""
     key = content_key(sha256, "")
     media_type = "application/octet-stream"
-    house.keep(lambda: _put(house, source, key, sha256, size, media_type))
-    return house.ask(photo_artifact, NewArtifact("photo", key, house.store.uri(key), sha256, size, media_type))
+    for _ in range(TRIES):
+        if source is not None:
+            put(house, source, key, sha256, media_type)
+        else:
+            _spare(house, key)
+            if house.keep(lambda: house.store.size(key)) is None:
+                raise ObjectMissing(f"There is no object {key} any more.")
+        with suppress(ObjectsCollected):
+            return house.ask(photo_artifact, NewArtifact("photo", key, house.store.uri(key), sha256, size, media_type))
+    raise StoreDown(f"The object {key} was collected again and again while it was being recorded.")
 
 
-def _put(house: House, source: Path | bytes, key: str, sha256: str, size: int, media_type: str) -> None:
-    """Equal bytes are stored once; an object of another length was left by a server that died in mid-upload."""
-    if house.store.size(key) != size:
-        house.store.put(source, key, sha256, media_type)
+TRIES = 5
+"""Garbage collection can be in the way of storing a file once, not again and again."""
+
+
+def put(
+    house: House,
+    source: Path | bytes,
+    key: str,
+    sha256: str,
+    media_type: str,
+    alive: Callable[[], None] = lambda: None,
+) -> None:
+    """An object that stands when this returns. Equal bytes are stored once; what a server that died in mid-upload, or
+    a disk that forgets, made of them is replaced."""
+    register(house)
+    _spare(house, key, alive)
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+
+    def work() -> None:
+        if house.store.size(key) != size or not _whole(house, key, sha256):
+            house.store.put(source, key, sha256, media_type)
+
+    house.keep(work, alive)
+
+
+def _spare(house: House, key: str, alive: Callable[[], None] = lambda: None) -> None:
+    """No garbage collection that is under way takes the object; one that is just deleting it is waited for."""
+    while not house.ask(spare, key):
+        alive()
+        if house.stopping.wait(PAUSE):
+            raise StoreDown(f"The object {key} is being deleted.")
+
+
+PAUSE = 0.2
+
+
+def _whole(house: House, key: str, sha256: str) -> bool:
+    try:
+        return is_whole(house.store, key, sha256)
+    except ObjectMissing:
+        return False
 
 
 def load(house: House, artifact: Stored) -> bytes:

@@ -3,15 +3,19 @@ checkpoints that were left half done; and, when asked, what only superseded asse
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db.housekeeping import forget_superseded, referenced
+from core.errors import InputError
+from db import housekeeping, installation
 from storage import Entry
 from tasks.house import House
+from tasks.ownership import adopt, objection, owners, register, renew
+from tasks.settings import Settings
 
 PAGE = 1000
 YOUNG_SECONDS = 24 * 3600
@@ -20,38 +24,87 @@ YOUNG_SECONDS = 24 * 3600
 WRITTEN_SECONDS = 3600
 """Uploads and checkpoints that somebody touched within the last hour may still be written, whatever was asked."""
 
+OURS = re.compile(r"objects/([0-9a-f]{2})/\1[0-9a-f]{62}(\.[a-z0-9]+)?")
+"""Keys that :func:`tasks.artifacts.content_key` makes: whatever else stands below this prefix, others put there."""
+
 
 @dataclass(frozen=True)
 class Garbage:
-    """What was found, and whether it is gone."""
+    """What was found, and what became of it."""
 
     orphans: tuple[Entry, ...]
     kept: int
     """Objects that something refers to, or that are too young to tell."""
-    deleted: bool
+    marked: int = 0
+    """Orphans seen for the first time: a later collection deletes them."""
+    deleted: tuple[Entry, ...] = ()
     leftovers: tuple[Entry, ...] = ()
     """Uploads to a store folder that were never finished, and this host's checkpoints of stages that nobody took up
     again, under the home."""
 
 
-def collect(
-    house: House, *, delete: bool = False, superseded: bool = False, older_than: float = YOUNG_SECONDS
-) -> Garbage:
-    """Find garbage older than so many seconds, and with ``delete`` remove it.
+def grace(settings: Settings) -> float:
+    """Seconds from an orphan's mark to its end: longer than a stage may take from storing a file to recording it."""
+    return settings.stage_timeout + settings.lease_seconds + 2 * settings.patience_seconds
 
-    Never touches what a row that counts refers to: the rows are asked again for each object right before it goes.
+
+def collect(
+    house: House,
+    *,
+    delete: bool = False,
+    superseded: bool = False,
+    older_than: float = YOUNG_SECONDS,
+    really: bool = False,
+    take_over: bool = False,
+) -> Garbage:
+    """Find garbage older than so many seconds; with ``delete`` mark it, and remove what was marked a while ago.
+
+    Never touches what a row that counts refers to: each object's rows are looked at again in the transaction right
+    before it goes. Raises :class:`InputError` where the store may be another database's, where this one has no asset,
+    and where more than a fifth of the objects would go, unless ``really``. ``take_over`` makes the store this
+    database's alone first.
     """
     limit = time.time() - older_than
     before = datetime.fromtimestamp(limit, UTC) if superseded else None
-    if delete and before is not None:
-        forget_superseded(house.engine, before)
+    if take_over:
+        adopt(house)
+    elif (why := objection(house)) is not None:
+        raise InputError(why)
+    orphans, kept = _sift(house, limit, before)
+    _check_ours(house, len(orphans) + kept, kept)
+    if delete and not really and len(orphans) * 5 > len(orphans) + kept:
+        raise InputError(
+            f"{len(orphans):,} of {len(orphans) + kept:,} objects would go, more than a fifth: nothing was removed. "
+            "Look at them with `meshmill gc`; if they may go, say `--really`."
+        )
+    old = min(limit, time.time() - WRITTEN_SECONDS)
+    uploads = [entry for entry in house.store.unfinished() if entry.modified < old]
+    checkpoints = [entry for entry in _checkpoints(house) if entry.modified < old]
+    found = Garbage(orphans, kept, leftovers=(*uploads, *checkpoints))
+    if not delete:
+        return found
+    renew(house)
+    if before is not None:
+        house.ask(housekeeping.forget_superseded, before)
+    for entry in uploads:
+        house.store.delete(entry.key)
+    for entry in checkpoints:
+        (house.settings.home_path / entry.key).unlink(missing_ok=True)
+    marked = house.ask(housekeeping.mark, [entry.key for entry in orphans])
+    gone = tuple(entry for entry in orphans if _delete(house, entry.key))
+    house.ask(housekeeping.tidy_marks)
+    return Garbage(orphans, kept, marked, gone, found.leftovers)
+
+
+def _sift(house: House, limit: float, before: datetime | None) -> tuple[tuple[Entry, ...], int]:
+    """Old objects that nothing refers to, and how many others there are."""
     orphans: list[Entry] = []
     kept = 0
     page: list[Entry] = []
 
     def sift() -> None:
         nonlocal kept
-        known = referenced(house.engine, [entry.key for entry in page], before)
+        known = house.ask(housekeeping.referenced, [entry.key for entry in page], before)
         for entry in page:
             if entry.key in known or entry.modified > limit:
                 kept += 1
@@ -60,22 +113,37 @@ def collect(
         page.clear()
 
     for entry in house.store.list("objects/"):
-        page.append(entry)
+        if OURS.fullmatch(entry.key):
+            page.append(entry)
         if len(page) == PAGE:
             sift()
     sift()
-    old = min(limit, time.time() - WRITTEN_SECONDS)
-    uploads = [entry for entry in house.store.unfinished() if entry.modified < old]
-    checkpoints = [entry for entry in _checkpoints(house) if entry.modified < old]
-    if delete:
-        for entry in uploads:
-            house.store.delete(entry.key)
-        for entry in checkpoints:
-            (house.settings.home_path / entry.key).unlink(missing_ok=True)
-        for entry in orphans:
-            if not referenced(house.engine, [entry.key]):
-                house.store.delete(entry.key)
-    return Garbage(tuple(orphans), kept, delete, (*uploads, *checkpoints))
+    return tuple(orphans), kept
+
+
+def _check_ours(house: House, objects: int, kept: int) -> None:
+    """A database that knows nothing of a store with objects in it is the wrong one; one that does may be upgraded from
+    the time before stores knew their database."""
+    if objects and not house.ask(installation.has_assets):
+        raise InputError(
+            f"The store {house.settings.store} holds {objects:,} objects and this database no asset: check "
+            "MESHMILL_DATABASE_URL and MESHMILL_HOME. Nothing was removed."
+        )
+    if objects and not kept and owners(house).ours is None:
+        raise InputError(
+            f"Of the {objects:,} objects in the store {house.settings.store} this database knows none: check "
+            "MESHMILL_DATABASE_URL and MESHMILL_STORE_URL. Nothing was removed."
+        )
+    if objects:
+        register(house)
+
+
+def _delete(house: House, key: str) -> bool:
+    if not house.ask(housekeeping.may_delete, key, grace(house.settings)):
+        return False
+    house.keep(lambda: house.store.delete(key))
+    house.ask(housekeeping.deleted, key)
+    return True
 
 
 def _checkpoints(house: House) -> Iterator[Entry]:

@@ -73,6 +73,8 @@ class House:
     _workers: dict[str, StageWorker] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the run was interrupted: nothing waits any longer, what is unfinished stays for the next run."""
+    registered: bool = False
+    """Whether the store knows that this database uses it."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -16,6 +16,7 @@ from tasks.failures import may_pass_next_time
 from tasks.house import House
 from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
+from tasks.ownership import renew
 from tasks.stages import VERSIONS
 
 
@@ -73,6 +74,7 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
 def begin_run(house: House, catalogue_id: int, recipe: Recipe, prefect_run_id: str | None = None) -> str:
     """A new run's id, on record with its recipe."""
     key, run_id = recipe_hash(recipe), new_run_id()
+    renew(house)
     house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
     house.ask(runs.start_run, run_id, catalogue_id, key, prefect_run_id)
     return run_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from core.errors import MeshmillError, OutOfMemory, StageError
 from db import leases, stage_runs
 from db.engine import DatabaseDown
-from db.stage_runs import FinishedRun, LeaseLost, Stored
+from db.housekeeping import ObjectsCollected
+from db.stage_runs import FinishedRun, LeaseLost, NewArtifact, Stored
 from storage import ObjectDamaged, ObjectMissing
 from tasks.artifacts import exists, kind_of, load, store_file
 from tasks.failures import as_meshmill_error
@@ -185,24 +186,27 @@ def _attempt(
         )
         if missing := set(STAGE[request.stage].outputs).difference(map(kind_of, output.files)):
             raise StageError(f"The {request.stage} stage did not make its {' and '.join(sorted(missing))}.")
-        made = [store_file(house, name, data, renewal) for name, data in output.files.items()]
         seconds = output.seconds
         rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour
         cost = seconds / 3600 * rate
         figures = dict(output.figures)
-        rows = house.ask(
-            stage_runs.finish,
-            run_id,
-            key,
-            owner,
-            inputs={role: stored.id for role, stored in request.inputs.items()},
-            artifacts=made,
-            seconds=seconds,
-            cost=cost,
-            device=output.device,
-            peak_memory=output.peak_memory,
-            figures=figures,
-        )
+
+        def record(made: Sequence[NewArtifact]) -> tuple[Stored, ...]:
+            return house.ask(
+                stage_runs.finish,
+                run_id,
+                key,
+                owner,
+                inputs={role: stored.id for role, stored in request.inputs.items()},
+                artifacts=made,
+                seconds=seconds,
+                cost=cost,
+                device=output.device,
+                peak_memory=output.peak_memory,
+                figures=figures,
+            )
+
+        rows = _stored(house, output.files, record, renewal)
     except LeaseLost:
         raise
     except KeyboardInterrupt:
@@ -226,6 +230,20 @@ def _attempt(
         raise known from error
     checkpoint.unlink(missing_ok=True)
     return FinishedRun(run_id, seconds, cost, figures, rows, parameters, ladder)
+
+
+def _stored(
+    house: House,
+    files: Mapping[str, bytes],
+    record: Callable[[Sequence[NewArtifact]], tuple[Stored, ...]],
+    alive: Callable[[], None],
+) -> tuple[Stored, ...]:
+    """The files in the store and on record; once more where garbage collection came in between, as after a host's long
+    sleep."""
+    while True:
+        made = [store_file(house, name, data, alive) for name, data in files.items()]
+        with suppress(ObjectsCollected):
+            return record(made)
 
 
 class _Renewal:

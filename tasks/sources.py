@@ -115,7 +115,8 @@ def size_of_file(photo: FoundPhoto) -> tuple[int, int] | None:
 class SourcePhoto:
     """A photo's bytes, or the file that holds them."""
 
-    source: Path | bytes
+    source: Path | bytes | None
+    """None: the store has it already."""
     bytes: int
 
 
@@ -125,7 +126,7 @@ def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
     key = content_key(sha256, "")
     size = house.keep(lambda: house.store.size(key))
     if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
-        return SourcePhoto(b"", size)
+        return SourcePhoto(None, size)
     if uri.startswith("s3://"):
         from tasks.remote import open_source
 

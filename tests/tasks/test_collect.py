@@ -8,13 +8,13 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from test_run_stage import Shop, shop  # noqa: F401 - the fixture
 
-from core.errors import MeshmillError
+from core.errors import InputError, MeshmillError
 from db import assets
 from db.engine import writing
-from db.tables import Artifact, StageRun
+from db.tables import Artifact, CollectionMark, StageRun
 from storage import ObjectMissing, read_bytes
 from tasks.collect import collect
 from tasks.reproduce import reproduce
@@ -26,6 +26,19 @@ def orphan(house: Any) -> str:
     sha256 = hashlib.sha256(data).hexdigest()
     house.store.put(data, f"objects/{sha256[:2]}/{sha256}.glb", sha256, "model/gltf-binary")
     return f"objects/{sha256[:2]}/{sha256}.glb"
+
+
+def age_marks(house: Any, seconds: float = 100_000) -> None:
+    """As if garbage had been marked that long ago."""
+    with writing(house.engine) as session:
+        session.execute(update(CollectionMark).values(marked=CollectionMark.marked - seconds))
+
+
+def collect_twice(house: Any, **how: Any) -> Any:
+    """A night that marks, and one that deletes."""
+    collect(house, delete=True, **how)
+    age_marks(house)
+    return collect(house, delete=True, **how)
 
 
 def keys(house: Any) -> set[str]:
@@ -47,7 +60,12 @@ def test_orphans_go_and_nothing_else(shop: Shop) -> None:  # noqa: F811
     found = collect(house, older_than=-60)
     assert [entry.key for entry in found.orphans] == [lost]
     assert keys(house) == before | {lost}, "a dry run removes nothing"
-    assert collect(house, delete=True, older_than=-60).deleted
+    first = collect(house, delete=True, older_than=-60)
+    assert (first.marked, first.deleted) == (1, ())
+    assert collect(house, delete=True, older_than=-60).deleted == (), "a stage may still be about to record it"
+    assert keys(house) == before | {lost}
+    age_marks(house)
+    assert [entry.key for entry in collect(house, delete=True, older_than=-60).deleted] == [lost]
     assert keys(house) == before
     assert all_there(house, asset_id)
 
@@ -90,8 +108,10 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
 
     dry = collect(house, superseded=True, older_than=-60)
     assert keys(house) == second
-    real = collect(house, delete=True, superseded=True, older_than=-60)
-    assert real.orphans == dry.orphans
+    with pytest.raises(InputError, match="more than a fifth"):
+        collect(house, delete=True, superseded=True, older_than=-60)
+    real = collect_twice(house, superseded=True, older_than=-60, really=True)
+    assert real.orphans == real.deleted == dry.orphans
     gone = {entry.key for entry in real.orphans}
     assert gone == second - keys(house)
     assert gone < first, "only the old finish and assess results: the rest is shared with the new assets"
@@ -109,7 +129,7 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
     assert shop.computed() == {"finish": 2, "assess": 2}, "back to the old recipe: made again, not believed to be there"
     assert all_there(house, old)
     assert all_there(house, other)
-    assert collect(house, delete=True, superseded=True, older_than=3600).orphans == ()
+    assert collect_twice(house, superseded=True, older_than=3600, really=True).orphans == ()
 
 
 def test_a_photo_goes_with_its_last_asset(shop: Shop) -> None:  # noqa: F811
@@ -118,10 +138,16 @@ def test_a_photo_goes_with_its_last_asset(shop: Shop) -> None:  # noqa: F811
     shop.build(house)
     (shop.photos / "p.png").write_bytes(b"second")
     (new,) = shop.build(house).build
-    collect(house, delete=True, superseded=True, older_than=-60)
+    collect_twice(house, superseded=True, older_than=-60, really=True)
     photos = {key for key in keys(house) if "." not in key}
     assert photos == {f"objects/{h[:2]}/{h}" for h in [hashlib.sha256(b"second").hexdigest()]}
     assert all_there(house, new)
+
+    (shop.photos / "p.png").write_bytes(b"first")  # and it comes back
+    (old,) = shop.build(house).build
+    collect_twice(house, older_than=-60, really=True)
+    assert all_there(house, old)
+    assert len({key for key in keys(house) if "." not in key}) == 2, "its photo is needed again"
 
 
 def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) -> None:  # noqa: F811

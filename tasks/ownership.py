@@ -1,0 +1,147 @@
+"""Whose store it is: each database that stores objects leaves a marker of its own there, `databases/ID`.
+
+Garbage may be collected only by the one database that uses a store: to any other, the first one's objects look like
+garbage. A copy of a database, or an older state of it brought back from a backup, has the same name but not the token
+that every run renews in the marker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from core.errors import TransientError
+from db import installation, leases
+from storage import ObjectMissing
+from tasks.house import House
+
+FOLDER = "databases/"
+
+TURN_SECONDS = 30
+"""How long one run that begins waits for another that just tells the store the same."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a database left in the store."""
+
+    database: str
+    token: str
+    place: str
+    """Where the database is, for people; no user, no password."""
+    written: str
+    disputed: bool = False
+    """Somebody with the same name but another token has used the store meanwhile."""
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Who uses a store."""
+
+    ours: Marker | None
+    others: tuple[Marker, ...]
+
+
+def owners(house: House) -> Owners:
+    """Every database that left its marker. Raises ``StoreDown``."""
+    own = house.ask(installation.own)
+    found = house.keep(lambda: [_read(house, entry.key) for entry in house.store.list(FOLDER)])
+    markers = [marker for marker in found if marker is not None]
+    ours = next((marker for marker in markers if marker.database == own.id), None)
+    return Owners(ours, tuple(marker for marker in markers if marker.database != own.id))
+
+
+def register(house: House) -> None:
+    """Leave our marker where there is none; looked for once a process, before the first object is stored."""
+    if house.registered:
+        return
+
+    def leave() -> None:
+        if owners(house).ours is None:
+            _tell(house, disputed=False)
+
+    if owners(house).ours is None:
+        _in_turn(house, leave)
+    house.registered = True
+
+
+def renew(house: House) -> str | None:
+    """A run begins: the marker gets a new token. What speaks against collecting garbage here, as a warning."""
+    _in_turn(house, lambda: _tell(house, disputed=_disputed(house, owners(house).ours)))
+    house.registered = True
+    why = objection(house)
+    if why is not None:
+        logging.getLogger(__name__).warning("%s Until then `meshmill gc` removes nothing.", why)
+    return why
+
+
+def adopt(house: House) -> None:
+    """A person says that no other database uses this store any more."""
+    for marker in owners(house).others:
+        house.keep(lambda key=FOLDER + marker.database: house.store.delete(key))  # type: ignore[misc]
+    if not _in_turn(house, lambda: _tell(house, disputed=False)):
+        raise TransientError("Another process is telling the store whose it is: try again in a minute.")
+
+
+def objection(house: House) -> str | None:
+    """Why this database must not collect garbage in this store, in a sentence that says what to do; None: it may."""
+    found = owners(house)
+    if found.others:
+        other = found.others[0]
+        return (
+            f"The store {house.settings.store} is used by another database too ({other.place}, last on "
+            f"{other.written[:10]}): check MESHMILL_DATABASE_URL and MESHMILL_STORE_URL. If that database is no longer "
+            "in use, say so with `meshmill gc --adopt`."
+        )
+    if _disputed(house, found.ours):
+        return (
+            f"The store {house.settings.store} has been used by a copy or by a newer state of this database, whose "
+            "objects this one does not know: check MESHMILL_DATABASE_URL. If this is the one that goes on, say so "
+            "with `meshmill gc --adopt`."
+        )
+    return None
+
+
+def _in_turn(house: House, work: Callable[[], None]) -> bool:
+    """Do what two processes of one database must not do at once; False where another is still at it."""
+    owner, deadline = f"{house.owner}/store", time.monotonic() + TURN_SECONDS
+    while not house.ask(leases.claim, "store", owner, house.settings.lease_seconds):
+        if time.monotonic() > deadline or house.stopping.wait(0.1):
+            return False
+    try:
+        work()
+    finally:
+        house.ask(leases.release, "store", owner)
+    return True
+
+
+def _disputed(house: House, ours: Marker | None) -> bool:
+    return ours is not None and (ours.disputed or ours.token not in house.ask(installation.own).tokens)
+
+
+def _tell(house: House, *, disputed: bool) -> None:
+    own = house.ask(installation.own)
+    token = house.ask(installation.announce)
+    url = house.engine.url
+    place = f"{url.get_backend_name()} {url.host or ''}/{(url.database or '').lstrip('/')}"
+    marker = Marker(own.id, token, place, datetime.now(UTC).isoformat(timespec="seconds"), disputed)
+    data = json.dumps(asdict(marker), indent=1).encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    house.keep(lambda: house.store.put(data, FOLDER + own.id, sha256, "application/json"))
+    house.ask(installation.announced, token)
+
+
+def _read(house: House, key: str) -> Marker | None:
+    unknown = Marker(key.removeprefix(FOLDER), "", "unknown", "")
+    try:
+        with house.store.open(key) as stream:
+            return replace(unknown, **json.loads(stream.read()))
+    except ObjectMissing:  # given up between the listing and the look
+        return None
+    except (ValueError, TypeError):
+        return unknown
