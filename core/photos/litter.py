@@ -45,7 +45,8 @@ def kind_of(path: str) -> Kind:
     if not parts or any(is_system_folder(part) for part in parts[:-1]):
         return Kind.NOTHING
     name = parts[-1]
-    if any(part.startswith(".") for part in parts[:-1]):
+    # Only a key in a store can have a part of mere dots: nobody can ask for it, which its product will say.
+    if any(part.startswith(".") and part.strip(".") for part in parts[:-1]):
         return Kind.NOTHING
     placeholder = _PLACEHOLDER.match(name)
     if placeholder:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
+from core.errors import MeshFailed
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.voxels import Points
@@ -20,10 +21,14 @@ PSNR_CAP = 40.0
 """Above this a picture is as good as equal, dB."""
 
 
+class UnreadableGlb(MeshFailed):
+    """The GLB does not read, or has nothing to look at. Whatever else fails in here is a bug, and ours."""
+
+
 def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]) -> dict[str, float]:
     """All metrics by name; those that need data which is not there (no views, no unseen share) are left out.
 
-    Raises ValueError where the GLB is unreadable or has no surface.
+    Raises :class:`UnreadableGlb` where the GLB is unreadable or has no surface.
     """
     world, faces, paint = opened(cutout, view_set.condition, glb, report)
     return (
@@ -44,19 +49,18 @@ def opened(
 ) -> tuple[Points, NDArray[np.int64], dict[str, Any]]:
     """A GLB in the field's world: vertices ``(V, 3)``, faces ``(F, 3)`` and what :func:`picture_of` paints it with.
 
-    Raises ValueError where it is unreadable or has no finite surface.
+    Raises :class:`UnreadableGlb` where it is unreadable or has no finite surface.
     """
-    from core.errors import MeshmillError
     from core.mesh import read_glb
 
     try:
         model = read_glb(glb)
-    except (MeshmillError, AssertionError, TypeError) as error:
-        raise ValueError(f"it does not read as a GLB: {error}") from error
+        texels = model.texels()
+    except (MeshFailed, OSError, ValueError) as error:  # the latter two are a texture's that does not decode
+        raise UnreadableGlb(f"it does not read as a GLB: {error}") from error
     vertices, faces = np.asarray(model.vertices, np.float64), np.asarray(model.faces, np.int64)
     if not len(faces) or not np.isfinite(vertices).all():
-        raise ValueError("it has no finite surface")
-    texels = model.texels()
+        raise UnreadableGlb("it has no finite surface")
     paint: dict[str, Any] = {"colors": model.colors}
     if model.uv is not None and texels is not None:
         paint = {"uv": model.uv, "texture": texels}

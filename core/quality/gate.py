@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from core.artifacts import Cutout, ViewSet
-from core.quality.evidence import measure
+from core.quality.evidence import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, Severity, in_order, reason, share
 
@@ -111,7 +111,7 @@ def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]
     """
     try:
         metrics = measure(cutout, view_set, glb, report)
-    except (ValueError, KeyError, IndexError) as error:
+    except UnreadableGlb as error:
         logging.getLogger(__name__).warning("The GLB cannot be judged: %s", error)
         return Assessment(0.0, "failed", (reason("unreadable_file", "blocks"),), {})
     score = round(combine(metrics, params), 4)

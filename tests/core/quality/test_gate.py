@@ -109,6 +109,23 @@ def test_an_unreadable_glb_fails_with_a_sentence(perfect: tuple[Cutout, ViewSet,
         assert [reason.code for reason in judged.reasons] == ["unreadable_file"]
 
 
+def test_a_bug_in_the_gate_is_no_fault_of_the_glb(
+    perfect: tuple[Cutout, ViewSet, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    """It was "the GLB cannot be judged: 'placement'", a failed asset and no traceback."""
+    cutout, views, good = perfect
+    with pytest.raises(TypeError):
+        assess(cutout, views, good, {"placement": {"scale": None, "offset": [0, 0, 0]}}, PARAMS)
+    for error in (KeyError("placement"), ValueError("shapes do not fit"), IndexError("out of range")):
+
+        def broken(*_: object, error: Exception = error) -> dict[str, float]:
+            raise error
+
+        monkeypatch.setattr("core.quality.evidence.geometry", broken)
+        with pytest.raises(type(error)):
+            assess(cutout, views, good, {}, PARAMS)
+
+
 def test_warnings_of_the_photo_are_reasons(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
     judged = assess(replace(cutout, warnings=("The object is cropped.",)), views, good, {}, PARAMS)
