@@ -36,10 +36,10 @@ def assets(
         rows = list_assets(house.engine, status=status, sku=sku, since=moment, catalogue=catalogue, limit=limit)
         house.close()
         if json:
-            put_json(rows)
+            put_json([row.as_dict() for row in rows])
             return
         from rich.console import Console
 
         from cli.tables import asset_table
 
-        Console().print(asset_table(rows))
+        Console().print(asset_table([row.as_dict() for row in rows]))

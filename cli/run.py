@@ -38,10 +38,6 @@ def run(
                 document = run_folder(house, photos, loaded, out=out, limit=limit, force=force, group=not no_group)
             finally:
                 house.close()
-        if out is not None:
-            from flows.sheet import write_sheet
-
-            document["sheet"] = write_sheet(house, document["assets"], out / "contact-sheet.png")
         if json:
             put_json(document)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,13 @@ def size(count: int | None) -> str:
     return f"{count / 1024:.0f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"
 
 
-def first_reason(row: dict[str, Any]) -> str:
-    """What weighs most, and how many reasons stand behind it: `meshmill show` has them all. Failures are told whole."""
-    reason = row["reason"] or ""
-    first, _, others = reason.partition(". ")
-    if not others or row["status"] not in ("finished", "review"):
-        return reason
-    return f"{first} (and {others.count('. ') + 1} more)."
+def first_reason(row: Mapping[str, Any]) -> str:
+    """What weighs most, and how many reasons stand behind it: `meshmill show` has them all."""
+    reason, others = row["reason"] or "", len(row["reasons"]) - 1
+    return f"{reason} (and {others} more)" if reason and others > 0 and row["status"] != "finished" else reason
 
 
-def asset_table(rows: list[dict[str, Any]]) -> Table:
+def asset_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Assets, one a line."""
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("SKU", "left"), ("status", "left"), ("score", "right"), ("faces", "right")):
@@ -36,11 +34,10 @@ def asset_table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("seconds", justify="right")
     table.add_column("reason", overflow="fold")
     for row in rows:
-        score = row.get("quality", {}).get("score")
         table.add_row(
             escape(row["sku"]),
             f"[{COLOURS.get(row['status'], 'white')}]{row['status']}[/]",
-            "" if score is None else f"{score:.2f}",
+            "" if row["score"] is None else f"{row['score']:.2f}",
             "" if row["faces"] is None else f"{row['faces']:,}",
             size(row["bytes"]),
             "" if row["seconds"] is None else f"{row['seconds']:.0f}",

@@ -101,9 +101,49 @@ def requeue(engine: Engine, statuses: Sequence[str], products: Sequence[int]) ->
             session.execute(
                 update(Asset)
                 .where(Asset.id.in_(ids[start : start + PAGE]))
-                .values(status="queued", reason=None, error_class=None, verdict=None)
+                .values(status="queued", reason=None, reasons=None, error_class=None, verdict=None)
             )
         return ids
+
+
+@dataclass(frozen=True)
+class AssetRow:
+    """An asset as lists, pages and programs see it."""
+
+    catalogue: str
+    sku: str
+    asset_id: str
+    status: str
+    reason: str | None
+    """What weighs most, in one sentence."""
+    reasons: list[dict[str, Any]]
+    """Everything to know: code, severity, message, action, detail, place; what weighs most first."""
+    verdict: str | None
+    glb: str | None
+    photos: int
+    """How many photos it was made from."""
+    faces: int | None
+    bytes: int | None
+    seconds: float | None
+    cost: float | None
+    size_known: bool
+    """Whether the catalogue gave a real size."""
+    score: float | None
+    metrics: dict[str, float]
+    name: str
+    recipe: str
+    recipe_hash: str
+    model: str
+    licence: str | None
+    photo: str
+    created_at: str
+    finished_at: str | None
+    run_id: str | None
+    error_class: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, once, at the edge."""
+        return dict(vars(self))
 
 
 def list_assets(
@@ -115,10 +155,10 @@ def list_assets(
     catalogue: str | None = None,
     ids: Sequence[str] | None = None,
     limit: int | None = None,
-) -> list[dict[str, Any]]:
-    """Assets as plain rows, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
+) -> list[AssetRow]:
+    """Assets, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
     query = (
-        select(Asset, Product.sku, Product.name, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri)
+        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri)
         .join(Product, Product.id == Asset.product_id)
         .join(Catalogue, Catalogue.id == Product.catalogue_id)
         .join(RecipeRow, RecipeRow.hash == Asset.recipe_hash)
@@ -139,39 +179,42 @@ def list_assets(
     with reading(engine) as session:
         if ids is None:
             return [_row(*row) for row in session.execute(query)]
-        rows: list[dict[str, Any]] = []
+        rows: list[AssetRow] = []
         for start in range(0, len(ids), PAGE):
             part = query.where(Asset.id.in_(ids[start : start + PAGE]))
             rows += [_row(*row) for row in session.execute(part)]
         return rows
 
 
-def _row(asset: Asset, sku: str, name: str, catalogue: str, recipe: str, glb: str | None, photo: str) -> dict[str, Any]:
-    return {
-        "sku": sku,
-        "asset_id": asset.id,
-        "status": asset.status,
-        "reason": asset.reason,
-        "verdict": asset.verdict,
-        "glb": glb,
-        "faces": asset.faces,
-        "bytes": asset.bytes,
-        "seconds": asset.seconds,
-        "cost": asset.cost,
-        "score": asset.quality,
-        "quality": asset.metrics or {},
-        "name": name,
-        "catalogue": catalogue,
-        "recipe": recipe,
-        "recipe_hash": asset.recipe_hash,
-        "model": asset.model,
-        "licence": asset.licence,
-        "photo": photo,
-        "created_at": asset.created_at.isoformat(),
-        "finished_at": asset.finished_at.isoformat() if asset.finished_at else None,
-        "run_id": asset.run_id,
-        "error_class": asset.error_class,
-    }
+def _row(asset: Asset, product: Product, catalogue: str, recipe: str, glb: str | None, photo: str) -> AssetRow:
+    return AssetRow(
+        catalogue=catalogue,
+        sku=product.sku,
+        asset_id=asset.id,
+        status=asset.status,
+        reason=asset.reason,
+        reasons=asset.reasons or [],
+        verdict=asset.verdict,
+        glb=glb,
+        photos=1,
+        faces=asset.faces,
+        bytes=asset.bytes,
+        seconds=asset.seconds,
+        cost=asset.cost,
+        size_known=any(side is not None for side in (product.height_cm, product.width_cm, product.depth_cm)),
+        score=asset.score,
+        metrics=asset.metrics or {},
+        name=product.name,
+        recipe=recipe,
+        recipe_hash=asset.recipe_hash,
+        model=asset.model,
+        licence=asset.licence,
+        photo=photo,
+        created_at=asset.created_at.isoformat(),
+        finished_at=asset.finished_at.isoformat() if asset.finished_at else None,
+        run_id=asset.run_id,
+        error_class=asset.error_class,
+    )
 
 
 def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
@@ -180,7 +223,7 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     if not rows:
         raise UnknownName(f"There is no asset {asset_id}.")
     with reading(engine) as session:
-        recipe = session.get(RecipeRow, rows[0]["recipe_hash"])
+        recipe = session.get(RecipeRow, rows[0].recipe_hash)
         photo = session.scalars(select(Photo).join(Asset, Asset.photo_id == Photo.id).where(Asset.id == asset_id)).one()
         stages = session.execute(
             select(StageRun, AssetStage.reused)
@@ -188,7 +231,7 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
             .where(AssetStage.asset_id == asset_id)
             .order_by(StageRun.id)
         ).all()
-        return rows[0] | {
+        return rows[0].as_dict() | {
             "parameters": recipe.parameters if recipe else {},
             "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
             "stages": [_stage(session, run, reused) for run, reused in stages],

@@ -43,9 +43,9 @@ def _filtered(filters: Filters, query: Any) -> Any:
             func.lower(Product.sku).like(pattern, escape="\\") | func.lower(Product.name).like(pattern, escape="\\")
         )
     if filters.lowest is not None:
-        query = query.where(Asset.quality >= filters.lowest)
+        query = query.where(Asset.score >= filters.lowest)
     if filters.highest is not None:
-        query = query.where(Asset.quality <= filters.highest)
+        query = query.where(Asset.score <= filters.highest)
     if filters.since is not None:
         query = query.where(func.coalesce(Asset.finished_at, Asset.created_at) >= filters.since)
     return query
@@ -55,11 +55,11 @@ def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list
     """Page ``number`` (from 1) of the grid and how many assets there are in all."""
     order: dict[str, tuple[Any, ...]] = {
         "newest": (Asset.created_at.desc(), Asset.id),
-        "best": (Asset.quality.is_(None), Asset.quality.desc(), Asset.id),
-        "worst": (Asset.quality.is_(None), Asset.quality.asc(), Asset.id),
+        "best": (Asset.score.is_(None), Asset.score.desc(), Asset.id),
+        "worst": (Asset.score.is_(None), Asset.score.asc(), Asset.id),
         "sku": (Product.sku, Asset.id),
     }
-    columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.quality, Asset.reason)
+    columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.score, Asset.reason)
     query = _filtered(filters, select(*columns, Asset.created_at, Asset.faces, Asset.bytes).select_from(Asset))
     query = query.order_by(*order.get(filters.order, order["newest"])).offset((number - 1) * size).limit(size)
     names = ("asset_id", "sku", "name", "catalogue", "status", "score", "reason", "created_at", "faces", "bytes")
@@ -89,17 +89,26 @@ def next_in_review(engine: Engine, asset_id: str) -> str | None:
         return session.scalar(waiting.where(Asset.id > asset_id)) or session.scalar(waiting)
 
 
-def of_run(engine: Engine, run_id: str, most: int) -> list[dict[str, Any]]:
-    """Assets that a run built, the worst first: ``asset_id``, ``sku``, ``status``."""
+@dataclass(frozen=True)
+class Built:
+    """An asset of a run, for its contact sheet."""
+
+    asset_id: str
+    sku: str
+    status: str
+
+
+def of_run(engine: Engine, run_id: str, most: int) -> list[Built]:
+    """Assets that a run built, the worst first."""
     query = (
         select(Asset.id, Product.sku, Asset.status)
         .join(Product, Product.id == Asset.product_id)
         .where(Asset.run_id == run_id)
-        .order_by(Asset.quality.is_(None), Asset.quality, Asset.id)
+        .order_by(Asset.score.is_(None), Asset.score, Asset.id)
         .limit(most)
     )
     with reading(engine) as session:
-        return [{"asset_id": i, "sku": sku, "status": status} for i, sku, status in session.execute(query)]
+        return [Built(*row) for row in session.execute(query)]
 
 
 def decisions(engine: Engine) -> list[tuple[bool, dict[str, float]]]:
@@ -120,7 +129,7 @@ def versions(engine: Engine, asset_id: str) -> list[dict[str, Any]]:
     with reading(engine) as session:
         product = session.scalar(select(Asset.product_id).where(Asset.id == asset_id))
         rows = session.execute(
-            select(Asset.id, Asset.status, Asset.quality, Asset.created_at)
+            select(Asset.id, Asset.status, Asset.score, Asset.created_at)
             .where(Asset.product_id == product)
             .order_by(Asset.created_at.desc(), Asset.id)
         ).all()

@@ -113,7 +113,14 @@ def plan_page(
             moved = [row for row in moved if row["photo_id"] != known[str(row["id"])][2]]
             if moved:  # the same bytes under another name: the row of the photo that now holds them
                 session.execute(update(Asset), moved)
-            values = {"run_id": run_id, "status": "queued", "reason": None, "error_class": None, "verdict": None}
+            values = {
+                "run_id": run_id,
+                "status": "queued",
+                "reason": None,
+                "reasons": None,
+                "error_class": None,
+                "verdict": None,
+            }
             session.execute(update(Asset).where(Asset.id.in_([w.asset_id for w in again])).values(**values))
     build = {wanted.asset_id for wanted in (*new, *again)}
     return [(wanted.asset_id, wanted.asset_id in build) for wanted in page]

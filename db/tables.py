@@ -47,7 +47,7 @@ def now() -> datetime:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: Utc, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: Utc, dict[str, Any]: JSON, list[str]: JSON, list[dict[str, Any]]: JSON}  # noqa: RUF012
 
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER columns
@@ -192,8 +192,11 @@ class Asset(Base):
     status: Mapped[str] = mapped_column(String(20), default="queued")
     verdict: Mapped[str | None] = mapped_column(String(20))
     reason: Mapped[str | None] = mapped_column(Text)
+    """The first of the reasons, for a line in a table."""
+    reasons: Mapped[list[dict[str, Any]] | None]
+    """Everything to know about it, worst first: code, severity, message, action, detail, place."""
     error_class: Mapped[str | None] = mapped_column(String(80))
-    quality: Mapped[float | None] = mapped_column(Float)
+    score: Mapped[float | None] = mapped_column(Float)
     metrics: Mapped[dict[str, Any] | None]
     faces: Mapped[int | None] = mapped_column(Integer)
     bytes: Mapped[int | None] = mapped_column(BigInteger)

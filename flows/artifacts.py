@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -19,7 +18,8 @@ from prefect.artifacts import (
 )
 from prefect.exceptions import PrefectException
 
-from flows.sheet import write_sheet
+from db.assets import AssetRow
+from flows.sheet import Shown, write_sheet
 from tasks.house import House
 
 EVERY = 10.0
@@ -64,14 +64,14 @@ def show_picture(path: Path, key: str, text: str) -> None:
         create_link_artifact(path.as_uri(), text, key=key)
 
 
-def show_assets(rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """A table with a row an asset (as ``db.assets.list_assets`` gives them) and where its GLB is."""
-    columns = ("sku", "status", "quality", "reason", "faces", "bytes", "glb")
+def show_assets(rows: Sequence[AssetRow], description: str) -> None:
+    """A table with a row an asset and where its GLB is."""
+    columns = ("sku", "status", "score", "reason", "faces", "bytes", "glb")
     with suppress(*UNSEEN):
-        create_table_artifact([{name: row[name] for name in columns} for row in rows], "assets", description)
+        create_table_artifact([{name: getattr(row, name) for name in columns} for row in rows], "assets", description)
 
 
-def show_sheet(house: House, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def show_sheet(house: House, rows: Sequence[Shown], path: Path) -> None:
     """The contact sheet as a file in the home, and a link to it."""
     sheet = write_sheet(house, rows, path)
     if sheet is not None:

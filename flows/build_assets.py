@@ -45,7 +45,7 @@ def show_shard(house: House, asset_ids: Sequence[str]) -> None:
     """What a run of its own leaves on Prefect's pages; a shard inside a night is part of the night's."""
     rows = house.ask(assets.list_assets, ids=asset_ids)
     show_assets(rows, "What this shard built")
-    worst_first = sorted(rows, key=lambda row: -1.0 if row["score"] is None else row["score"])
+    worst_first = sorted(rows, key=lambda row: row.score if row.score is not None else -1.0)
     show_sheet(house, worst_first, house.settings.home_path / "summaries" / f"{runtime.flow_run.id}.png")
 
 

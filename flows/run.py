@@ -14,8 +14,10 @@ from typing import Any
 from core.photos.names import file_name, safe_key
 from core.recipes import Recipe
 from db import assets, runs
+from db.assets import AssetRow
 from db.catalogue import Changes
 from flows.embedded import EmbeddedServer
+from flows.sheet import write_sheet
 from flows.webhooks import told
 from storage import copy_to_file
 from tasks.build import build_ahead
@@ -25,6 +27,24 @@ from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
 from tasks.plan import begin_run, plan_catalogue
 from tasks.worker import StageCall
+
+ASSET_FIELDS = (
+    "catalogue",
+    "sku",
+    "asset_id",
+    "status",
+    "reason",
+    "reasons",
+    "glb",
+    "photos",
+    "faces",
+    "bytes",
+    "seconds",
+    "size_known",
+    "score",
+    "metrics",
+)
+"""What `run --json` says of an asset."""
 
 
 def run_folder(
@@ -57,6 +77,7 @@ def run_folder(
         tell("run.ended", short)
     if out is not None:
         deliver(house, rows, out)
+        document["sheet"] = write_sheet(house, rows, out / "contact-sheet.png")
     return document
 
 
@@ -66,7 +87,7 @@ def build_again(house: House, asset_ids: Sequence[str], reused: Sequence[str] = 
     run_id = new_run_id()
     by_recipe: dict[str, list[str]] = {}
     for row in house.ask(assets.list_assets, ids=asset_ids):
-        by_recipe.setdefault(row["recipe_hash"], []).append(row["asset_id"])
+        by_recipe.setdefault(row.recipe_hash, []).append(row.asset_id)
     if asset_ids:
         _announce(house, asset_ids)
     with told(house):
@@ -79,7 +100,7 @@ def build_again(house: House, asset_ids: Sequence[str], reused: Sequence[str] = 
 
 def _announce(house: House, asset_ids: Sequence[str]) -> None:
     rows = house.ask(assets.list_assets, ids=asset_ids)
-    house.listener.planned({row["asset_id"]: row["sku"] for row in rows})
+    house.listener.planned({row.asset_id: row.sku for row in rows})
 
 
 def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights], force: bool) -> None:
@@ -136,35 +157,37 @@ def _warm(house: House, models: Mapping[str, Weights]) -> None:
 
 
 def summary(
-    run_id: str, rows: list[dict[str, Any]], reused: tuple[str, ...], seconds: float, changes: Changes | None
+    run_id: str, rows: list[AssetRow], reused: tuple[str, ...], seconds: float, changes: Changes | None
 ) -> dict[str, Any]:
     """The document of `run --json`."""
-    counts = Counter(row["status"] for row in rows)
-    names = ("catalogue", "sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "seconds", "quality")
+    counts = Counter(row.status for row in rows)
     return {
         "run_id": run_id,
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
-        | {"reused": len(reused)},
+        | {"waiting": len(changes.waiting) if changes else 0, "reused": len(reused)},
         "seconds": round(seconds, 2),
         "changes": asdict(changes) if changes else None,
-        "assets": [{name: row[name] for name in names} for row in sorted(rows, key=lambda row: row["sku"])],
+        "assets": [
+            {name: getattr(row, name) for name in ASSET_FIELDS}
+            for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))
+        ],
     }
 
 
-def deliver(house: House, rows: list[dict[str, Any]], out: Path) -> list[Path]:
+def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
     """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``; what a file's
     name cannot hold is escaped."""
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    names = delivered_names([row["sku"] for row in rows])
+    names = delivered_names([row.sku for row in rows])
     for row in rows:
-        if row["status"] not in ("finished", "review"):
+        if row.status not in ("finished", "review"):
             continue
-        stored = house.ask(assets.artifact, row["asset_id"], "glb")
+        stored = house.ask(assets.artifact, row.asset_id, "glb")
         if stored is None:
             continue
-        folder = out if row["status"] == "finished" else out / "review"
-        path = folder / f"{names[row['sku']]}.glb"
+        folder = out if row.status == "finished" else out / "review"
+        path = folder / f"{names[row.sku]}.glb"
         if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
             house.keep(partial(copy_to_file, house.store, stored["key"], stored["sha256"], path))
         written.append(path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from PIL import Image, ImageDraw
 
@@ -24,11 +24,24 @@ MOST = 60
 """Products on one sheet."""
 
 
-def write_sheet(house: House, assets_of_run: Sequence[Mapping[str, Any]], path: Path) -> str | None:
-    """A picture with a row a product (``sku``, ``asset_id``, ``status``), at most 60; None where there is none yet."""
+class Shown(Protocol):
+    """What the sheet needs to know of an asset."""
+
+    @property
+    def asset_id(self) -> str: ...
+
+    @property
+    def sku(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+
+def write_sheet(house: House, assets_of_run: Sequence[Shown], path: Path) -> str | None:
+    """A picture with a row a product , at most 60; None where there is none yet."""
     rows = []
     for asset in assets_of_run[:MOST]:
-        pictures = [picture for kind in PICTURES if (picture := _picture(house, asset["asset_id"], kind))]
+        pictures = [picture for kind in PICTURES if (picture := _picture(house, asset.asset_id, kind))]
         rows.append((asset, pictures))
     width = max((len(pictures) for _, pictures in rows), default=0)
     if not width:
@@ -37,7 +50,7 @@ def write_sheet(house: House, assets_of_run: Sequence[Mapping[str, Any]], path: 
     draw = ImageDraw.Draw(sheet)
     for number, (asset, pictures) in enumerate(rows):
         top = 4 + number * (CELL + 20)
-        draw.text((6, top + 3), f"{asset['sku']}  {asset['status']}".encode("latin-1", "replace"), fill="black")
+        draw.text((6, top + 3), f"{asset.sku}  {asset.status}".encode("latin-1", "replace"), fill="black")
         for column, picture in enumerate(pictures):
             sheet.paste(picture, (4 + column * CELL, top + 18))
     path.parent.mkdir(parents=True, exist_ok=True)

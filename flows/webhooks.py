@@ -28,7 +28,19 @@ WAITING = 10_000
 DRAIN_SECONDS = 60
 """How long the end of a run waits for what is still to be sent."""
 
-ASSET_FIELDS = ("sku", "asset_id", "status", "reason", "glb", "faces", "bytes", "score", "run_id")
+ASSET_FIELDS = (
+    "catalogue",
+    "sku",
+    "asset_id",
+    "status",
+    "reason",
+    "reasons",
+    "glb",
+    "faces",
+    "bytes",
+    "score",
+    "run_id",
+)
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Hands an event to the webhook and returns at once."""
@@ -99,7 +111,7 @@ def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> Non
                 (row,) = assets.list_assets(house.engine, ids=[payload["asset_id"]])
             except TRANSIENT:
                 continue
-            payload = {name: row[name] for name in ASSET_FIELDS}
+            payload = {name: getattr(row, name) for name in ASSET_FIELDS}
         # One patient wait is enough to know that nobody is there; the next success restores the patience.
         tries = TRIES if post(house.settings, event, payload, tries) else 1
 

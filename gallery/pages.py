@@ -90,7 +90,7 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
 def compare_page(sides: list[dict[str, Any]], **more: Any) -> str:
     """Two versions side by side: ``sides`` hold ``asset`` and ``files``."""
     one, other = (side["asset"] for side in sides)
-    settings, figures = (differences(one[part] or {}, other[part] or {}) for part in ("parameters", "quality"))
+    settings, figures = (differences(one[part] or {}, other[part] or {}) for part in ("parameters", "metrics"))
     return _templates().get_template("compare.html").render(sides=sides, settings=settings, figures=figures, **more)
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InputError, MeshmillError
+from core.quality.reasons import severity_rank
 from core.recipes import Recipe
 from db import assets
 from db.assets import Job
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
+from tasks.compute import plain
 from tasks.duplicates import duplicate_warning
-from tasks.failures import TRANSIENT, as_meshmill_error, status_of
+from tasks.failures import TRANSIENT, as_meshmill_error, reason_of, status_of
 from tasks.house import House
 from tasks.models import Weights
 from tasks.plan import about_of
@@ -87,8 +89,10 @@ def end_asset(house: House, state: Progressing) -> str:
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
     duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
-    told = [reason["message"] for reason in verdict["reasons"]]
-    reason = " ".join([*told, *([duplicate] if duplicate else [])]) or None
+    reasons = sorted([*([plain(duplicate)] if duplicate else []), *verdict["reasons"]], key=severity_rank)
+    # What is only good to know is no complaint about an asset that was found good enough.
+    worth_a_line = [told for told in reasons if status != "finished" or told["severity"] != "note"]
+    reason = worth_a_line[0]["message"] if worth_a_line else None
     # An asset's id hashes all that it is made from: what a person said of it holds however often it is built.
     if (said := house.ask(assets.decision_about, state.job.asset_id)) is not None:
         status = assets.STATUS_OF_DECISION[said.decision]
@@ -99,8 +103,9 @@ def end_asset(house: House, state: Progressing) -> str:
         status,
         verdict=verdict["verdict"],
         reason=reason,
-        quality=verdict["score"],
-        metrics=verdict["metrics"] | {"score": verdict["score"]},
+        reasons=reasons,
+        score=verdict["score"],
+        metrics=verdict["metrics"],
         faces=report.get("faces"),
         bytes=glb.bytes,
         seconds=round(state.seconds, 3),
@@ -115,7 +120,8 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
     """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
     known = as_meshmill_error(error)
     status = status_of(known)
-    house.ask(assets.set_status, asset_id, status, reason=str(known), error_class=type(known).__name__)
+    told = plain(reason_of(known))
+    house.ask(assets.set_status, asset_id, status, reason=str(known), reasons=[told], error_class=type(known).__name__)
     house.listener.asset(asset_id, status, str(known))
     return status
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from core.photos.duplicates import nearest_picture
+from core.quality.reasons import Reason, reason
 from db.duplicates import other_pictures, record_picture_hash
 from db.planning import Candidate
 from tasks.house import House
 
 
-def duplicate_warning(house: House, candidate: Candidate, fingerprint: str | None) -> str | None:
-    """One sentence where another product of the catalogue is built from the same picture; else None.
+def duplicate_warning(house: House, candidate: Candidate, fingerprint: str | None) -> Reason | None:
+    """A reason where another product of the catalogue is built from the same picture; else None.
 
     A warning, not a refusal: variants of one product may share a photo on purpose.
     """
@@ -19,8 +20,9 @@ def duplicate_warning(house: House, candidate: Candidate, fingerprint: str | Non
     others = house.ask(other_pictures, candidate.product_id)
     same = next((sku for sku, sha256, _ in others if sha256 == candidate.photo_sha256), None)
     if same is not None:
-        return f"The photo is the very file that {same} has: check that each product has a photo of its own."
+        return reason("duplicate_photo", "affects", sentence=f"The photo is the very file that {same} has.")
     near = nearest_picture(fingerprint, [picture for _, _, picture in others])
     if near is None:
         return None
-    return f"The photo shows the same picture as that of {others[near][0]}, only saved again: check which is right."
+    other = others[near][0]
+    return reason("duplicate_photo", "affects", sentence=f"The photo shows the same picture as that of {other}.")

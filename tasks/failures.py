@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import core.errors as tree
 from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, StageError, TransientError
+from core.quality.reasons import Reason, codes, reason
 from db.engine import DatabaseDown, OddText
 from db.skus import AmbiguousName, UnknownName
 from storage import ObjectDamaged, ObjectMissing, StoreDown
@@ -65,3 +67,9 @@ def may_pass_next_time(error_class: str | None) -> bool:
     return error_class is not None and issubclass(
         type(rebuild(error_class, "")), (TransientError, OutOfMemory, tree.StageTimeout)
     )
+
+
+def reason_of(error: MeshmillError) -> Reason:
+    """What a person is told of an asset that ended with this error: its own sentence, and what to do."""
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    return reason(code if code in codes() else "stage_error", "blocks", sentence=str(error))

@@ -108,3 +108,8 @@ def share(value: float, language: str = "en") -> str:
 def in_order(found: list[Reason]) -> list[Reason]:
     """What blocks first, notes last; within a severity as given (worst first)."""
     return sorted(found, key=lambda item: ORDER.index(item.severity))
+
+
+def severity_rank(stored: Mapping[str, Any]) -> int:
+    """The order of :func:`in_order` for reasons that came back from the record."""
+    return ORDER.index(stored["severity"])

@@ -98,22 +98,18 @@ def test_secrets_never_show(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "shown"),
+    ("status", "reason", "others", "shown"),
     [
-        (
-            "review",
-            "A shift shows (8.0 dB). The views are blurred. It has holes.",
-            "A shift shows (8.0 dB) (and 2 more).",
-        ),
-        ("review", "The views are blurred.", "The views are blurred."),
-        ("failed", "No space is left. Free some.", "No space is left. Free some."),
-        ("finished", None, ""),
+        ("review", "The surface has holes.", 2, "The surface has holes. (and 2 more)"),
+        ("review", "The views are blurred.", 0, "The views are blurred."),
+        ("failed", "No space is left. Free some.", 0, "No space is left. Free some."),
+        ("finished", None, 1, ""),
     ],
 )
-def test_the_table_tells_the_first_reason_of_several(status: str, reason: str | None, shown: str) -> None:
+def test_the_table_tells_the_first_reason_of_several(status: str, reason: str | None, others: int, shown: str) -> None:
     from cli.tables import first_reason
 
-    assert first_reason({"status": status, "reason": reason}) == shown
+    assert first_reason({"status": status, "reason": reason, "reasons": [{}] * (others + 1)}) == shown
 
 
 def test_the_doctor_says_that_a_large_segmenter_is_one_setting_away(

@@ -51,7 +51,7 @@ def shop(engine: Any) -> Any:
 
 
 def found(engine: Any, **filters: str) -> set[str]:
-    return {row["sku"] for row in list_assets(engine, **filters)}  # type: ignore[arg-type]
+    return {row.sku for row in list_assets(engine, **filters)}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("glob", [glob for glob in GLOBS if glob])

@@ -47,7 +47,7 @@ def add_asset(session: Any, number: int, figures: dict[str, Any] | None, kinds: 
     session.add_all(ArtifactInput(stage_run_id=segment.id, artifact_id=p.id, role=f"photo{p.id}") for p in photos)
     session.add(
         Asset(id=f"a{number}", product_id=number, photo_id=number, recipe_hash="r", plan_key=f"k{number}",
-              model="starter@c", status="finished", quality=0.7, faces=12, bytes=7, seconds=3.0, licence="CC0-1.0",
+              model="starter@c", status="finished", score=0.7, faces=12, bytes=7, seconds=3.0, licence="CC0-1.0",
               glb_id=made["glb"].id, finished_at=PUBLISHED)
     )  # fmt: skip
     session.flush()

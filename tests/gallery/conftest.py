@@ -83,7 +83,7 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
             status = STATUSES[index % len(STATUSES)]
             session.add(Asset(id=asset_id, product_id=product.id, photo_id=photo.id, recipe_hash="r" * 64,
                               plan_key=f"{index:064d}", model="starter@abc", status=status,
-                              quality=None if status == "quarantined" else index / 10, faces=12,
+                              score=None if status == "quarantined" else index / 10, faces=12,
                               reason=f"<i>{sku}</i>"))  # fmt: skip
             run = StageRun(key=f"{index:064x}", stage="assess", version=1, state="finished", parameters={"x": "</pre>"},
                            owner="test", figures={"reasons": [{"message": "<u>blurred</u>"}],

@@ -249,7 +249,7 @@ def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
     ]
     rows = [
         {"id": f"many-{i:05d}", "product_id": 1000 + i, "photo_id": 1000 + i, "recipe_hash": "r" * 64, "model": "m",
-         "plan_key": f"many{i:060d}", "status": "finished" if i % 3 else "review", "quality": i / 10_000}
+         "plan_key": f"many{i:060d}", "status": "finished" if i % 3 else "review", "score": i / 10_000}
         for i in many
     ]  # fmt: skip
     with writing(shop.engine) as session:

@@ -101,7 +101,7 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
     old, other = shop.build(house).build
     first = keys(house)
     (new, _) = shop.build(house, "finish.faces=5000").build
-    assert assets.list_assets(house.engine, ids=[old])[0]["status"] == "superseded"
+    assert assets.list_assets(house.engine, ids=[old])[0].status == "superseded"
     second = keys(house)
     assert collect(house, delete=True, older_than=-60).orphans == ()
     assert collect(house, delete=True, superseded=True).orphans == (), "too young"

@@ -108,7 +108,7 @@ def built(house: House, folder: Path, source: str) -> dict[str, tuple[str, str]]
     models = models_of(house, recipe)
     plan = plan_catalogue(house, catalogue, recipe, models)
     build_ahead(house, plan.build, models, lambda: False)
-    return {row["photo"]: (row["status"], row["reason"] or "") for row in list_assets(house.engine)}
+    return {row.photo: (row.status, row.reason or "") for row in list_assets(house.engine)}
 
 
 def test_each_odd_key_is_built_or_is_one_quarantined_line(serve: Serve, tmp_path: Path, database_url: str) -> None:

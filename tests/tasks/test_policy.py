@@ -57,7 +57,7 @@ def build(house: House, source: str, folder: Path, model: str = "ours", policy: 
     models = resolve_models(house.settings, recipe, registered_in(house.engine))
     plan = plan_catalogue(house, catalogue_id, recipe, models)
     build_ahead(house, plan.build, models, lambda: False)
-    return {row["sku"]: row for row in assets.list_assets(house.engine) if row["status"] != "superseded"}
+    return {row.sku: row for row in assets.list_assets(house.engine) if row.status != "superseded"}
 
 
 def test_a_model_that_forbids_it_stops_the_run_before_anything_is_planned(house: House, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_model_that_forbids_it_stops_the_run_before_anything_is_planned(house:
     with pytest.raises(PolicyViolation, match=r"stable_zero123 cannot be used commercially: its licence .*forbids"):
         build(house, source, tmp_path, "stable_zero123")
     assert assets.list_assets(house.engine) == []
-    assert build(house, source, tmp_path, "stable_zero123", "any")["mug"]["status"] == "finished"
+    assert build(house, source, tmp_path, "stable_zero123", "any")["mug"].status == "finished"
 
 
 @pytest.mark.parametrize(
@@ -122,28 +122,28 @@ def test_a_photo_that_forbids_it_is_quarantined_before_compute_and_the_others_ar
         {"sku": "f", "licence": "CC-BY-4.0", "attribution": "Jane Doe"},
     ]
     found = build(house, catalogue(tmp_path, *rows), tmp_path)
-    assert {sku: row["status"] for sku, row in found.items()} == {
+    assert {sku: row.status for sku, row in found.items()} == {
         **dict.fromkeys("abc", "quarantined"),
         **dict.fromkeys("def", "finished"),
     }
-    assert all(found[sku]["error_class"] == "PolicyViolation" for sku in "abc")
-    assert "CC-BY-NC-4.0 forbids commercial use" in found["a"]["reason"]
-    assert "forbids derived works" in found["b"]["reason"]
-    assert "'ask Jane' is not in the register" in found["c"]["reason"]
+    assert all(found[sku].error_class == "PolicyViolation" for sku in "abc")
+    assert "CC-BY-NC-4.0 forbids commercial use" in found["a"].reason
+    assert "forbids derived works" in found["b"].reason
+    assert "'ask Jane' is not in the register" in found["c"].reason
     assert (tmp_path / "log").read_text().split().count("segment") == 3, "nothing was computed for the refused"
 
 
 def test_a_licence_that_changes_in_the_manifest_counts_the_next_night(house: House, tmp_path: Path) -> None:
     source = catalogue(tmp_path, {"sku": "a", "licence": "CC-BY-4.0"})
-    assert build(house, source, tmp_path)["a"]["status"] == "finished"
+    assert build(house, source, tmp_path)["a"].status == "finished"
     build(house, catalogue(tmp_path, {"sku": "a", "licence": "CC-BY-NC-4.0"}), tmp_path)
-    (refused,) = (row for row in assets.list_assets(house.engine) if row["status"] == "quarantined")
-    assert "CC-BY-NC-4.0" in refused["reason"]
+    (refused,) = (row for row in assets.list_assets(house.engine) if row.status == "quarantined")
+    assert "CC-BY-NC-4.0" in refused.reason
 
 
 def test_photographers_and_model_makers_are_named_in_the_published_file(house: House, tmp_path: Path) -> None:
     row = {"sku": "a", "licence": "CC-BY-4.0", "attribution": "Jane Doe"}
-    asset_id = build(house, catalogue(tmp_path, row), tmp_path)["a"]["asset_id"]
+    asset_id = build(house, catalogue(tmp_path, row), tmp_path)["a"].asset_id
     recipe = load_recipe("starter", [f"views.checkpoint={tmp_path}/ours"])
     models = resolve_models(house.settings, recipe, registered_in(house.engine))
     wanted = "Photo: Jane Doe (CC-BY-4.0); Model: The Weights' Makers (CC-BY-4.0)"
@@ -182,10 +182,10 @@ def test_the_same_picture_under_another_name_is_flagged(
     shutil.copy(examples / "toaster-red.jpg", tmp_path / "d.jpg")
     rows = [{"sku": s, "photo": p} for s, p in zip("abcd", ("a.png", "b.png", "c.jpg", "d.jpg"), strict=True)]
     found = build(house, catalogue(tmp_path, *rows), tmp_path, policy="any")
-    assert {row["status"] for row in found.values()} == {"finished"}
-    assert found["a"]["reason"] is None
-    assert "the very file that a has" in found["b"]["reason"]
-    assert "the same picture as that of a" in found["c"]["reason"]
-    assert found["d"]["reason"] is None
+    assert {row.status for row in found.values()} == {"finished"}
+    assert found["a"].reason is None
+    assert "the very file that a has" in found["b"].reason
+    assert "the same picture as that of a" in found["c"].reason
+    assert found["d"].reason is None
     with reading(house.engine) as session:
         assert all(len(photo.picture_hash) == 192 for photo in session.query(Photo))

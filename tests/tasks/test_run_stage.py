@@ -73,7 +73,7 @@ class Shop:
         return counts
 
     def statuses(self, house: House) -> dict[str, str]:
-        return {row["sku"]: row["status"] for row in assets.list_assets(house.engine) if row["status"] != "superseded"}
+        return {row.sku: row.status for row in assets.list_assets(house.engine) if row.status != "superseded"}
 
     def close(self) -> None:
         for house in self.houses:
