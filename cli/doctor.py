@@ -61,6 +61,18 @@ def _device() -> tuple[str, str | None]:
     return f"cpu: {os.cpu_count()} cores (no GPU that torch can use)", None
 
 
+def _settings() -> tuple[str, str | None]:
+    from pathlib import Path
+
+    from tasks.settings import FILE, PREFIX, read_settings, unknown_variables
+
+    settings = read_settings()
+    given = sorted(PREFIX + name.upper() for name in settings.model_fields_set)
+    file = f" ({Path(FILE).absolute()} is read)" if Path(FILE).is_file() else ""
+    others = f"; not known here: {', '.join(names)}" if (names := unknown_variables()) else ""
+    return f"{', '.join(given) or 'all defaults'}{file}{others}", None
+
+
 def _home() -> tuple[str, str | None]:
     import shutil
 
@@ -72,7 +84,15 @@ def _home() -> tuple[str, str | None]:
     probe.write_text("")
     probe.unlink()
     free = shutil.disk_usage(home).free
-    return f"{home}, {free / 2**30:.1f} GiB free", "Free some disk space." if free < 2**30 else None
+    return f"{home}, {free / 2**30:.1f} GiB free", f"Free some space at {home}." if free < 2**30 else None
+
+
+def _temporary() -> tuple[str, str | None]:
+    from tasks.disks import temporary
+
+    folder, free, wrong = temporary()
+    few = f"Free some space at {folder}, or set TMPDIR to another folder." if free < 2**29 else None
+    return f"{folder}, {free / 2**30:.1f} GiB free", wrong or few
 
 
 def _database() -> tuple[str, str | None]:
@@ -175,7 +195,9 @@ def _prefect() -> tuple[str, str | None]:
 _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
     "packages": _packages,
     "device": _device,
+    "settings": _settings,
     "home": _home,
+    "temporary": _temporary,
     "database": _database,
     "store": _store,
     "owner": _owner,
@@ -185,6 +207,8 @@ _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
 }
 
 _FIXES = {
+    "settings": "Correct the setting that is named.",
+    "temporary": "Set TMPDIR to a writable folder.",
     "device": "Reinstall torch for this machine.",
     "home": "Set MESHMILL_HOME to a writable folder.",
     "database": "Check MESHMILL_DATABASE_URL and that the server runs.",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Any
 
 import typer.core
@@ -33,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyCommands(typer.core.TyperGroup):
     """Imports a command's module only when that command is asked for."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # their names, for "did you mean"
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -52,11 +59,19 @@ class LazyCommands(typer.core.TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, sentence) for name, (_, sentence) in COMMANDS.items()])
         formatter.write_paragraph()
-        formatter.write_text("Every command has --help, and --json for one JSON document on stdout.")
+        formatter.write_text(
+            "Every command has --help, and --json for one JSON document on stdout. `meshmill --version`."
+        )
 
 
 def main() -> None:
     """The console script. Exit codes: 0 all well, 1 some failed, 2 wrong usage or nothing could be started."""
+    if sys.argv[1:] == ["--version"]:
+        print("meshmill", version("meshmill"))
+        return
+    for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     group = LazyCommands(

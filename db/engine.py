@@ -67,7 +67,7 @@ def _begin_sqlite(connection: Any) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A session that only reads."""
-    with translated(), Session(engine, expire_on_commit=False) as session:
+    with translated(engine), Session(engine, expire_on_commit=False) as session:
         yield session
 
 
@@ -75,7 +75,7 @@ def reading(engine: Engine) -> Iterator[Session]:
 def writing(engine: Engine) -> Iterator[Session]:
     """A session that commits at the end of the block, or rolls back on an exception."""
     with (
-        translated(),
+        translated(engine),
         Session(engine.execution_options(writes=True), expire_on_commit=False) as session,
         session.begin(),
     ):
@@ -89,13 +89,13 @@ def take_turns(session: Session, name: str) -> None:
 
 
 _SQLITE_SAYS = {
-    "disk is full": "The disk with the database is full: free some space, then run the same command again; what was "
-    "finished is kept.",
-    "disk I/O error": "The disk with the database is full or failing: free some space or check it, then run the same "
-    "command again; what was finished is kept.",
-    "readonly database": "The database file is read-only: make it and its folder writable, or set MESHMILL_HOME to "
-    "another place.",
-    "unable to open database file": "The database file cannot be opened: make its folder writable, or set "
+    "disk is full": "The disk with the database{file} is full: free some space there, then run the same command "
+    "again; what was finished is kept.",
+    "disk I/O error": "The disk with the database{file} is full or failing: free some space there or check it, then "
+    "run the same command again; what was finished is kept.",
+    "readonly database": "The database file{file} is read-only: make it and its folder writable, or set MESHMILL_HOME "
+    "to another place.",
+    "unable to open database file": "The database file{file} cannot be opened: make its folder writable, or set "
     "MESHMILL_HOME to another place.",
 }
 """SQLite's words for troubles with its disk, and what a person should do."""
@@ -105,7 +105,7 @@ _ODD_TEXT = "A name or value holds a NUL character, or bytes that are no text: n
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(engine: Engine | None = None) -> Iterator[None]:
     """Lost connections and locks are transient, text that cannot be kept is :class:`OddText`; everything else is a bug
     and stays as it is."""
     try:
@@ -113,7 +113,8 @@ def translated() -> Iterator[None]:
     except OperationalError as error:
         said = _first_line(error)
         what = next((sentence for words, sentence in _SQLITE_SAYS.items() if words in said), "")
-        raise DatabaseDown(what or f"The database did not answer: {said}.") from error
+        file = f" {engine.url.database}" if engine is not None else ""
+        raise DatabaseDown(what.replace("{file}", file) or f"The database did not answer: {said}.") from error
     except UnicodeEncodeError as error:
         raise OddText(_ODD_TEXT) from error
     except DBAPIError as error:

@@ -37,7 +37,7 @@ def _config(engine: Engine) -> Config:
 
 def current_revision(engine: Engine) -> str | None:
     """The revision that the database stands at; None for an empty one."""
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -58,7 +58,7 @@ def standing(engine: Engine) -> Standing:
     current = current_revision(engine)
     if current == head_revision(engine):
         return "current"
-    with translated():
+    with translated(engine):
         ours = Base.metadata.tables.keys() & set(inspect(engine).get_table_names())
     if current is None:
         return "foreign" if ours else "empty"  # a shop's own table of products
@@ -106,7 +106,7 @@ def upgrade(engine: Engine, revision: str = "head") -> str | None:
     if found in ("new", "foreign"):
         raise WrongSchema(what_to_do(engine, found))
     try:
-        with translated(), _ONE_AT_A_TIME:
+        with translated(engine), _ONE_AT_A_TIME:
             command.upgrade(_config(engine), revision)
     except CommandError as error:
         raise WrongSchema(f"The schema cannot be brought to version {revision}: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
@@ -40,7 +41,7 @@ class FolderStore:
             partial.replace(final)
             _sync_folder(final.parent)
         except OSError as error:
-            raise StoreDown(f"The store folder {self.root} cannot be written: {error.strerror or error}.") from error
+            raise self._unwritable(error) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -63,11 +64,16 @@ class FolderStore:
         except OSError as error:
             raise self._unreadable(error) from error
 
+    def _unwritable(self, error: OSError) -> StoreDown:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "its disk is full: free some space there" if full else error.strerror or str(error)
+        return StoreDown(f"The store folder {self.root} cannot be written: {why}.")
+
     def delete(self, key: str) -> None:
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
-            raise StoreDown(f"The store folder {self.root} cannot be written: {error.strerror or error}.") from error
+            raise self._unwritable(error) from error
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         start = self.root / prefix if prefix.endswith("/") else self.root

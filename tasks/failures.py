@@ -11,13 +11,14 @@ from core.quality.reasons import Reason, codes, reason
 from db.engine import DatabaseDown, OddText
 from db.skus import AmbiguousName, UnknownName
 from storage import ObjectDamaged, ObjectMissing, StoreDown
+from tasks.disks import full_disk
 
 TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
 
 
+_FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
+
 _DISK = {
-    errno.ENOSPC: "The disk is full: free some space, then run the same command again",
-    errno.EDQUOT: "The disk quota is used up: free some space, then run the same command again",
     errno.EROFS: "The disk is mounted read-only: make it writable, or set MESHMILL_HOME to another place",
     errno.EACCES: "Writing is not permitted here: change the folder's owner, or set MESHMILL_HOME to another place",
     errno.EIO: "The disk answers with errors: check it, then run the same command again",
@@ -40,6 +41,12 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return NotFound(str(error))
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return OutOfMemory("There was not enough memory for this stage.")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = full_disk(str(error.filename) if error.filename else None)
+        return TransientError(
+            f"{_FULL[error.errno]}{where}: free some space there, then run the same command again; what was finished "
+            "is kept."
+        )
     if isinstance(error, OSError) and error.errno in _DISK:
         where = f" ({error.filename})" if error.filename else ""
         return TransientError(f"{_DISK[error.errno]}{where}; what was finished is kept.")

@@ -161,3 +161,20 @@ def test_a_server_of_another_version_is_a_sentence_and_an_exit_code(tmp_path: Pa
     engine.dispose()
     refused("assets", "--json", sentence="a newer Meshmill made: update")
     refused("db", "upgrade", sentence="a newer Meshmill made: update")
+
+
+def test_doctor_looks_at_settings_and_at_temporary_files(tmp_path: Path) -> None:
+    done = meshmill("doctor", "--json", home=tmp_path, TMPDIR=str(tmp_path / "nowhere"), MESHMILL_SERVICE_HOST="x")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert f"TMPDIR names {tmp_path}/nowhere" in checks["temporary"]["fix"]
+    assert "not known here: MESHMILL_SERVICE_HOST" in checks["settings"]["found"]
+    assert checks["settings"]["ok"]
+    assert done.returncode == 1
+
+
+def test_a_misspelled_command_or_option_is_answered_with_what_was_meant(tmp_path: Path) -> None:
+    done = meshmill("asets", home=tmp_path)
+    assert (done.returncode, "Did you mean 'assets'?" in done.stderr) == (2, True)
+    done = meshmill("assets", "--staus", "x", home=tmp_path)
+    assert (done.returncode, "--status" in done.stderr) == (2, True)
+    assert meshmill("--version", home=tmp_path).stdout.startswith("meshmill 0.")

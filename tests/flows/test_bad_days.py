@@ -116,6 +116,7 @@ def test_a_disk_that_fills_up_loses_nothing_and_the_next_run_goes_on(shop: Shop,
     assert (shop.folder / "full.code").read_text().strip() == "1"
     assert "Traceback" not in said
     assert "disk" in said.splitlines()[-1]
+    assert str(shop.home) in said.splitlines()[-1], "which disk"
     assert "run the same command again" in said.splitlines()[-1]
     assert (shop.folder / "full.json").read_text() == ""
 
