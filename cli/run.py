@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def run(
     photos: Annotated[
-        str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/JSON, s3://")
+        str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/XLSX/JSON, s3://")
     ],
     out: Annotated[Path | None, typer.Option("--out", help="Where finished GLBs also stand as <sku>.glb.")] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",

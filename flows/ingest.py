@@ -22,7 +22,7 @@ from tasks.plan import begin_run
 
 @flow(name="ingest", log_prints=False)
 def ingest(
-    folder: Annotated[str, Field(min_length=1, description="Folder, s3:// prefix, or CSV/JSON manifest")],
+    folder: Annotated[str, Field(min_length=1, description="Folder, s3:// prefix, or CSV/XLSX/JSON manifest")],
     recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
     limit: Annotated[int | None, Field(ge=1, description="Build at most so many products")] = None,
     force: Annotated[bool, Field(description="Build everything again")] = False,

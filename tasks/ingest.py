@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from core.errors import InputError
@@ -14,7 +15,7 @@ from core.photos.names import display_name
 from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
 from storage.places import bucket_of, file_uri
 from tasks.house import House
-from tasks.manifests import read_manifest
+from tasks.manifests import scan_manifest
 from tasks.remote import hash_object, scan_prefix, size_of_object
 from tasks.shots import Scan
 from tasks.sources import hash_file, scan_folder, scan_photo, size_of_file
@@ -50,14 +51,16 @@ def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, gro
         return size_of_object(house, photo) if remote else size_of_file(photo)
 
     scan, name, uri = scan_source(house, source, group=group)
-    if not scan.products:
+    products = iter(scan.products)
+    first = next(products, None)
+    if first is None:
         raise InputError(nothing_found(source, scan.notes))
     seen = _Seen()
     catalogue_id = house.ask(ensure_catalogue, display_name(name)[:LONGEST_NAME], uri)
     changes = sync_products(
         house.engine,
         catalogue_id,
-        seen.count(scan.products),
+        seen.count(chain([first], products)),
         read_hash,
         read_size,
         patience=lambda transaction: house.ask(lambda _: transaction()),
@@ -79,7 +82,7 @@ def scan_source(house: House, source: str, *, group: bool = True) -> tuple[Scan,
     elif is_picture(path.name):
         scan = scan_photo(path, sides=house.settings.sides)
     else:
-        scan = Scan(read_manifest(path))
+        scan = scan_manifest(path, sides=house.settings.sides)
     return scan, path.name or "photos", file_uri(path)
 
 

@@ -1,93 +1,99 @@
-"""Catalogues as CSV or JSON: SKU, photos, name, real height, licence, credit, camera elevation."""
+"""Catalogues as tables: the products of a manifest, with the photos that lie beside it."""
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from core.catalogue.manifest import ListedProduct, products_of, read_lines
+from core.photos.grouping import SourceFile, Use, use_of
+from core.photos.names import display_name, sku_text
+from core.photos.shot_order import RANKS, Pictured, Place, order_shots
+from core.photos.shot_sets import choose_readings
+from core.photos.shots import VIEWERS_SIDES, Role, Shot, Sides, posed
+from db.catalogue import FoundProduct
+from tasks.named_files import NamedPhoto, look_up
+from tasks.shots import Scan, product_with_shots
+from tasks.sources import found_photo, missing_photo
 
-from core.errors import InputError
-from core.photos.names import display_name
-from db.catalogue import FoundPhoto, FoundProduct
-from tasks.sources import found_photo, missing_photo, sku_of
+SERVES = 3
+"""The rank up to which the photo that a manifest names first is the main one, whatever the others show."""
+
+MOST_FAULTS = 3
+"""Missing photos that a product's sentence names."""
 
 
-class ManifestRow(BaseModel):
-    """One product. In CSV several photos are separated by ``;``; empty cells are absent.
-
-    The first photo is the best view: azimuth (degrees from the product's front) and elevation are its camera's.
+def scan_manifest(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
+    """Products of a manifest by SKU, made as they are asked for. Photo paths are relative to it and never leave its
+    folder. A line that cannot be used is a product with a problem. Raises :class:`InputError` for what is no manifest.
     """
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
-
-    sku: str = Field(min_length=1, max_length=300)
-    photo: list[str] = Field(min_length=1, max_length=100)
-    name: str | None = None
-    height_cm: float | None = Field(None, gt=0, lt=100_000)
-    width_cm: float | None = Field(None, gt=0, lt=100_000)
-    depth_cm: float | None = Field(None, gt=0, lt=100_000)
-    licence: str | None = None
-    attribution: str | None = Field(None, max_length=500)
-    azimuth: float | None = Field(None, ge=-360, le=360)
-    elevation: float | None = Field(None, ge=-90, le=90)
-
-    @field_validator("photo", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(";") if part.strip()] if isinstance(value, str) else value
+    manifest = read_lines(path)
+    products = products_of(manifest, path.name)
+    first = next(products, None)  # every line has been read now, so that columns nobody asked for are known
+    notes = []
+    if manifest.unknown:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(manifest.unknown))
+        notes.append(f"Columns of {display_name(path.name)} that are passed over: {names}.")
+    listed = iter(()) if first is None else chain([first], products)
+    return Scan((_product(path, product, sides) for product in listed), tuple(notes))
 
 
-def read_manifest(path: Path) -> list[FoundProduct]:
-    """Products of a manifest; photo paths are relative to it and may not leave its folder.
+def _product(manifest: Path, listed: ListedProduct, sides: Sides) -> FoundProduct:
+    looked = [look_up(manifest.parent, photo) for photo in listed.photos]
+    place = f"of {display_name(manifest.name)}"
+    faults = [f"{listed.entry} {found.photo.line} {place}: {found.fault}." for found in looked if found.fault]
+    files = [(found.photo, path) for found in looked for path in found.paths]
+    problems = list(listed.problems) if files else [*listed.problems, *faults[:MOST_FAULTS]]
+    facts = dict(listed.facts)
+    licence, attribution = facts.get("licence"), facts.pop("attribution", None)
+    product = FoundProduct(
+        sku_text(listed.sku),
+        display_name(" ".join((facts.pop("name", None) or listed.sku).split())),
+        (),
+        problem=" ".join(problems) or None,
+        warnings=tuple(f"{fault} Another photo is used." for fault in faults) if files else (),
+        **facts,
+    )
+    if not files:
+        wanted = looked[0].wanted if looked else manifest / f"#{listed.sku}"
+        return replace(product, photos=(replace(missing_photo(wanted, licence), attribution=attribution),))
+    photos = [replace(found_photo(path, licence), attribution=attribution) for _, path in files]
+    shots = _shots(
+        listed.sku, [(named, path.name, photo.bytes) for (named, path), photo in zip(files, photos, strict=True)], sides
+    )
+    return product_with_shots(product, [(photos[at], shot, use) for at, shot, use in shots])
 
-    Raises :class:`InputError` naming row and field.
+
+def _shots(sku: str, files: list[tuple[NamedPhoto, str, int]], sides: Sides) -> list[tuple[int, Shot, Use]]:
+    """Place in the list, shot and use of each photo, the main one first, the others as the manifest has them.
+
+    The first photo is the best view, unless it shows the back, a detail or the like and a better one is there.
     """
-    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
-    products: dict[str, FoundProduct] = {}
-    for number, values in enumerate(rows, 1):
-        try:
-            row = ManifestRow.model_validate(values)
-        except ValidationError as error:
-            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise InputError(f"Row {number} of {path.name} does not validate: {details}.") from error
-        sku = sku_of(row.sku)
-        if sku in products:
-            raise InputError(f"Row {number} of {path.name} names the SKU {display_name(row.sku)} a second time.")
-        photos = tuple(_photo(path.parent, name, number, row) for name in row.photo)
-        shown = display_name(row.name or row.sku)
-        facts = row.model_dump(include={"height_cm", "width_cm", "depth_cm", "azimuth", "elevation", "licence"})
-        products[sku] = FoundProduct(sku, shown, photos, **facts)
-    return [products[sku] for sku in sorted(products)]
+    read = choose_readings([name for _, name, _ in files], sku=sku, sides=sides)
+    shots = [_stated(shot, named, sides) for shot, (named, _, _) in zip(read, files, strict=True)]
+    sources = [SourceFile(name, size) for _, name, size in files]
+    pictured = [
+        Pictured(s, f"{at:03}", f.bytes or 0, f.readable) for at, (s, f) in enumerate(zip(shots, sources, strict=True))
+    ]
+    places = order_shots(pictured, sides)
+    by_place = {place.at: place for place in places}
+    main = next((at for at in range(len(files)) if _serves(by_place[at], sources[at])), places[0].at)
+    order = [main, *(at for at in range(len(files)) if at != main)]
+    return [(at, by_place[at].shot, use_of(sources[at], by_place[at], first=at == main)) for at in order]
 
 
-def _photo(folder: Path, name: str, number: int, row: ManifestRow) -> FoundPhoto:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"Row {number}: the photo {display_name(name)} lies outside the manifest's folder.")
-    try:
-        found = found_photo(path, row.licence)
-    except OSError:
-        found = missing_photo(path, row.licence)
-    return replace(found, attribution=row.attribution)
+def _serves(place: Place, file: SourceFile) -> bool:
+    good = RANKS[place.shot.role] <= SERVES and not place.shot.behind
+    return good and file.readable and place.fits and not place.copy
 
 
-def _csv_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return [{k: v for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(stream)]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"The manifest {path.name} is not a CSV file in UTF-8: {error}.") from error
-
-
-def _json_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"The manifest {path.name} is not JSON: {error}.") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"The manifest {path.name} must be a list of objects with sku and photo.")
-    return rows
+def _stated(shot: Shot, named: NamedPhoto, sides: Sides) -> Shot:
+    """The shot with what the manifest says of it, which counts more than the file's name."""
+    if named.role == "main":
+        shot = replace(shot, role=Role.FRONT, main=True, azimuth=0.0, elevation=None, assumed=True)
+    elif named.role:
+        shot = posed(replace(shot, role=Role(named.role), assumed=False), sides)
+    if named.azimuth is not None:
+        shot = replace(shot, azimuth=named.azimuth, assumed=False)
+    return shot if named.elevation is None else replace(shot, elevation=named.elevation)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from core.photos.grouping import ProductShots, SourceFile, Use, group_shots
 from core.photos.names import display_name
-from core.photos.shots import VIEWERS_SIDES, Shot, Sides
+from core.photos.shots import VIEWERS_SIDES, Role, Shot, Sides
 from db.catalogue import FoundPhoto, FoundProduct
-
-STEEPEST = 60.0
-"""The view model was trained between the horizon and here: a steeper camera is recorded, not handed to it."""
 
 
 @dataclass(frozen=True)
 class Scan:
     """What a source shows."""
 
-    products: list[FoundProduct]
-    """By SKU."""
+    products: Iterable[FoundProduct]
+    """By SKU; those of a manifest are made as they are asked for, once."""
     notes: tuple[str, ...] = ()
     """What was passed over and is worth a sentence."""
 
@@ -33,18 +31,22 @@ def found_products(
 
 
 def _found(product: ProductShots, photos: Mapping[str, FoundPhoto]) -> FoundProduct:
-    main = product.shots[0].shot
-    told = tuple(with_shot(photos[shot.file.path], shot.shot, shot.use) for shot in product.shots)
-    warnings = tuple(_warning(shot.file) for shot in product.shots if shot.use is Use.UNREADABLE)
-    said = main if not main.assumed else replace(main, azimuth=None, elevation=None)
-    steep = said.elevation is not None and abs(said.elevation) > STEEPEST
-    return FoundProduct(
-        product.sku,
-        product.name,
-        told,
-        azimuth=said.azimuth,
-        elevation=None if steep else said.elevation,
-        warnings=warnings,
+    told = [(photos[shot.file.path], shot.shot, shot.use) for shot in product.shots]
+    return product_with_shots(FoundProduct(product.sku, product.name, ()), told)
+
+
+def product_with_shots(product: FoundProduct, shots: Sequence[tuple[FoundPhoto, Shot, Use]]) -> FoundProduct:
+    """The product with its photos, the main one first: its pose is the product's, where it is said and not assumed.
+    From straight above the view model has seen nothing: that is recorded, not handed to it.
+    """
+    main = shots[0][1]
+    steep = main.role in (Role.TOP, Role.BOTTOM)
+    return replace(
+        product,
+        photos=tuple(with_shot(photo, shot, use) for photo, shot, use in shots),
+        azimuth=None if main.assumed else main.azimuth,
+        elevation=None if steep else main.elevation,
+        warnings=(*product.warnings, *(_warning(photo) for photo, _, use in shots if use is Use.UNREADABLE)),
     )
 
 
@@ -60,8 +62,8 @@ def with_shot(photo: FoundPhoto, shot: Shot, use: Use) -> FoundPhoto:
     )
 
 
-def _warning(file: SourceFile) -> str:
-    name = display_name(file.path.rsplit("/", 1)[-1])
-    if file.bytes == 0:
+def _warning(photo: FoundPhoto) -> str:
+    name = display_name(unquote(photo.source_uri.rsplit("/", 1)[-1]))
+    if photo.bytes == 0:
         return f"{name} is empty: upload it again. Another photo is used."
     return f"{name} is of a kind that is not read here: save it as JPEG, PNG or TIFF. Another photo is used."

@@ -230,11 +230,12 @@ def _used(found: list[_Reading], sides: Sides) -> tuple[ProductShot, ...]:
     shots: list[ProductShot] = []
     for place in ordered:
         file = found[place.at].file
-        shots.append(ProductShot(file, place.shot, _use(file, place, first=not shots)))
+        shots.append(ProductShot(file, place.shot, use_of(file, place, first=not shots)))
     return tuple(shots)
 
 
-def _use(file: SourceFile, place: Place, *, first: bool) -> Use:
+def use_of(file: SourceFile, place: Place, *, first: bool) -> Use:
+    """What a photo is for; ``first``: it is the main one."""
     if first:
         return Use.MAIN
     if not file.readable:

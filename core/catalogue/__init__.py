@@ -1,0 +1,1 @@
+"""Catalogues as shops keep them: tables from spreadsheets and programs, read as they come."""

@@ -1,0 +1,158 @@
+"""Cells as spreadsheets hold them: texts, lengths in any unit and number format, what a number made of a SKU."""
+
+from __future__ import annotations
+
+import math
+import re
+
+UNITS: dict[str, tuple[str, float]] = {
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), ("mm", 0.1)),
+    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters", "centimetres", "zentimeter"), ("cm", 1.0)),
+    **dict.fromkeys(("dm", "dezimeter"), ("dm", 10.0)),
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres", "mtr"), ("m", 100.0)),
+    **dict.fromkeys(
+        ("in", "inch", "inches", '"', "\u2033", "''", "zoll", "pouces", "pulgadas", "pollici"), ("in", 2.54)
+    ),
+    **dict.fromkeys(("ft", "foot", "feet", "'", "\u2032", "fuss", "fuß"), ("ft", 30.48)),
+}
+"""Unit, as written, to its short name and its centimetres."""
+
+LARGEST_CM = 100_000.0
+
+
+class BadCell(ValueError):
+    """What is wrong with a cell, as the end of a sentence."""
+
+
+def text_of(cell: object) -> str:
+    """A cell as text: numbers without a needless ``.0``; ``="0815"`` and ``'0815`` as the text that they keep."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    text = " ".join(str(cell).replace("\u00a0", " ").split(" ")).strip()
+    kept = re.fullmatch(r'="([^"]*)"', text)
+    if kept:
+        return kept[1].strip()
+    return text[1:] if re.fullmatch(r"'\S.*", text) else text
+
+
+_SCIENTIFIC = re.compile(r"^[+-]?\d+(?:[.,]\d+)?[Ee][+-]?\d{1,3}$")
+_ERRORS = re.compile(
+    r"^#(?:N/A|NV|REF!|BEZUG!|NAME\?|VALUE!|WERT!|DIV/0!|NULL!|NUM!|ZAHL!|ÜBERLAUF!|SPILL!|GETTING_DATA)$"
+)
+
+
+def sku_of_cell(cell: object) -> str:
+    """The SKU in a cell. Raises :class:`BadCell` for what a spreadsheet made of one, or for none."""
+    text = text_of(cell)
+    if isinstance(cell, float) and not math.isfinite(cell):
+        raise BadCell(f"'{text}' is no SKU")
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool) and abs(cell) >= 1e15:
+        raise BadCell(f"'{text}' has more digits than a spreadsheet keeps of a number: format the column as text")
+    if not text:
+        raise BadCell("it is empty")
+    if _SCIENTIFIC.match(text) and re.search(r"[+.,]|[Ee]-", text):
+        raise BadCell(
+            f"'{text}' is what a spreadsheet made of a long number: format the column as text and export again"
+        )
+    if _ERRORS.match(text):
+        raise BadCell(f"'{text}' is a spreadsheet's error")
+    if text[0] == "=":
+        raise BadCell("it holds a formula: export its values")
+    if len(text) > 300:
+        raise BadCell("it is longer than 300 characters")
+    return checked(text)
+
+
+def checked(text: str) -> str:
+    """The text. Raises :class:`BadCell` where it holds what no encoding of ours explains."""
+    if "\0" in text:
+        raise BadCell("it holds a NUL character")
+    if "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadCell("its letters are damaged: save the file in UTF-8")
+    return text
+
+
+_LENGTH = re.compile(
+    r"^(?:(?:ca|approx|circa|about|etwa|env)\.?\s*|[~≈±]\s*)?(?P<number>[0-9][0-9.,'\u2019 \u202f]*)"
+    r"\s*(?P<unit>[^\d\s.,]+)?\.?$",
+    re.IGNORECASE,
+)
+
+
+def length_of_cell(cell: object, unit: str, *, comma: bool | None = None) -> float | None:
+    """Centimetres; None for an empty cell. ``unit``: where the cell names none. ``comma``: the table's decimals have a
+    comma (True) or a point (False), where that is known. Raises :class:`BadCell`."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return _in_range(float(cell), unit, text_of(cell))
+    text = text_of(cell)
+    if not text or text in ("-", "\u2013", "n/a", "N/A", "k.A.", "?"):
+        return None
+    match = _LENGTH.match(text)
+    if match is None:
+        raise BadCell(f"'{text}' is no length")
+    said = (match["unit"] or "").casefold()
+    if said and said not in UNITS:
+        raise BadCell(f"'{text}' has a unit that is not known: write mm, cm, m or in")
+    return _in_range(_number(match["number"], text, comma), UNITS[said][0] if said else unit, text)
+
+
+def _in_range(number: float, unit: str, text: str) -> float:
+    centimetres = number * next(factor for name, factor in UNITS.values() if name == unit)
+    if not math.isfinite(centimetres) or centimetres <= 0:
+        raise BadCell(f"'{text}' is no length above 0")
+    if centimetres >= LARGEST_CM:
+        raise BadCell(f"'{text}' is longer than a kilometre")
+    return round(centimetres, 6)
+
+
+def _number(text: str, shown: str, comma: bool | None) -> float:
+    """``19,5``, ``19.5``, ``1.234,5`` and ``1,234.5``; with three digits behind one mark only the table can tell."""
+    plain = re.sub(r"[ \u202f'\u2019]", "", text)
+    points, commas = plain.count("."), plain.count(",")
+    if points and commas:
+        decimal = max(plain.rfind("."), plain.rfind(","))
+        whole = re.sub(r"[.,]", "", plain[:decimal])
+        return float(f"{whole}.{plain[decimal + 1 :] or '0'}")
+    mark = "." if points else ","
+    if points + commas > 1:
+        if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", plain):
+            return float(plain.replace(mark, ""))
+        raise BadCell(f"'{shown}' is no length")
+    undecided = comma is None or (mark == ",") != comma
+    if points + commas == 1 and undecided and re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", plain):
+        either = f"{plain.replace(mark, '')} or {plain.replace(mark, '.')}"
+        raise BadCell(f"'{shown}' may be {either}: write it without the mark")
+    return float(plain.replace(",", ".").rstrip(".") or "0")
+
+
+def angle_of_text(text: str, low: float, high: float) -> float | None:
+    """Degrees; None for an empty text. Raises :class:`BadCell`."""
+    plain = text.strip().removesuffix("°").removesuffix("deg").strip().replace(",", ".").replace("\u2212", "-")
+    if not plain:
+        return None
+    if not re.fullmatch(r"[+-]?\d{1,3}(?:\.\d+)?", plain) or not low <= float(plain) <= high:
+        raise BadCell(f"'{text}' is no angle between {low:.0f} and {high:.0f} degrees")
+    return float(plain)
+
+
+_PRIORITIES = {
+    **dict.fromkeys(("high", "urgent", "hoch", "dringend", "haute", "alta", "hoog"), 10),
+    **dict.fromkeys(("normal", "medium", "mittel", "moyenne", "media", "normaal"), 100),
+    **dict.fromkeys(("low", "niedrig", "gering", "basse", "baja", "bassa", "laag"), 1000),
+}
+
+
+def priority_of_cell(cell: object) -> int | None:
+    """A number, the lower the earlier, or a word. Raises :class:`BadCell`."""
+    text = text_of(cell).casefold()
+    if not text:
+        return None
+    if text in _PRIORITIES:
+        return _PRIORITIES[text]
+    if not re.fullmatch(r"\d{1,6}", text):
+        raise BadCell(f"'{text}' is no priority: write a number, the lowest first, or high, normal or low")
+    return int(text)

@@ -1,0 +1,195 @@
+"""A manifest of any kind as lines, and as products: rows of one SKU together, wherever in the file they stand."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import Any
+
+from core.catalogue.cells import text_of
+from core.catalogue.csvs import LOOKED_AT, Row, read_text_table
+from core.catalogue.headings import (
+    Column,
+    Columns,
+    column_of,
+    columns_of,
+    is_heading_row,
+    known_headings,
+    refuse_misspelling,
+)
+from core.catalogue.jsons import read_entries
+from core.catalogue.lines import Cell, Line, NamedPhoto, line_of
+from core.catalogue.sheets import read_sheet
+from core.errors import InputError
+from core.photos.names import display_name
+
+ENDINGS = frozenset({".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xlsm"})
+_OTHERS = {".xls": "an old Excel file", ".ods": "an OpenDocument file", ".numbers": "a Numbers file", ".pdf": "a PDF"}
+
+
+@dataclass
+class Manifest:
+    """Lines as they come, and the columns that nobody asked for, known once lines have come."""
+
+    lines: Iterator[Line]
+    unknown: list[str] = field(default_factory=list)
+    entry: str = "Row"
+    """What a line is called: a spreadsheet's row, or an entry of a list."""
+
+
+def read_lines(path: Path) -> Manifest:
+    """Lines of a manifest; its kind is told by its content, then by its ending. Raises :class:`InputError`."""
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    ending = path.suffix.lower()
+    if ending in _OTHERS or head.startswith((b"\xd0\xcf\x11\xe0", b"%PDF")):
+        what = _OTHERS.get(ending, "an old or protected Excel file, or a PDF")
+        raise InputError(f"{path.name} is {what}: save it as XLSX (without a password) or CSV.")
+    if not head:
+        raise InputError(f"{path.name} is empty.")
+    if head.startswith(b"PK"):
+        return _of_rows(read_sheet(path), path.name, None)
+    if ending in (".json", ".jsonl", ".ndjson"):
+        return _of_entries(path)
+    rows, delimiter = read_text_table(path)
+    return _of_rows(rows, path.name, delimiter)
+
+
+def _of_rows(rows: Iterator[Row], name: str, delimiter: str | None) -> Manifest:
+    head = list(islice(rows, LOOKED_AT))
+    at = next((at for at, row in enumerate(head) if is_heading_row(row.cells)), None)
+    if at is None:
+        known = max((known_headings(row.cells) for row in head), key=len, default=set())
+        missing = "the photos (photo)" if "sku" in known else "the SKU (sku)"
+        for row in head[:3]:
+            columns_of(row.cells, name)  # a misspelled heading is the likeliest reason
+        raise InputError(f"{name} has no column for {missing}: its first row must hold headings.")
+    headings = head[at].cells
+    columns = columns_of(headings, name)
+    names = {place: display_name(text_of(headings[place])) for place in columns.at}
+    comma = _decimal_comma(head[at + 1 :], columns, delimiter)
+
+    def lines() -> Iterator[Line]:
+        for row in chain(head[at + 1 :], rows):
+            cells = [Cell(c, names[p], row.cells[p] if p < len(row.cells) else None) for p, c in columns.at.items()]
+            line = line_of(row.number, cells, comma=comma, problem=row.problem)
+            if line is not None:
+                yield line
+
+    return Manifest(lines(), list(columns.unknown))
+
+
+def _decimal_comma(rows: list[Row], columns: Columns, delimiter: str | None) -> bool | None:
+    """Whether the table's decimals have a comma: by its numbers, else a comma between the columns says no."""
+    texts = [text_of(cell) for row in rows for cell in row.cells]
+    commas = sum(1 for text in texts if re.fullmatch(r"\d+,\d{1,2}(?:\s?[a-z]{2})?", text))
+    points = sum(1 for text in texts if re.fullmatch(r"\d+\.\d{1,2}(?:\s?[a-z]{2})?", text))
+    if commas != points:
+        return commas > points
+    return False if delimiter == "," else None
+
+
+def _of_entries(path: Path) -> Manifest:
+    manifest = Manifest(iter(()), entry="Entry")
+    known: dict[str, Column | None] = {}
+
+    def column(heading: str) -> Column | None:
+        if heading not in known:
+            known[heading] = column_of(heading)
+            if known[heading] is None:
+                refuse_misspelling(heading, path.name)
+                manifest.unknown.append(display_name(heading))
+        return known[heading]
+
+    def lines() -> Iterator[Line]:
+        for number, entry in read_entries(path):
+            if not isinstance(entry, dict):
+                yield Line(number, None, problems=("it is no object with sku and photo",))
+                continue
+            found = [(heading, column(heading), value) for heading, value in entry.items()]
+            best = min((c.rank for _, c, _ in found if c and c.field == "sku"), default=0)
+            cells = [Cell(c, h, v) for h, c, v in found if c and (c.field != "sku" or c.rank == best)]
+            line = line_of(number, cells, comma=False)
+            if line is not None:
+                yield line
+
+    manifest.lines = lines()
+    return manifest
+
+
+@dataclass(frozen=True)
+class ListedProduct:
+    """A product as its lines say."""
+
+    sku: str
+    photos: tuple[NamedPhoto, ...]
+    facts: dict[str, Any]
+    problems: tuple[str, ...]
+    """A sentence a fault."""
+    entry: str
+    """What a line is called."""
+
+
+def products_of(manifest: Manifest, name: str) -> Iterator[ListedProduct]:
+    """Products by SKU. Lines are kept in a temporary file meanwhile, so that a million of them take no memory.
+
+    All lines are read before the first product comes: what makes a manifest unreadable as a whole is said before
+    anything is taken in.
+    """
+    with _Spool() as spool:
+        spool.fill(manifest.lines)
+        for sku, lines in spool.groups():
+            yield _merged(sku, lines, manifest.entry, name)
+
+
+class _Spool:
+    """Lines on disk, by SKU."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("")  # a file that nobody else sees, gone with the connection
+
+    def __enter__(self) -> _Spool:
+        self._file.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA cache_size = -8000;"
+            "CREATE TABLE line (sku TEXT, number INTEGER, text TEXT); BEGIN"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def fill(self, lines: Iterable[Line]) -> None:
+        rows = ((line.sku or "", line.number, line.packed()) for line in lines)
+        self._file.executemany("INSERT INTO line VALUES (?, ?, ?)", rows)
+        self._file.execute("CREATE INDEX by_sku ON line (sku, number)")
+
+    def groups(self) -> Iterator[tuple[str, list[Line]]]:
+        rows = self._file.execute("SELECT sku, number, text FROM line ORDER BY sku, number")
+        for sku, found in groupby(rows, key=lambda row: row[0]):
+            if sku:
+                yield sku, [Line.unpacked(text) for _, _, text in found]
+            else:
+                yield from (("", [Line.unpacked(text)]) for _, _, text in found)
+
+
+def _merged(sku: str, lines: list[Line], entry: str, name: str) -> ListedProduct:
+    """Lines of one SKU as one product: their photos one after another, the first line that says a fact counts."""
+    problems = [f"{entry} {line.number} of {display_name(name)}, {fault}." for line in lines for fault in line.problems]
+    facts: dict[str, Any] = {}
+    said: dict[str, int] = {}
+    photos: dict[tuple[str, str | None], NamedPhoto] = {}
+    for line in sorted(lines, key=lambda line: (line.facts.pop("position", 0), line.number)):
+        for photo in line.photos:
+            photos.setdefault((photo.path, photo.role), photo)
+        for fact, value in line.facts.items():
+            if fact not in facts:
+                facts[fact], said[fact] = value, line.number
+            elif facts[fact] != value and fact.endswith("_cm"):
+                rows = f"{entry}s {said[fact]} and {line.number} of {display_name(name)}"
+                problems.append(f"{rows} give {fact.removesuffix('_cm')} {facts[fact]:g} cm and {value:g} cm.")
+    shown = sku or f"{entry.lower()} {lines[0].number}"
+    return ListedProduct(shown, tuple(photos.values()), facts, tuple(dict.fromkeys(problems)), entry)
