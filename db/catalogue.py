@@ -101,6 +101,13 @@ def _free_name(session: Session, name: str) -> str:
     return next(free for free in names if free not in taken)
 
 
+def known_skus(engine: Engine, source_uri: str) -> frozenset[str]:
+    """SKUs that a source showed when it was last taken in."""
+    query = select(Product.sku).join(Catalogue).where(Catalogue.source_uri == source_uri, ~Product.removed)
+    with reading(engine) as session:
+        return frozenset(session.scalars(query))
+
+
 def sync_products(
     engine: Engine,
     catalogue_id: int,

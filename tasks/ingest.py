@@ -1,4 +1,4 @@
-"""Take in a catalogue from wherever it lies: a folder, an S3 prefix, a manifest, one photo."""
+"""Take in a catalogue from wherever it lies: a folder, a ZIP file, an S3 prefix, a manifest, one photo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pathlib import Path
 from core.errors import InputError
 from core.photos.litter import is_picture
 from core.photos.names import display_name
-from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
+from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, known_skus, sync_products
 from storage.places import bucket_of, file_uri
+from tasks.archives import unpack
 from tasks.house import House
 from tasks.manifests import scan_manifest
 from tasks.remote import hash_object, scan_prefix, size_of_object
-from tasks.shots import Scan
+from tasks.shots import Reading, Scan
 from tasks.sources import hash_file, scan_folder, scan_photo, size_of_file
 
 SHOWN = 20
@@ -75,15 +76,25 @@ def scan_source(house: House, source: str, *, group: bool = True) -> tuple[Scan,
     bucket = bucket_of(source)
     if bucket is not None:
         plain = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")  # however its scheme was written
-        return scan_prefix(house, plain, group=group), plain.rsplit("/", 1)[-1], plain
+        return scan_prefix(house, plain, _reading(house, plain, group)), plain.rsplit("/", 1)[-1], plain
     path = _local(source)
+    uri = file_uri(path)
     if path.is_dir():
-        scan = scan_folder(path, group=group, sides=house.settings.sides)
+        scan = scan_folder(path, _reading(house, uri, group))
+    elif path.suffix.lower() == ".zip":
+        unpacked, root = unpack(house.settings.home_path, path)
+        scan = scan_folder(unpacked, _reading(house, uri, group), root=root)
     elif is_picture(path.name):
         scan = scan_photo(path, sides=house.settings.sides)
     else:
         scan = scan_manifest(path, sides=house.settings.sides)
-    return scan, path.name or "photos", file_uri(path)
+    return scan, path.name or "photos", uri
+
+
+def _reading(house: House, uri: str, group: bool) -> Reading:
+    """How the names of a source are read: as the settings and the products that it showed before say."""
+    known = house.ask(known_skus, uri) if group else frozenset()
+    return Reading(group, house.settings.sides, known)
 
 
 def nothing_found(source: str, notes: Iterable[str]) -> str:

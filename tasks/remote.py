@@ -8,14 +8,13 @@ from collections.abc import Iterable
 
 from core.errors import InputError, UnreadablePhoto
 from core.photos.litter import Kind, Litter, kind_of
-from core.photos.shots import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto
 from storage import Store
 from storage.places import bucket_of
 from storage.store import CHUNK, Entry
 from tasks.house import House, open_place
-from tasks.shots import Scan, found_products
+from tasks.shots import AS_NAMED, Reading, Scan, found_products
 
 NUL = "\u2400"
 """Unicode's symbol, in an object's URI, for the one character that no database keeps."""
@@ -36,19 +35,17 @@ def open_source(house: House, uri: str) -> tuple[Store, str]:
     return open_place(house.settings, f"s3://{bucket.name}"), bucket.prefix
 
 
-def scan_prefix(house: House, uri: str, *, group: bool = True) -> Scan:
+def scan_prefix(house: House, uri: str, reading: Reading = AS_NAMED) -> Scan:
     """Products below a prefix: the same that a folder of that shape would show."""
     store, prefix = open_source(house, uri)
     base = uri[: len(uri) - len(prefix)].rstrip("/") + "/"
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
     entries = house.fetch(lambda: list(store.list(prefix)))
     name = (prefix or base).rstrip("/").rsplit("/", 1)[-1]
-    return scan_listing(entries, base, prefix, name, group=group, sides=house.settings.sides)
+    return scan_listing(entries, base, prefix, name, reading)
 
 
-def scan_listing(
-    entries: Iterable[Entry], base: str, prefix: str, name: str, *, group: bool = True, sides: Sides = VIEWERS_SIDES
-) -> Scan:
+def scan_listing(entries: Iterable[Entry], base: str, prefix: str, name: str, reading: Reading = AS_NAMED) -> Scan:
     """Products of a listing. ``base``: what a key's URI begins with; ``prefix``: what all the keys begin with."""
     photos: dict[str, FoundPhoto] = {}
     litter = Litter()
@@ -61,7 +58,7 @@ def scan_listing(
             )
         else:
             litter.add(kind, inside)
-    return Scan(found_products(photos, group=group, root=name, sides=sides), litter.notes())
+    return Scan(found_products(photos, root=name, reading=reading), litter.notes())
 
 
 def hash_object(house: House, photo: FoundPhoto) -> str:

@@ -22,12 +22,29 @@ class Scan:
     """What was passed over and is worth a sentence."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How file names are read."""
+
+    group: bool = True
+    """Photos of one stem are one product."""
+    sides: Sides = VIEWERS_SIDES
+    known: frozenset[str] = frozenset()
+    """SKUs that the source showed before."""
+
+
+AS_NAMED = Reading()
+
+
 def found_products(
-    photos: Mapping[str, FoundPhoto], *, group: bool = True, root: str = "", sides: Sides = VIEWERS_SIDES
+    photos: Mapping[str, FoundPhoto], *, root: str = "", reading: Reading = AS_NAMED
 ) -> list[FoundProduct]:
     """Products of a source, by SKU. ``photos``: by their path inside it, parts joined by ``/``."""
     files = [SourceFile(path, photo.bytes) for path, photo in photos.items()]
-    return [_found(product, photos) for product in group_shots(files, group=group, root=root, sides=sides)]
+    return [
+        _found(product, photos)
+        for product in group_shots(files, group=reading.group, root=root, sides=reading.sides, known=reading.known)
+    ]
 
 
 def _found(product: ProductShots, photos: Mapping[str, FoundPhoto]) -> FoundProduct:

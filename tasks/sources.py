@@ -22,13 +22,14 @@ from db.catalogue import MISSING, FoundPhoto
 from storage.places import file_uri, uri_path
 from tasks.artifacts import content_key
 from tasks.house import House
-from tasks.shots import Scan, found_products
+from tasks.shots import AS_NAMED, Reading, Scan, found_products
 
 
-def scan_folder(folder: Path, *, group: bool = True, sides: Sides = VIEWERS_SIDES) -> Scan:
+def scan_folder(folder: Path, reading: Reading = AS_NAMED, *, root: str = "") -> Scan:
     """Products of a folder and of the folders below it, as :func:`core.photos.grouping.group_shots` has them.
 
-    Hidden files, links, pipes, devices, system folders and files that are no pictures by name are passed over.
+    ``root``: the catalogue's name, where the folder has another one. Hidden files, links, pipes, devices, system
+    folders and files that are no pictures by name are passed over.
     """
     photos: dict[str, FoundPhoto] = {}
     litter = Litter()
@@ -38,7 +39,7 @@ def scan_folder(folder: Path, *, group: bool = True, sides: Sides = VIEWERS_SIDE
             litter.add(kind, inside)
         elif (photo := _regular(path)) is not None:
             photos[inside] = photo
-    return Scan(found_products(photos, group=group, root=folder.name, sides=sides), litter.notes())
+    return Scan(found_products(photos, root=root or folder.name, reading=reading), litter.notes())
 
 
 def sku_of(name: str) -> str:
@@ -49,7 +50,7 @@ def sku_of(name: str) -> str:
 
 def scan_photo(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
     """One photo as a catalogue of one product. Raises ``OSError``."""
-    return Scan(found_products({path.name: found_photo(path)}, group=False, sides=sides))
+    return Scan(found_products({path.name: found_photo(path)}, reading=Reading(group=False, sides=sides)))
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -75,7 +75,12 @@ class _Reading:
 
 
 def group_shots(
-    files: Iterable[SourceFile], *, group: bool = True, root: str = "", sides: Sides = VIEWERS_SIDES
+    files: Iterable[SourceFile],
+    *,
+    group: bool = True,
+    root: str = "",
+    sides: Sides = VIEWERS_SIDES,
+    known: Iterable[str] = (),
 ) -> list[ProductShots]:
     """Products of a source, by SKU; every file is in exactly one of them.
 
@@ -83,6 +88,7 @@ def group_shots(
     is a known code or a running number. A folder with photos is one product, with its sub-folders that are named like
     shots (``detail``, ``360``), unless its files name several products by codes. ``group`` False: each file in the
     source is a product, each folder too. ``root``: the source's name, for photos that are only ``front`` and ``back``.
+    ``known``: SKUs that the source showed before: the last photo left of one is not taken for another product.
     """
     folders: dict[tuple[str, ...], list[SourceFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
@@ -94,7 +100,11 @@ def group_shots(
             found += [_ungrouped(file, folder, stems, sides) for file in inside]
     else:
         for product, inside in _by_owner(folders).items():
-            found += _of_folder(product, inside, root, sides) if product else _of_root(inside, sides)
+            found += (
+                _of_folder(product, inside, root, sides)
+                if product
+                else _of_root(inside, sides, {sku.casefold() for sku in known})
+            )
     products: dict[tuple[str, ...], list[_Reading]] = defaultdict(list)
     for reading in found:
         products[reading.product].append(reading)
@@ -140,8 +150,8 @@ def _ungrouped(file: SourceFile, folder: tuple[str, ...], stems: Counter[str], s
     return _Reading(file, replace(parse_shot(file.path, sides=sides), stem=stem), ("", file.path))
 
 
-def _of_root(files: Sequence[SourceFile], sides: Sides) -> list[_Reading]:
-    shots = choose_readings([file.path for file in files], sides=sides)
+def _of_root(files: Sequence[SourceFile], sides: Sides, known: set[str]) -> list[_Reading]:
+    shots = choose_readings([file.path for file in files], sides=sides, known=known)
     keys = _keys(files, shots)
     return [_Reading(file, shot, ("", key)) for file, shot, key in zip(files, shots, keys, strict=True)]
 

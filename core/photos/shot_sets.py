@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.photos.shot_words import GENERIC, folded
@@ -21,12 +21,19 @@ FULL_TURNS = frozenset({24, 30, 32, 36, 40, 45, 48, 60, 64, 72, 90, 120, 144, 18
 """How many frames a turntable usually gives."""
 
 
-def choose_readings(names: Sequence[str], *, sku: str | None = None, sides: Sides = VIEWERS_SIDES) -> list[Shot]:
+def choose_readings(
+    names: Sequence[str],
+    *,
+    sku: str | None = None,
+    sides: Sides = VIEWERS_SIDES,
+    known: Collection[str] = (),
+) -> list[Shot]:
     """One shot a name, in their order; shots with equal :func:`product_key` show one product.
 
-    ``sku``: all of them lie in the folder of that product, so that a word or a number counts without a sibling.
+    ``known``: keys of products that stood before: the last photo left of one stays its photo. ``sku``: all of them lie
+    in the folder of that product, so that a word or a number counts without a sibling.
     """
-    folder = _Folder(names, sku, sides)
+    folder = _Folder(names, sku, sides, known)
     folder.take_certain()
     folder.take_words()
     folder.take_frames()
@@ -72,7 +79,8 @@ class _Member:
 class _Folder:
     """Names of one folder, every reading of each, and what has been decided so far."""
 
-    def __init__(self, names: Sequence[str], sku: str | None, sides: Sides) -> None:
+    def __init__(self, names: Sequence[str], sku: str | None, sides: Sides, stood: Collection[str]) -> None:
+        self.stood = stood
         self.found = [readings(name, sku=sku, sides=sides) for name in names]
         self.known = sku is not None
         self.chosen: dict[int, Shot] = {}
@@ -179,6 +187,8 @@ class _Folder:
             return False
         if self.known:
             return shot.said == "words" or (shot.said == "number" and (not shot.stem or shot.digits <= 2))
+        if product_key(shot) in self.stood and not is_generic(shot.stem):
+            return True
         if not self.joints[shot.said, shot.joint] or is_generic(shot.stem):
             return False
         if shot.said == "number" and (shot.index or 0) > self.highest.get(shot.joint, 0):

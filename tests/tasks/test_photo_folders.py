@@ -21,7 +21,7 @@ from tasks.house import House, open_house
 from tasks.ingest import ingest_source
 from tasks.remote import scan_listing, scan_prefix
 from tasks.settings import Settings
-from tasks.shots import Scan
+from tasks.shots import Reading, Scan
 from tasks.sources import scan_folder
 
 
@@ -168,6 +168,16 @@ def test_what_names_say_of_the_pose_is_recorded(house: House, folder: Path) -> N
     assert [(p.azimuth, p.elevation, p.used_for) for p in photos] == [(0.0, 0.0, "record"), (-90.0, 0.0, "main")]
 
 
+def test_the_last_photo_left_of_a_product_stays_its_photo(house: House, folder: Path) -> None:
+    lay(folder)("TEA_front.png", "TEA_back.png", "hat.png", "7_1.png", "7_2.png")
+    ingest_source(house, str(folder))
+    for name in ("TEA_front.png", "7_2.png"):
+        (folder / name).unlink()
+    _, changes = ingest_source(house, str(folder))
+    assert (changes.new, changes.removed) == ([], [])
+    assert stored(house)["TEA"] == {"TEA_back.png": ("back", "main")}
+
+
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8)
 PLAIN = [
     "front",
@@ -224,8 +234,8 @@ def test_a_folder_and_a_prefix_show_the_same_products(
             continue
         kept.append(path)
     entries = [Entry(f"shop/{path}", len(path.encode()), path, 0.0) for path in kept]
-    prefix = scan_listing(entries, "s3://bucket/", "shop/", "photos", group=group)
-    assert brief(scan_folder(folder, group=group), f"file://{folder}/") == brief(prefix, "s3://bucket/shop/")
+    prefix = scan_listing(entries, "s3://bucket/", "shop/", "photos", Reading(group))
+    assert brief(scan_folder(folder, Reading(group)), f"file://{folder}/") == brief(prefix, "s3://bucket/shop/")
 
 
 def brief(scan: Scan, base: str) -> list[Any]:

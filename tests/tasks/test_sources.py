@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from storage.places import uri_path
+from tasks.shots import Reading
 from tasks.sources import hash_file, scan_folder
 
 
@@ -30,7 +31,10 @@ def test_a_file_is_a_product_and_a_folder_is_one(tmp_path: Path) -> None:
 def test_two_files_of_one_stem_are_one_product_unless_grouping_is_off(tmp_path: Path) -> None:
     write(tmp_path, "teapot.png", "teapot.jpg")
     assert skus(tmp_path) == ["teapot"]
-    assert [product.sku for product in scan_folder(tmp_path, group=False).products] == ["teapot-jpg", "teapot-png"]
+    assert [product.sku for product in scan_folder(tmp_path, Reading(group=False)).products] == [
+        "teapot-jpg",
+        "teapot-png",
+    ]
 
 
 def test_a_file_and_a_folder_of_one_name_do_not_collide(tmp_path: Path) -> None:
