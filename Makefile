@@ -29,6 +29,7 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python bench/records.py --check
+	$(BIN)/python docs/build_reference.py --check
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix-only --quiet .

@@ -29,6 +29,11 @@ CLI = [sys.executable, str(Path(__file__).with_name("fake_cli.py"))]
 pytestmark = pytest.mark.timeout(1200)  # a dozen interpreters start here: seconds each, minutes on a busy machine
 
 
+def _without_prefect() -> dict[str, str]:
+    """This process's environment as a person's shell has it: tests before may have opened a server in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+
+
 class Shop:
     """A folder with photos, weights that are none, and a home."""
 
@@ -54,14 +59,14 @@ class Shop:
         return [*CLI, "run", str(self.folder / "photos"), "--out", str(self.out), *places, *more]
 
     def call(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-        values = os.environ | self.environment | environment
+        values = _without_prefect() | self.environment | environment
         return subprocess.run(command, env=values, capture_output=True, text=True, timeout=540, check=False)
 
     def run(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.call(self.command("--json", *more), **environment)
 
     def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
-        values = os.environ | self.environment | environment
+        values = _without_prefect() | self.environment | environment
         pipe = subprocess.PIPE
         command = self.command("--json", *more)
         # A shell that puts tests into the background makes them ignore SIGINT, and their children inherit that.

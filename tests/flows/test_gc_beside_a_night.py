@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from s3_server import ACCESS, SECRET, ready
@@ -135,10 +136,7 @@ def back(house: House, folder: Path) -> None:
     catalogue, _ = ingest_source(house, str(folder / "photos"))
     models = models_of(house, recipe)
     plan = plan_catalogue(house, catalogue, recipe, models)
-    tasks.run_stage._usable = between
-    try:
+    with patch.object(tasks.run_stage, "_usable", between):
         build_ahead(house, plan.build, models, lambda: False)
-    finally:
-        tasks.run_stage._usable = really
     again()
     again()

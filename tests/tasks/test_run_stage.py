@@ -189,10 +189,10 @@ def test_a_stage_that_ends_badly_says_so_and_harms_nobody(
     small_shop: Shop, photo: bytes, error: type[Exception], sentence: str
 ) -> None:
     house = small_shop.house()
-    (small_shop.photos / "a.png").write_bytes(photo)
-    (small_shop.photos / "b.png").write_bytes(b"photo")
+    (small_shop.photos / "cup.png").write_bytes(photo)
+    (small_shop.photos / "mug.png").write_bytes(b"photo")
     plan, models = small_shop.plan(house)
-    first = next(id_ for id_ in plan.build if assets.job(house.engine, id_).candidate.sku == "a")
+    first = next(id_ for id_ in plan.build if assets.job(house.engine, id_).candidate.sku == "cup")
     with pytest.raises(error, match=sentence):
         run_stage(house, request(begin_asset(house, first, models), "segment"))
     with reading(house.engine) as session:
@@ -201,7 +201,7 @@ def test_a_stage_that_ends_badly_says_so_and_harms_nobody(
         assert session.scalars(select(Lease)).all() == []
     build_ahead(house, plan.build, models, lambda: False)
     status = "quarantined" if error is NoObject else "failed"
-    assert small_shop.statuses(house) == {"a": status, "b": "finished"}
+    assert small_shop.statuses(house) == {"cup": status, "mug": "finished"}
     again, _ = small_shop.plan(house)
     assert len(again.build) == (1 if error is StageTimeout else 0), "only what the surroundings caused is tried again"
 
@@ -229,7 +229,7 @@ def test_of_a_hundred_photos_only_the_changed_one_is_built_again(small_shop: Sho
 
 def test_two_products_with_one_photo_share_its_stages(small_shop: Shop) -> None:
     house = small_shop.house()
-    for name in ("a", "b"):
+    for name in ("cup", "mug"):
         (small_shop.photos / f"{name}.png").write_bytes(b"photo")
     small_shop.build(house)
     assert small_shop.computed() == dict.fromkeys(STAGE_NAMES[:4], 1) | {"finish": 2, "assess": 2}
