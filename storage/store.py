@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -89,10 +90,11 @@ def is_whole(store: Store, key: str, sha256: str) -> bool:
 def copy_to_file(store: Store, key: str, sha256: str, path: Path) -> None:
     """Stream an object into a file that appears only whole and verified."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:100]}.part")
+    # The name is nobody else's: two nights may hand the same file out into one folder.
+    partial = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
     digest = hashlib.sha256()
     try:
-        with store.open(key) as stream, partial.open("wb") as out:
+        with store.open(key) as stream, partial.open("xb") as out:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 out.write(chunk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from sqlalchemy import Engine
 from core.errors import CheckpointError, PolicyViolation
 from core.licences import commercial_objection, find_model
 from core.recipes import Recipe
+from core.whole_file import whole_file
 from db.checkpoints import CheckpointRow, add_checkpoint, find_checkpoint
 from tasks import hub
 from tasks.house import House
@@ -186,10 +186,8 @@ def _content_hash(cache: Path, root: Path, files: tuple[Path, ...], fingerprint:
         for file in files:
             digest.update(f"{file.relative_to(root).as_posix()}\0{_file_hash(file)}\n".encode())
         result = digest.hexdigest()
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_name(f".{cache.name}.{os.getpid()}")
-    partial.write_text(json.dumps(known | {name: result}), "utf-8")
-    partial.replace(cache)
+    with whole_file(cache) as partial:
+        partial.write_text(json.dumps(known | {name: result}), "utf-8")
     return result
 
 

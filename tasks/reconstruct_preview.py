@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from core.progress import Progress
+from core.whole_file import whole_file
 
 
 def preview_path(checkpoint: Path) -> Path:
@@ -23,9 +23,8 @@ def with_preview(progress: Progress, checkpoint: Path | None) -> Progress:
             from PIL import Image
 
             path = preview_path(checkpoint)
-            partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-            Image.fromarray(picture).save(partial, "PNG")
-            partial.replace(path)
+            with whole_file(path) as partial:
+                Image.fromarray(picture).save(partial, "PNG")
         progress(step, done, total, **figures)
 
     return listen

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.segment.framing import bounding_box
 from core.segment.products import HELD_OUT_SEEDS, flat_product, render_products, wire_product
 from core.segment.textures import Image, make_texture
+from core.whole_file import whole_file
 
 OBJECTS, VIEWS, PICTURE = 16, 3, 288
 """Objects of a lot, views of each, side of a view in pixels."""
@@ -47,9 +48,8 @@ class Stock:
         if not path.is_file():
             first = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + lot * OBJECTS
             views = render_products(list(range(first, first + OBJECTS)), VIEWS, PICTURE, first)
-            temporary = path.with_suffix(".tmp.npz")
-            np.savez_compressed(temporary, np.stack(views))
-            temporary.replace(path)
+            with whole_file(path) as partial:
+                np.savez_compressed(partial, np.stack(views))
         with np.load(path) as saved:
             rendered = saved["arr_0"]
         rng = np.random.default_rng([self.seed, 2, lot])

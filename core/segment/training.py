@@ -23,6 +23,7 @@ from core.segment.products import HELD_OUT_SEEDS, render_products
 from core.segment.stock import FEW, PICTURE, Stock, cropped
 from core.segment.textures import make_texture
 from core.segment.warm import load_exported
+from core.whole_file import whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -253,6 +254,5 @@ def _write(path: Path, network: nn.Module, average: nn.Module, optimizer: Any, s
         "optimizer": optimizer.state_dict(),
         "state": state,
     }
-    temporary = path.with_suffix(".tmp")
-    torch.save(content, temporary)
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        torch.save(content, partial)

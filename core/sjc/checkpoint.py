@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
+
+from core.whole_file import whole_file
 
 
 def save_checkpoint(path: Path, fingerprint: str, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors and plain values) so that a kill at any instruction leaves the old or the new file."""
     import torch
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        torch.save({"fingerprint": fingerprint, "state": state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole_file(path) as partial:
+        torch.save({"fingerprint": fingerprint, "state": state}, partial)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, UnreadablePhoto
 from core.progress import Progress, silent
+from core.whole_file import whole_file
 from core.zero123.shooting import DataConfig, Rendered, mesh_shard, procedural_shard
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def cache_latents(
             if stop():
                 return done
             images = np.load(path / "images.npy", mmap_mode="r")
-            np.save(path / "latents.partial.npy", latents_of(images, vae, batch).cpu().numpy())
-            (path / "latents.partial.npy").replace(path / "latents.npy")
+            with whole_file(path / "latents.npy") as partial:
+                np.save(partial, latents_of(images, vae, batch).cpu().numpy())
             progress("encode", number + 1, len(paths))
         done += 1
     return done

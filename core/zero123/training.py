@@ -7,7 +7,6 @@ step number needs storing.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from core.errors import CheckpointError
 from core.parameters import Parameters
 from core.progress import Progress, silent
+from core.whole_file import whole_file
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.conditioning import embed_image, posed_clip
 from core.zero123.dataset import Shard, draw_pairs, pair_cameras, pair_poses, pick, placed_on, step_rng, to_tensor
@@ -335,12 +335,8 @@ def save_state(path: Path, parts: dict[str, Any], state: TrainState, extra: dict
         "history": state.history,
         "extra": extra,
     }
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        torch.save(payload, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        torch.save(payload, partial)
 
 
 def load_state(path: Path, parts: dict[str, Any], state: TrainState) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,24 @@ def test_several_processes_may_upgrade_at_once(empty_database_url: str) -> None:
     assert problems == []
     engine = open_engine(empty_database_url)
     assert current_revision(engine) == head_revision(engine)
+
+
+def test_many_may_open_a_new_database_file_at_once(tmp_path: Path) -> None:
+    # The first connections of all turn the file to write-ahead logging, which SQLite's timeout does not cover.
+    for attempt in range(40):
+        url = f"sqlite:///{tmp_path / str(attempt)}.db"
+        start = threading.Barrier(8)
+
+        def work(url: str = url, start: threading.Barrier = start) -> str:
+            start.wait()
+            engine = open_engine(url)
+            with engine.connect() as connection:
+                mode = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+            engine.dispose()
+            return mode
+
+        with ThreadPoolExecutor(8) as pool:
+            assert {job.result() for job in [pool.submit(work) for _ in range(8)]} == {"wal"}
 
 
 def test_the_view_has_the_columns_that_other_teams_were_promised(engine: Any) -> None:

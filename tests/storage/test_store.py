@@ -6,8 +6,10 @@ import hashlib
 import io
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -84,6 +86,23 @@ def test_a_file_larger_than_a_part_streams_both_ways(store: Store, tmp_path: Pat
     store.put(source, "objects/large", sha256, "application/octet-stream")
     copy_to_file(store, "objects/large", sha256, tmp_path / "back" / "large")
     assert (tmp_path / "back" / "large").stat().st_size == source.stat().st_size
+
+
+def test_two_nights_hand_the_same_file_out_into_one_folder(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    data = bytes(range(256)) * 1000
+    store.put(data, "objects/one", digest(data), "model/gltf-binary")
+    start = threading.Barrier(8)
+
+    def fetch() -> None:
+        start.wait()
+        for _ in range(20):
+            copy_to_file(store, "objects/one", digest(data), tmp_path / "out" / "one.glb")
+
+    with ThreadPoolExecutor(8) as pool:
+        for job in [pool.submit(fetch) for _ in range(8)]:
+            job.result()
+    assert [(file.name, file.read_bytes() == data) for file in (tmp_path / "out").iterdir()] == [("one.glb", True)]
 
 
 def test_what_is_not_there_is_said_to_be_missing(store: Store) -> None:
