@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ HELPING: dict[str, Any] = {
 }
 """What a strong model's score deserves: chosen on five of these objects, one draw each (docs/lab)."""
 
+RELEASED = "released, its own steps"
+RELEASED_SIZE = 32
+"""Latents of the released loop, as with the published weights."""
+
 JUDGED = tuple(Camera(azimuth, elevation) for azimuth, elevation in ((35, 5), (95, 35), (160, 0), (215, 25), (290, 50)))
 """Cameras of the views that judge: none of them is a ring camera or the photo's."""
 
@@ -50,6 +55,8 @@ def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "fit + score that helps": helping,
         "SJC alone": helping | {"fit_weight": 0.0, "score_from": 0.0},
     }
+    if options.released:
+        rows[RELEASED] = {"preset": "released"}
     if options.ablate:
         whole = rows["fit + score that helps"]
         terms = ("score_weight", "score_silhouette", "near_weight", "smooth_weight", "input_weight", "emptiness_weight")
@@ -73,6 +80,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter of every method")
     parser.add_argument("--set-helping", action="append", default=[], help="a parameter of the score that helps")
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--released", action="store_true", help="also the released loop for its 10,000 steps")
     parser.add_argument("--ablate", action="store_true", help="the score that helps without one term each")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--sheet", type=Path)
@@ -112,12 +120,14 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
         return shots(table, grid, moved, size)[0].permute(0, 3, 1, 2).contiguous()
 
     if options.model:
-        model = load_model(options.model, "cpu")
+        model = released = load_model(options.model, "cpu")
     else:
-        oracle = Oracle(shoot, seed=1000 * draw + number)
         vae = None if options.latent is None else load_model(options.latent, "cpu").vae
-        model = oracle_model(oracle, Camera(0, ELEVATION), vae)
-    passes = counted(model)
+        double = Oracle(shoot, seed=1000 * draw + number)
+        model = oracle_model(double, Camera(0, ELEVATION), vae)
+        small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE))
+        released = oracle_model(small, Camera(0, ELEVATION), vae)
+    passes = counted(model) if model is released else counted(model, released)
     views = make_view_set(model, cutout, ViewsParams(elevation=ELEVATION, steps=options.steps, guidance=1.0), draw)
     judged = [np.asarray(picture) for picture in shoot(list(JUDGED), 128).permute(0, 2, 3, 1)]
     strip = [over_white(cutout)]
@@ -127,7 +137,9 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
         settings = dict(_assignment(item) for item in options.set) | changes
         row: dict[str, Any] = {"object": name, "draw": draw, "method": label}
         try:
-            field = reconstruct(model, cutout, views, ReconstructParams(**settings), draw)
+            field = reconstruct(
+                released if label == RELEASED else model, cutout, views, ReconstructParams(**settings), draw
+            )
             mesh = extract_mesh(field, cutout, views, MeshParams())
         except MeshmillError as error:
             rows.append(row | {"iou": 0.0, "chamfer": 0.5, "error": str(error)})
@@ -151,10 +163,11 @@ def decibels(picture: Any, true: Any) -> float:
     return float(-10 * np.log10(max(float(np.square(picture - true).mean()), 1e-8)))
 
 
-def counted(model: Any) -> list[int]:
-    """Grows by one with each pass of the denoiser."""
+def counted(*models: Any) -> list[int]:
+    """Grows by one with each pass of a denoiser."""
     passes: list[int] = []
-    model.unet.register_forward_hook(lambda module, inputs, output: passes.append(len(inputs[0])))
+    for model in models:
+        model.unet.register_forward_hook(lambda module, inputs, output: passes.append(len(inputs[0])))
     return passes
 
 
