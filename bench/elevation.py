@@ -45,7 +45,7 @@ def folder_photos(folder: Path) -> Iterator[tuple[str, Cutout, float]]:
 def procedural_photos(objects: int) -> Iterator[tuple[str, Cutout, float]]:
     import torch
 
-    from core.procedural import Cameras, generate_objects, render
+    from training.procedural import Cameras, generate_objects, render
 
     rng = np.random.default_rng(0)
     for i in range(objects):

@@ -59,7 +59,7 @@ def product(seed: int, n: int = 80) -> tuple[Field, Cutout, ViewSet, Mesh]:
     """An oracle field of a procedural product, exact pictures, unlit, and the mesh that they show."""
     import torch
 
-    from core.procedural import generate_objects, signed_distance, to_mesh
+    from training.procedural import generate_objects, signed_distance, to_mesh
 
     table = generate_objects([seed])
     mesh = to_mesh(table, 0, 96)

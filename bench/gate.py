@@ -47,7 +47,7 @@ def cheap_recipe():
 
 @lru_cache(maxsize=1)
 def _grid(table):
-    from core.procedural import build_grid
+    from training.procedural import build_grid
 
     return build_grid(table, 80)
 
@@ -57,7 +57,7 @@ def pictures(table, cameras, size, zoom=1.0):
     import torch
 
     from core.cameras import FIELD_OF_VIEW
-    from core.procedural import Cameras, render
+    from training.procedural import Cameras, render
 
     fov = float(np.degrees(2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) / zoom)))
     columns = [torch.tensor([[float(value) for value in column]]) for column in zip(*cameras, strict=True)]
@@ -147,10 +147,10 @@ def make(seed, table, model, recipe, folder):
 def measured_truth(table, glb, mask, elevation):
     """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together."""
     from core.cameras import Camera
-    from core.procedural import to_mesh
     from core.quality import protocol, shape
     from core.quality.folder import TruthView, read_painted
     from core.quality.voxels import occupancy, voxel_iou
+    from training.procedural import to_mesh
 
     true = to_mesh(table, 0, resolution=48)
     theirs = (shape.normalised(true.vertices), true.faces)
@@ -176,8 +176,8 @@ def make_all(options):
     import torch
 
     from core.errors import MeshmillError
-    from core.procedural import generate_objects
     from core.zero123 import load_model
+    from training.procedural import generate_objects
 
     torch.set_num_threads(1)
     model = None

@@ -30,16 +30,16 @@ from typing import Any
 
 import torch
 
-from core.procedural import ObjectTable, draft_objects
 from core.progress import Progress
 from core.zero123.checkpoints import load_model, save_pretrained
-from core.zero123.dataset import Shard, ShardInMemory, latents_of, shard_of
-from core.zero123.heldout import loss_curve
 from core.zero123.lift import deepened
-from core.zero123.lift_training import LiftTrainConfig, train_lift
 from core.zero123.model import Zero123
-from core.zero123.shooting import DataConfig, procedural_shard
-from core.zero123.training import READ_EVERY, TrainConfig, TrainState, train_unet, with_averages
+from training.dataset import Shard, ShardInMemory, latents_of, shard_of
+from training.held_out import loss_curve
+from training.lift import LiftTrainConfig, train_lift
+from training.procedural import ObjectTable, draft_objects
+from training.rendering import DataConfig, procedural_shard
+from training.unet import READ_EVERY, TrainConfig, TrainState, train_unet, with_averages
 
 SHARD_BYTES = 15 * 2**20
 

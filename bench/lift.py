@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from core.zero123.dataset import HELD_OUT_SEED
+from training.dataset import HELD_OUT_SEED
 
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 PHOTOS = 32
@@ -33,8 +33,8 @@ def main() -> None:
     import torch
 
     from core.zero123 import load_model
-    from core.zero123.dataset import build_cache, open_shards
-    from core.zero123.shooting import DataConfig
+    from training.dataset import build_cache, open_shards
+    from training.rendering import DataConfig
 
     net = load_model(options.model).lift
     data = DataConfig(views=options.views, objects_per_shard=options.objects)
@@ -55,7 +55,7 @@ def judged(net: Any, shards: list[Any], data: Any, draw: int) -> tuple[Any, Any]
     import torch
 
     from core.zero123.lift import HALF_DEPTH, lift, occupancy
-    from core.zero123.lift_training import PARTIAL_FRUSTUM, LiftTrainConfig, draw_lift_batch, lift_losses, matter
+    from training.lift import PARTIAL_FRUSTUM, LiftTrainConfig, draw_lift_batch, lift_losses, matter
 
     config = LiftTrainConfig(batch=PHOTOS, seed=777, permute_share=0.0, reframe_share=0.0, points=8192)
     batch = draw_lift_batch(shards, data, config, draw)

@@ -42,7 +42,7 @@ def choose_model(args: argparse.Namespace) -> Any:
     import torch
 
     from core.zero123 import load_model, published_config, use_single_token_shortcut
-    from core.zero123.starter import starter_config
+    from training.starter import starter_config
 
     dtype = getattr(torch, args.dtype or ("bfloat16" if args.device.startswith("cuda") else "float32"))
     if args.full:

@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from core.procedural import Cameras, build_grid, generate_objects, render
+from training.procedural import Cameras, build_grid, generate_objects, render
 
 
 def main() -> None:

@@ -251,8 +251,8 @@ def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[st
     """
     import torch
 
-    from core.procedural import to_mesh
     from core.quality.shape import normalised
+    from training.procedural import to_mesh
 
     table, grid, radius = framed(seed, family)
     color, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 512)
@@ -274,7 +274,7 @@ def framed(seed: int, family: str | None) -> tuple[Any, Any, float]:
     """A held-out object, its distance grid, and the radius from which it fills 200/256 of the photo's frame."""
     import torch
 
-    from core.procedural import build_grid, generate_objects
+    from training.procedural import build_grid, generate_objects
 
     table = generate_objects([seed], family)
     grid = build_grid(table, 160)
@@ -301,7 +301,7 @@ def shots(table: Any, grid: Any, cameras: list[Camera], size: int) -> tuple[Any,
     """Pictures over white ``(V, size, size, 3)`` and coverage ``(V, size, size)``."""
     import torch
 
-    from core.procedural import Cameras, render
+    from training.procedural import Cameras, render
 
     angles = [torch.tensor([[getattr(c, key) for c in cameras]]) for key in ("azimuth", "elevation", "radius")]
     seen = render(table, Cameras(*angles), size, grid=grid)

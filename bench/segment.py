@@ -27,12 +27,12 @@ from core.errors import InputError
 from core.memory import peak_memory
 from core.photos import read_photo
 from core.segment import Segmenter, SegmentParams, load_segmenter
-from core.segment.composites import compose
 from core.segment.cut import product_mask
-from core.segment.products import HELD_OUT_SEEDS, render_products
-from core.segment.stock import cropped
-from core.segment.textures import make_texture
-from core.segment.training import iou
+from training.segmenter.composites import compose
+from training.segmenter.products import HELD_OUT_SEEDS, render_products
+from training.segmenter.stock import cropped
+from training.segmenter.textures import make_texture
+from training.segmenter.train import iou
 
 PHOTOS = {"white": "photo_white.png", "textured": "photo_textured.png", "overexposed": "photo_white_overexposed.png"}
 SCENES = ("studio", "room", "flat", "street", "shelf")

@@ -1,4 +1,4 @@
-"""Score Jacobian Chaining with a strong view model: an exact stand-in (core.procedural.oracle) by every method.
+"""Score Jacobian Chaining with a strong view model: an exact stand-in (training.procedural.oracle) by every method.
 
 python bench/strong_model.py --objects 8 --draws 2 [--latent models/starter] [--out FILE.json] [--sheet FILE.png]
 python bench/strong_model.py --model DIR [--first-seed 700000]   a network over-fitted to these very objects instead
@@ -103,12 +103,12 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
     """Every method on one draw of views of one object; the strip of its pictures."""
     from core.mesh.params import MeshParams
     from core.mesh.surface import extract_mesh
-    from core.procedural.oracle import Oracle, oracle_model
     from core.quality.shape import normalised
     from core.sjc import reconstruct
     from core.sjc.params import ReconstructParams
     from core.zero123 import load_model, make_view_set
     from core.zero123.params import ViewsParams
+    from training.procedural.oracle import Oracle, oracle_model
 
     seed = options.first_seed + number
     family = None if options.model else FAMILIES[number % len(FAMILIES)]

@@ -20,10 +20,10 @@ import torch
 
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.checkpoints import load_model
-from core.zero123.dataset import HELD_OUT_SEED, open_shards, shard_of
-from core.zero123.heldout import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
-from core.zero123.shooting import DataConfig, procedural_shard
-from core.zero123.starter import TrainViewsConfig, export, resume_model
+from training.dataset import HELD_OUT_SEED, open_shards, shard_of
+from training.held_out import contact_sheet, evaluate, folder_cases, loss_curve, predict, procedural_cases
+from training.rendering import DataConfig, procedural_shard
+from training.starter import TrainViewsConfig, export, resume_model
 
 
 def main() -> None:

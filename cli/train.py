@@ -26,7 +26,7 @@ def views(
 ) -> None:
     """Train Zero-1-to-3 weights on renders of objects; ends with an exported checkpoint folder."""
     with sentences():
-        from core.zero123.starter import TrainViewsConfig, train_views
+        from training.starter import TrainViewsConfig, train_views
 
         parameters = TrainViewsConfig.model_validate_json(config.read_text("utf-8")) if config else TrainViewsConfig()
         export = train_views(parameters, data, out, minutes=minutes, progress=_lines)
@@ -47,7 +47,7 @@ def segmenter(
 ) -> None:
     """Train the small segmenter on composites of procedural products; ends with an ONNX file."""
     with sentences():
-        from core.segment.training import train_segmenter
+        from training.segmenter.train import train_segmenter
 
         export = train_segmenter(out, minutes, seed, _lines, start=start)
         put_json({"checkpoint": str(export)}) if json else typer.echo(str(export))

@@ -8,8 +8,8 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from core.zero123.starter import TrainViewsConfig
 from flows.artifacts import show_text
+from training.starter import TrainViewsConfig
 
 
 @flow(name="train_views", log_prints=False)
@@ -22,7 +22,7 @@ def train_views(
     ),
 ) -> str:
     """The exported checkpoint's folder."""
-    from core.zero123.starter import train_views as train
+    from training.starter import train_views as train
 
     export = train(config or TrainViewsConfig(), data, Path(out), minutes=minutes)
     show_text(f"Checkpoint in `{export}`", "trained-views")

@@ -63,7 +63,7 @@ def test_it_cuts_out_scanned_products_as_well_as_its_card_says(shared_dir: Path,
     from PIL import Image
 
     from core.segment.cut import product_mask
-    from core.segment.training import iou
+    from training.segmenter.train import iou
 
     for file, aim in (("photo_white.png", 0.93), ("photo_textured.png", 0.85)):
         scores = []

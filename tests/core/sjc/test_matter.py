@@ -56,7 +56,7 @@ def test_two_opinions_meet_where_both_are_undecided() -> None:
 def test_the_lift_has_its_say_and_is_silenced_by_a_share_of_zero() -> None:
     """The same weights but for the lift's bias: the field follows it exactly where it is asked."""
     from core.zero123.model import build_model
-    from core.zero123.starter import starter_config
+    from training.starter import starter_config
 
     model = build_model(starter_config(), seed=1)
     cutout, views = scene()

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field
 from core.cameras import Camera, camera_rays, intrinsics
-from core.procedural.oracle import OracleSettings, oracle_model
 from core.recipes import load_recipe
 from core.sjc import reconstruct
 from core.sjc.params import ReconstructParams
 from core.sjc.score_steps import angle_weight, noise_level
 from core.zero123 import make_view_set
 from core.zero123.params import Ring, ViewsParams
+from training.procedural.oracle import OracleSettings, oracle_model
 
 SIZE = 32
 PHOTO = Camera(0.0, 20.0)

@@ -121,7 +121,7 @@ def test_a_checkpoint_with_a_lift_comes_back_and_its_views_follow_the_lift(tmp_p
 
 def test_points_outside_a_silhouette_are_outside_the_hull(tmp_path: Path) -> None:
     """Views of a ball: the hull holds its centre and nothing far from it."""
-    from core.zero123.lift_training import LiftBatch, hull
+    from training.lift import LiftBatch, hull
 
     uv = pixel_grid(32, torch.device("cpu")).norm(dim=-1).view(32, 32) * TAN
     disc = (uv < np.tan(np.arcsin(0.25))).float().expand(1, 5, 32, 32)
@@ -145,9 +145,9 @@ def test_points_outside_a_silhouette_are_outside_the_hull(tmp_path: Path) -> Non
 @pytest.mark.parametrize("reframed", [0.0, 1.0])
 def test_matter_lies_inside_the_hull_and_leaves_its_hollows_empty(tmp_path: Path, reframed: float) -> None:
     """Mirrored, zoomed or framed anew: exact matter and the silhouettes speak of the same place."""
-    from core.zero123.dataset import build_cache, open_shards
-    from core.zero123.lift_training import LiftTrainConfig, draw_lift_batch, hull, matter
-    from core.zero123.shooting import DataConfig
+    from training.dataset import build_cache, open_shards
+    from training.lift import LiftTrainConfig, draw_lift_batch, hull, matter
+    from training.rendering import DataConfig
 
     data = DataConfig(objects_per_shard=16, size=32, render_size=48)
     build_cache(tmp_path, range(16), data)
@@ -167,8 +167,8 @@ def test_matter_lies_inside_the_hull_and_leaves_its_hollows_empty(tmp_path: Path
 
 
 def test_lift_training_resumes_exactly(tmp_path: Path) -> None:
-    from core.zero123.dataset import open_shards
-    from core.zero123.lift_training import LiftTrainConfig, train_lift
+    from training.dataset import open_shards
+    from training.lift import LiftTrainConfig, train_lift
 
     shards = open_shards(make_shards(tmp_path / "shards"))
     config = LiftTrainConfig(batch=4, targets=2, rays=16, points=32, samples=8, warmup=2, steps=6, checkpoint_seconds=0)
@@ -197,9 +197,9 @@ def test_lift_training_resumes_exactly(tmp_path: Path) -> None:
 
 def test_a_lift_learns_that_a_ball_is_a_ball(tmp_path: Path) -> None:
     """From discs of one colour alone: a fifth less loss after 40 steps."""
-    from core.zero123.dataset import open_shards, write_shard
-    from core.zero123.lift_training import LiftTrainConfig, train_lift
-    from core.zero123.shooting import Rendered, Shot
+    from training.dataset import open_shards, write_shard
+    from training.lift import LiftTrainConfig, train_lift
+    from training.rendering import Rendered, Shot
 
     rng = np.random.default_rng(2)
     angles = [rng.uniform(low, high, (6, 4)).astype(np.float32) for low, high in ((0, 360), (-20, 80))]
@@ -216,7 +216,7 @@ def test_a_lift_learns_that_a_ball_is_a_ball(tmp_path: Path) -> None:
 
 
 def test_muon_makes_updates_orthogonal_and_finds_a_minimum() -> None:
-    from core.zero123.muon import Muon, orthogonal
+    from training.muon import Muon, orthogonal
 
     generator = torch.Generator().manual_seed(0)
     for shape in ((12, 40), (40, 12), (1, 30)):
@@ -270,10 +270,10 @@ def test_a_deepened_lift_sees_the_same_volumes_and_can_learn_more() -> None:
 
 def test_objects_in_memory_train_as_those_in_files_do(tmp_path: Path) -> None:
     """A GPU's shard, drafted elsewhere: the same batches, for the lift and for the U-Net's pairs."""
-    from core.procedural import draft_objects
-    from core.zero123.dataset import ShardInMemory, build_cache, draw_pairs, open_shards, pick, shard_of
-    from core.zero123.lift_training import LiftTrainConfig, draw_lift_batch
-    from core.zero123.shooting import DataConfig, procedural_shard
+    from training.dataset import ShardInMemory, build_cache, draw_pairs, open_shards, pick, shard_of
+    from training.lift import LiftTrainConfig, draw_lift_batch
+    from training.procedural import draft_objects
+    from training.rendering import DataConfig, procedural_shard
 
     data = DataConfig(objects_per_shard=4, size=16, render_size=24, views=3)
     build_cache(tmp_path, range(8), data)

@@ -1,0 +1,80 @@
+"""Example product photos: ``python -m training.procedural.examples [FOLDER]`` writes those of ``examples/photos``.
+
+Each is a procedural object, so the repository ships photos that are its own. The same code gives the same pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One example photo."""
+
+    name: str
+    family: str
+    seed: int
+    azimuth: float
+    elevation: float
+    ground: str
+    """``alpha`` (transparent PNG) or one of :data:`training.procedural.backdrops.KINDS`."""
+    size: int = 640
+    radius: float = 1.75
+
+
+SHOTS = (
+    Shot("enamel-mug-green.png", "mug", 500, -28, 22, "alpha", 512),
+    Shot("desk-lamp-blue.png", "lamp", 500, 30, 15, "alpha", 512),
+    Shot("toy-car-blue.jpg", "vehicle", 500, 35, 22, "white"),
+    Shot("studio-headphones-white.jpg", "headphones", 502, 25, 14, "white"),
+    Shot("teddy-bear.jpg", "plush", 500, 15, 12, "studio"),
+    Shot("wooden-chair.jpg", "chair", 500, 35, 18, "studio", 768),
+    Shot("toaster-red.jpg", "toaster", 503, 25, 20, "wood"),
+    Shot("compact-camera.jpg", "camera", 502, 20, 15, "cloth"),
+)
+
+
+def make_photo(shot: Shot) -> torch.Tensor:
+    """The picture, ``(3 or 4, S, S)`` uint8; four channels (straight alpha) for transparent shots."""
+    import torch
+
+    from training.procedural import Cameras, composite, generate_objects, render
+
+    table = generate_objects([shot.seed], shot.family)
+    azimuth, elevation, radius = (torch.full((1, 1), v) for v in (shot.azimuth, shot.elevation, shot.radius))
+    views = render(table, Cameras(azimuth, elevation, radius), shot.size, supersample=2)
+    rgb, alpha = views.rgb[:, 0], views.alpha[:, 0]
+    if shot.ground == "alpha":
+        picture = torch.cat([rgb, alpha], 1)
+    else:
+        generator = torch.Generator().manual_seed(shot.seed + shot.size)
+        picture = composite(rgb, alpha, generator, kind=shot.ground, place=False, grade=False).image
+    return (picture[0] * 255).round().to(torch.uint8)
+
+
+def write_photos(folder: Path) -> list[Path]:
+    """Write every shot to ``folder``; returns the paths."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for shot in SHOTS:
+        pixels = make_photo(shot).permute(1, 2, 0).numpy()
+        path = folder / shot.name
+        if path.suffix == ".jpg":
+            Image.fromarray(pixels).save(path, quality=92)
+        else:
+            Image.fromarray(pixels).save(path, optimize=True)
+        written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    write_photos(Path(sys.argv[1] if len(sys.argv) > 1 else "examples/photos"))

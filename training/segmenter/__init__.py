@@ -1,0 +1,1 @@
+"""The starter segmenter: its training photos, its network and its training."""
