@@ -43,6 +43,8 @@ def _print_tree(record: dict[str, Any]) -> None:
     for stage in record["stages"]:
         took = f"{stage['seconds']:.1f} s" if stage["seconds"] is not None else ""
         how = "reused" if stage["reused"] else f"attempt {stage['attempt']}"
+        if stage["ladder"]:
+            how += f", {stage['ladder']} down the memory ladder"
         branch = tree.add(f"[bold]{stage['stage']}[/] v{stage['version']}  {took}  {stage['device'] or ''}  {how}")
         reads = ", ".join(f"{i['role']} {i['sha256'][:12]}" for i in stage["inputs"])
         branch.add(f"from {reads}  key {stage['key'][:12]}")

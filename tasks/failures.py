@@ -7,6 +7,7 @@ import re
 
 import core.errors as tree
 from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, StageError, TransientError
+from core.memory import is_out_of_memory
 from core.quality.reasons import Reason, codes, reason
 from db.engine import DatabaseDown, OddText
 from db.skus import AmbiguousName, UnknownName
@@ -39,7 +40,7 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return InputError(str(error))
     if isinstance(error, UnknownName):
         return NotFound(str(error))
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return OutOfMemory("There was not enough memory for this stage.")
     if isinstance(error, OSError) and error.errno in _FULL:
         where = full_disk(str(error.filename) if error.filename else None)

@@ -51,6 +51,7 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
             {role: models[role].path} if role else {},
             run["parameters"].get("about", {}) or (about_of(job, models) if stage.about else {}),
             house.settings.device,
+            ladder=run["ladder"],
         )
         output = house.worker(stage.name).call(call, _listen(house, asset_id, stage.name), house.settings.stage_timeout)
         before = {artifact["kind"]: artifact["sha256"] for artifact in run["artifacts"]}

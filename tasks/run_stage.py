@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import MeshmillError, OutOfMemory, StageError
@@ -125,12 +125,12 @@ def _build(house: House, request: StageRequest, key: str, parameters: dict[str, 
     house.listener.stage(request.asset_id, request.stage, "started")
     owner = _owner(house, request)
     inputs = _load_inputs(house, request, key, owner)
-    steps = len(STAGE[request.stage].ladder)
-    for ladder in range(steps + 1):
+    rungs = tuple(STAGE[request.stage].steps_down(request.params))
+    for ladder, params in enumerate(rungs):
         try:
-            return _attempt(house, request, key, owner, parameters, inputs, ladder)
+            return _attempt(house, replace(request, params=params), key, owner, parameters, inputs, ladder)
         except OutOfMemory:
-            if ladder == steps or not _claimed(house, key, owner):
+            if ladder == len(rungs) - 1 or not _claimed(house, key, owner):
                 raise
     raise AssertionError("unreachable")
 
@@ -168,12 +168,13 @@ def _attempt(
     call = StageCall(
         request.stage,
         inputs,
-        STAGE[request.stage].step_down(request.params, ladder),
+        request.params,
         request.seed or 0,
         {role: weights.path for role, weights in request.models.items()},
         request.about,
         house.settings.device,
         str(checkpoint) if STAGE[request.stage].resumable else None,
+        ladder,
     )
     try:
         output = house.worker(request.stage, request.lane).call(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,6 +16,16 @@ from core.sjc.params import ReconstructParams
 from core.zero123.params import ViewsParams
 
 WeightsRole = Literal["segmenter", "views"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A parameter that shrinks, step by step, when memory runs out."""
+
+    parameter: str
+    factor: float
+    floor: int
+    """It is not taken below; a recipe that asks for less keeps what it asks for."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Stage:
     """Whether it draws from the recipe's seed."""
     gpu: bool = False
     """Whether it wants a GPU, where there is one, to itself."""
-    ladder: tuple[Mapping[str, float], ...] = ()
-    """Steps down when memory runs out; each names parameters and the factor they shrink by."""
+    ladder: tuple[Rung, ...] = ()
+    """What it gives up when memory runs out: the first down to its floor, then the next."""
     resumable: bool = False
     """Whether it leaves checkpoints of its own and goes on from them after a crash."""
     about: bool = False
@@ -53,14 +63,18 @@ class Stage:
         part: Parameters = getattr(recipe, _RECIPE_FIELDS[self.params])
         return part.model_dump(mode="json")
 
-    def step_down(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
-        """``params`` after so many steps of the ladder; integers stay integers, at least 1."""
+    def steps_down(self, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """``params`` (step 0, the recipe's own), then what is left of them after each step down the ladder."""
         changed = dict(params)
-        for step in self.ladder[:steps]:
-            for name, factor in step.items():
-                value = changed[name]
-                changed[name] = max(1, int(value * factor)) if isinstance(value, int) else value * factor
-        return changed
+        yield dict(changed)
+        for rung in self.ladder:
+            while changed[rung.parameter] > rung.floor:
+                changed[rung.parameter] = max(rung.floor, int(changed[rung.parameter] * rung.factor))
+                yield dict(changed)
+
+    def step_down(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
+        """``params`` after so many steps; after the last one where there are fewer."""
+        return list(self.steps_down(params))[: steps + 1][-1]
 
 
 STAGES: tuple[Stage, ...] = (
@@ -83,7 +97,7 @@ STAGES: tuple[Stage, ...] = (
         weights_parameter="checkpoint",
         seeded=True,
         gpu=True,
-        ladder=({"batch": 0.5},) * 3,
+        ladder=(Rung("batch", 1 / 2, 1),),
     ),
     Stage(
         "reconstruct",
@@ -94,6 +108,7 @@ STAGES: tuple[Stage, ...] = (
         weights="views",
         seeded=True,
         gpu=True,
+        ladder=(Rung("score_cameras", 1 / 2, 1), Rung("rays", 1 / 2, 1024), Rung("grid", 2 / 3, 48)),
         resumable=True,
     ),
     Stage("mesh", version=4, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",)),

@@ -36,6 +36,8 @@ class StageCall:
     device: str = "auto"
     checkpoint_path: str | None = None
     """Where a long stage leaves its own checkpoints and finds them again after a crash."""
+    ladder: int = 0
+    """Steps that ``params`` stand below the recipe's own, because memory ran out."""
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,6 @@ def _raise(class_name: str, sentence: str, trace: str) -> None:
 
 def _serve(connection: Connection, compute: Compute, parent: int) -> None:
     """The child's life: compute what comes until the pipe closes."""
-    from tasks.failures import as_meshmill_error
-
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
     os.setpgid(0, 0)  # a group of its own, to be killed with all that it starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks the group to stop: the parent decides
@@ -227,12 +227,20 @@ def _serve(connection: Connection, compute: Compute, parent: int) -> None:
         try:
             output = replace(compute(call, progress), seconds=progress.seconds())
         except Exception as error:  # noqa: BLE001 - every failure crosses the border as data
-            known = as_meshmill_error(error)
-            connection.send(("error", (type(known).__name__, str(known), traceback.format_exc())))
+            connection.send(("error", _in_words(error)))
         else:
             connection.send(("done", output))
         finally:
             progress.end()
+
+
+def _in_words(error: Exception) -> tuple[str, str, str]:
+    """Class, sentence, traceback. No name keeps the error itself: its frames hold all that the stage had in memory, and
+    after :class:`OutOfMemory` the next attempt needs it."""
+    from tasks.failures import as_meshmill_error
+
+    known = as_meshmill_error(error)
+    return type(known).__name__, str(known), traceback.format_exc()
 
 
 class _Sender:

@@ -1,4 +1,4 @@
-"""View set to field: the stage's one public function, with its ladder and its record."""
+"""View set to field: the stage's one public function, with its record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Cutout, Field, ViewSet
 from core.errors import OutOfMemory, ReconstructionFailed
+from core.memory import is_out_of_memory
 from core.progress import Progress, silent
 from core.sjc.params import ReconstructParams
 from core.sjc.runner import Loop, run_to_end, thinned
@@ -35,30 +36,24 @@ def reconstruct(
     equal bytes.
 
     Raises :class:`ReconstructionFailed` where the field is not finite, empty or fills its box, and
-    :class:`OutOfMemory` where the smallest step of the ladder does not fit.
+    :class:`OutOfMemory` where it does not fit: whoever calls decides what to give up.
     """
-    attempt = params
-    while True:
-        try:
-            loop = _loop(model, cutout, view_set, attempt, seed)
-            mark = _fingerprint(model, cutout, view_set, attempt, seed)
-            field = run_to_end(loop, attempt.steps, mark, checkpoint_path, progress)
-            field.info.update(
-                preset=attempt.preset,
-                steps=loop.step,
-                seed=seed,
-                parameters=attempt.model_dump(mode="json"),
-                losses=thinned(loop.history),
-            )
-            return field
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-        smaller = _step_down(attempt)
-        if smaller is None:
-            raise OutOfMemory("The reconstruction does not fit into memory even at its smallest setting.")
-        progress("reconstruct", 0, params.steps, smaller_after_out_of_memory=smaller.model_dump(mode="json"))
-        attempt = smaller
+    try:
+        loop = _loop(model, cutout, view_set, params, seed)
+        mark = _fingerprint(model, cutout, view_set, params, seed)
+        field = run_to_end(loop, params.steps, mark, checkpoint_path, progress)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory("There was not enough memory for the reconstruction.") from error
+    field.info.update(
+        preset=params.preset,
+        steps=loop.step,
+        seed=seed,
+        parameters=params.model_dump(mode="json"),
+        losses=thinned(loop.history),
+    )
+    return field
 
 
 def _loop(model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, seed: int) -> Loop:
@@ -71,22 +66,6 @@ def _loop(model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: Reco
     if model is None:
         raise ReconstructionFailed("The released preset reconstructs from the model alone, and no model was given.")
     return ReleasedLoop(model, cutout, view_set.condition, params, seed)
-
-
-def _step_down(params: ReconstructParams) -> ReconstructParams | None:
-    """The next smaller setting: fewer cameras a step, then fewer rays, then a coarser grid; None at the end."""
-    if params.score_cameras > 1:
-        return params.model_copy(update={"score_cameras": params.score_cameras // 2})
-    if params.rays > 1024:
-        return params.model_copy(update={"rays": params.rays // 2})
-    if params.grid > 48:
-        return params.model_copy(update={"grid": params.grid * 2 // 3})
-    return None
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _fingerprint(model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, seed: int) -> str:

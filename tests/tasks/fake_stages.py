@@ -4,6 +4,7 @@ Only for tests of the factory around the stages: leases, reuse, crashes, lineage
 ``bad`` is no object, ``crash`` kills the process, ``hang`` never ends, ``ours`` is a bug until the file
 ``MESHMILL_TEST_MENDED`` is there, ``flaky`` fails once.
 ``MESHMILL_TEST_SLOW`` names a stage that takes a minute, ``MESHMILL_TEST_BYTES`` how large each file is,
+``MESHMILL_TEST_MEMORY`` (``rays=1024``) which parameter must not be larger than what memory holds,
 ``MESHMILL_TEST_REAL`` the stages that are computed after all.
 """
 
@@ -46,6 +47,9 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     time.sleep(60 if slow else float(os.environ.get("MESHMILL_TEST_SECONDS", "0")))
     if call.stage == "segment":
         _misbehave(call.inputs["photo"])
+    parameter, _, most = os.environ.get("MESHMILL_TEST_MEMORY", "").partition("=")
+    if parameter in call.params and call.params[parameter] > int(most):
+        raise MemoryError
     progress("step", 1, 1)
     text = json.dumps([call.stage, dict(call.params), call.seed, dict(call.about)], sort_keys=True)
     digest = hashlib.sha256(text.encode())

@@ -10,7 +10,7 @@ from typing import Any
 
 import fake_stages
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from core.errors import NoObject, StageError, StageTimeout
 from core.recipes import Recipe, load_recipe
@@ -23,6 +23,7 @@ from tasks.build import begin_asset, build_ahead, request
 from tasks.house import House, open_house
 from tasks.models import Weights, registered_in, resolve_models
 from tasks.plan import Plan, plan_catalogue
+from tasks.reproduce import reproduce
 from tasks.run_stage import run_stage
 from tasks.settings import Settings
 from tasks.sources import hash_file, scan_folder
@@ -212,6 +213,45 @@ def test_a_network_error_passes_with_the_next_try(small_shop: Shop) -> None:
     small_shop.build(house)
     small_shop.build(house)
     assert small_shop.statuses(house) == {"a": "finished"}
+
+
+def test_memory_that_runs_out_is_met_a_step_down_on_record_and_repeated_by_reproduce(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESHMILL_TEST_MEMORY", "rays=1024")
+    house = small_shop.house()
+    (small_shop.photos / "p.png").write_bytes(b"photo")
+    (asset_id,) = small_shop.build(house, "reconstruct.rays=4096").build
+    with reading(house.engine) as session:
+        rows = session.scalars(select(StageRun).where(StageRun.stage == "reconstruct").order_by(StageRun.id)).all()
+        assert [(row.ladder, row.state, row.error_class) for row in rows] == [
+            (0, "failed", "OutOfMemory"), (1, "failed", "OutOfMemory"), (2, "finished", None)
+        ]  # fmt: skip
+        assert len({row.key for row in rows}) == 1
+    (stage,) = [s for s in assets.lineage(house.engine, asset_id)["stages"] if s["stage"] == "reconstruct"]
+    assert (stage["ladder"], stage["parameters"]["params"]["rays"]) == (2, 4096), "what was asked, and what was done"
+    monkeypatch.delenv("MESHMILL_TEST_MEMORY")
+    roomy = small_shop.house()
+    assert reproduce(roomy, asset_id)["same"], "at the step that was taken, though there is memory now"
+    with writing(house.engine) as session:
+        session.execute(update(StageRun).where(StageRun.stage == "reconstruct").values(ladder=0))
+    assert not reproduce(roomy, asset_id)["same"], "the full size makes another field"
+
+
+def test_memory_that_runs_out_at_every_step_fails_the_asset_until_the_next_night(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESHMILL_TEST_MEMORY", "grid=10")
+    house = small_shop.house()
+    (small_shop.photos / "p.png").write_bytes(b"photo")
+    small_shop.build(house, "reconstruct.rays=2048", "reconstruct.grid=64")
+    with reading(house.engine) as session:
+        rows = session.scalars(select(StageRun).where(StageRun.stage == "reconstruct").order_by(StageRun.id)).all()
+        assert [(row.ladder, row.error_class) for row in rows] == [(step, "OutOfMemory") for step in range(3)]
+        assert session.scalars(select(Lease)).all() == []
+    assert small_shop.statuses(house) == {"p": "failed"}
+    again, _ = small_shop.plan(house, "reconstruct.rays=2048", "reconstruct.grid=64")
+    assert len(again.build) == 1
 
 
 def test_of_a_hundred_photos_only_the_changed_one_is_built_again(small_shop: Shop) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from core.recipes import Recipe
 from tasks import compute
 from tasks.keys import stage_key, stage_parameters
-from tasks.stages import STAGE_NAMES, STAGES, Stage
+from tasks.stages import STAGE, STAGE_NAMES, STAGES, Stage
 
 KEYS_BEFORE_THE_TABLE = {
     "segment": "dc38d383be619321222044195b4a48a3ade0daf36469acbd123792436e89506c",
@@ -46,9 +48,25 @@ def test_what_the_table_names_is_there(stage: Stage) -> None:
     params = stage.params_of(Recipe())
     assert stage.params.model_validate(params).model_dump(mode="json") == params
     assert stage.weights_parameter is None or stage.weights_parameter in params
-    assert {name for step in stage.ladder for name in step} <= set(params)
+    assert {rung.parameter for rung in stage.ladder} <= set(params)
 
 
-def test_a_ladder_halves_whole_numbers_down_to_one() -> None:
-    views = next(stage for stage in STAGES if stage.name == "views")
+def test_a_ladder_halves_whole_numbers_down_to_their_floors() -> None:
+    views = STAGE["views"]
     assert [views.step_down({"batch": 5, "size": 256}, steps)["batch"] for steps in range(4)] == [5, 2, 1, 1]
+    fields = STAGE["reconstruct"].steps_down({"score_cameras": 3, "rays": 3000, "grid": 96, "steps": 200})
+    assert [(step["score_cameras"], step["rays"], step["grid"]) for step in fields] == [
+        (3, 3000, 96), (1, 3000, 96), (1, 1500, 96), (1, 1024, 96), (1, 1024, 64), (1, 1024, 48)
+    ]  # fmt: skip
+    small = {"score_cameras": 1, "rays": 512, "grid": 32}
+    assert list(STAGE["reconstruct"].steps_down(small)) == [small], "a recipe below the floors has nothing to give"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=STAGE_NAMES)
+def test_every_step_of_a_ladder_is_another_and_a_valid_one(stage: Stage) -> None:
+    steps = list(stage.steps_down(stage.params_of(Recipe())))
+    assert steps[0] == stage.params_of(Recipe())
+    assert len(steps) > 1 or not stage.ladder
+    for before, after in pairwise(steps):
+        assert before != after
+        stage.params.model_validate(after)

@@ -12,7 +12,7 @@ from pathlib import Path
 import odd_stages
 import pytest
 
-from core.errors import StageError, StageTimeout
+from core.errors import OutOfMemory, StageError, StageTimeout
 from tasks.slots import slot
 from tasks.worker import GRACE_SECONDS, StageCall, StageWorker
 
@@ -50,6 +50,13 @@ def test_a_stage_that_hangs_is_ended_with_all_it_started(worker: StageWorker, tm
     gone(hung, 10)
     output = worker.call(StageCall("works", {}, {"file": str(file)}), nothing, 60)
     assert int(output.files["pid"]) not in hung, "the next stage has a new process"
+
+
+def test_what_a_stage_held_when_memory_ran_out_is_free_for_the_next(worker: StageWorker, tmp_path: Path) -> None:
+    params = {"file": str(tmp_path / "pids")}
+    with pytest.raises(OutOfMemory):
+        worker.call(StageCall("out of memory", {}, params), nothing, 60)
+    assert worker.call(StageCall("what is held", {}, params), nothing, 60).files["count"] == b"0"
 
 
 @pytest.mark.parametrize("moment", ["starts", "computes"])

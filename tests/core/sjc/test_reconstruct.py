@@ -162,28 +162,34 @@ def test_numbers_that_are_lost_stop_the_run(inputs: tuple[Cutout, ViewSet], monk
         reconstruct(None, *inputs, QUICK, 0)
 
 
-def test_out_of_memory_steps_down_and_says_so(inputs: tuple[Cutout, ViewSet], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"),
+        RuntimeError("can't allocate memory"),
+    ],
+)
+def test_out_of_memory_is_said_at_once_and_other_errors_stay_what_they_are(
+    inputs: tuple[Cutout, ViewSet], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     from core.sjc import fit
 
-    real, said = fit.take_step, []
+    said: list[str] = []
 
-    def greedy(run: Any, stage: Any, pixels: Any, critic: Any, params: ReconstructParams) -> dict[str, float]:
-        if params.rays > 1024:
-            raise MemoryError
-        return real(run, stage, pixels, critic, params)
+    def raises(thrown: Exception) -> Any:
+        def take_step(*_: Any) -> dict[str, float]:
+            said.append("a step")
+            raise thrown
 
-    monkeypatch.setattr(fit, "take_step", greedy)
-    field = reconstruct(
-        None,
-        *inputs,
-        QUICK.model_copy(update={"steps": 3}),
-        0,
-        progress=lambda step, done, total, **figures: said.append(figures),
-    )
-    assert said[0]["smaller_after_out_of_memory"]["rays"] == 1024
-    assert field.info["parameters"]["rays"] == 1024
-    monkeypatch.setattr(fit, "take_step", lambda *a: (_ for _ in ()).throw(MemoryError()))
+        return take_step
+
+    monkeypatch.setattr(fit, "take_step", raises(error))
     with pytest.raises(OutOfMemory):
+        reconstruct(None, *inputs, QUICK, 0)
+    assert said == ["a step"], "what to give up is the caller's to say"
+    monkeypatch.setattr(fit, "take_step", raises(RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+    with pytest.raises(RuntimeError, match="shapes"):
         reconstruct(None, *inputs, QUICK, 0)
 
 
