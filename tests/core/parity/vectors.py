@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera, camera_from_eye, camera_rays, intrinsics, project, relative_pose
-from tests.core.zero123.zero123_helpers import tiny_config
+from tests.zero123_helpers import tiny_config
 
 if TYPE_CHECKING:
     import torch
