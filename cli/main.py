@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("cli.train", "Train the view model or the segmenter."),
     "evaluate": ("cli.evaluate", "Measure quality on objects with a known truth."),
     "db": ("cli.db", "Upgrade the database's schema, or say where it stands."),
+    "store": ("cli.store", "Make the object store's bucket."),
     "doctor": ("cli.doctor", "What is installed and reachable, and what to fix."),
 }
 """Name to the module whose ``app`` (a Typer) it is, and the sentence that the overview shows."""

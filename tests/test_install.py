@@ -79,4 +79,7 @@ def test_the_embedded_server_starts_beside_folders_of_our_names(installed: Path,
 
 def test_the_wheel_brings_what_a_server_is_set_up_with(installed: Path) -> None:
     shared = installed.parent / "share" / "meshmill"
-    assert {path.name for path in shared.iterdir()} == {"prefect.yaml", "automations.yaml", "compose.yaml"}
+    names = {"prefect.yaml", "automations.yaml", "compose.yaml", ".env.example", "deploy"}
+    assert {path.name for path in shared.iterdir()} == names
+    kit = {path.relative_to(ROOT) for path in (ROOT / "deploy").rglob("*") if path.is_file()}
+    assert {path.relative_to(shared) for path in (shared / "deploy").rglob("*") if path.is_file()} == kit

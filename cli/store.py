@@ -1,0 +1,34 @@
+"""`meshmill store`."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.common import Json, put_json, sentences
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The object store.")
+
+
+@app.callback()
+def _store() -> None:
+    """The object store."""
+
+
+@app.command()
+def create(json: Json = False) -> None:
+    """Make the store's bucket, or folder, where it is missing; needs keys that may make buckets."""
+    with sentences():
+        from core.errors import TransientError
+        from storage import StoreDown
+        from storage.s3 import S3Store
+        from tasks.house import open_store_of
+        from tasks.settings import read_settings
+
+        settings = read_settings()
+        store = open_store_of(settings)
+        try:
+            if isinstance(store, S3Store):
+                store.ensure_bucket()
+        except StoreDown as error:
+            raise TransientError(str(error)) from error
+        put_json({"store": settings.store}) if json else typer.echo(f"{settings.store} stands")

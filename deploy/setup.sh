@@ -1,0 +1,16 @@
+#!/bin/sh
+# What a server holds before the first night, made or brought up to date; run it again after every upgrade.
+# Needs: MESHMILL_DATABASE_URL of the tables' owner, keys that may make a bucket, PREFECT_API_URL, MESHMILL_DIRECTORY.
+set -eu
+kit=$(cd "$(dirname "$0")/.." && pwd)
+
+meshmill db upgrade
+meshmill store create
+
+cd "$MESHMILL_DIRECTORY" # the deployments' flows are named from here
+for pool in cpu gpu; do
+    prefect work-pool inspect "$pool" >/dev/null 2>&1 || prefect work-pool create "$pool" --type process
+done
+prefect --no-prompt deploy --all --prefect-file "$kit/prefect.yaml"
+prefect automation inspect "A run whose host died has crashed" >/dev/null 2>&1 ||
+    prefect automation create --from-file "$kit/automations.yaml"

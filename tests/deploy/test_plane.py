@@ -1,0 +1,128 @@
+"""The kit's scripts on real servers, with passwords of every character: who may do what, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.plane import ROOT, Plane
+from tests.flows.shop import Shop
+
+pytestmark = pytest.mark.server
+
+
+def test_setting_up_again_changes_nothing(plane: Plane) -> None:
+    before = standing(plane)
+    plane.set_up()
+    assert standing(plane) == before
+    assert before["pools"] == ["cpu", "gpu"]
+    assert len(before["automations"]) == len(set(before["automations"]))
+    assert len(before["deployments"]) == 5
+
+
+def standing(plane: Plane) -> dict[str, list[str]]:
+    found = {}
+    for name, path in (("pools", "work_pools"), ("deployments", "deployments"), ("automations", "automations")):
+        found[name] = sorted(row["name"] for row in asked(plane, f"{path}/filter", {}))
+    return found
+
+
+def asked(plane: Plane, path: str, body: dict[str, str]) -> list[dict[str, str]]:
+    """With the login, and the token that a page must show before it may change anything."""
+    login = base64.b64encode(plane.secrets["PREFECT_AUTH"].encode()).decode()
+    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Prefect-Csrf-Client": "test"}
+    token = urllib.request.Request(f"{plane.api}/csrf-token?client=test", headers=headers)
+    with urllib.request.urlopen(token, timeout=60) as answer:
+        headers["Prefect-Csrf-Token"] = json.load(answer)["token"]
+    request = urllib.request.Request(f"{plane.api}/{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return list(json.load(answer))
+
+
+def test_a_worker_with_its_own_role_and_key_builds_a_catalogue(plane: Plane, tmp_path: Path) -> None:
+    environment = {n: v for n, v in plane.worker.items() if n.startswith(("MESHMILL_", "PG")) and "HOME" not in n}
+    environment = {n: v for n, v in environment.items() if n != "MESHMILL_DIRECTORY"}
+    shop = Shop(tmp_path, MESHMILL_TEST_ALONE="1", **environment)
+    shop.stock(2)
+    assert shop.finish(shop.start())["finished"] == 2
+    assets = json.loads(plane.meshmill("assets", "--json", role=plane.gallery))
+    assert {asset["status"] for asset in assets} == {"finished"}
+    plane.meshmill("review", "p0", "--approve", role=plane.gallery)
+    rows = plane.psql(
+        ["--dbname=meshmill", "--tuples-only", "--command=SELECT count(*) FROM finished_assets"],
+        "meshmill_reader",
+        "MESHMILL_READER_PASSWORD",
+    )
+    assert rows.stdout.strip() == "2", rows.stderr
+
+
+REFUSED = [
+    ("meshmill", "MESHMILL_WORKER_PASSWORD", "CREATE TABLE mine (a int)"),
+    ("meshmill", "MESHMILL_WORKER_PASSWORD", "DROP TABLE asset"),
+    ("meshmill", "MESHMILL_WORKER_PASSWORD", "UPDATE alembic_version SET version_num = 'x'"),
+    ("meshmill", "MESHMILL_WORKER_PASSWORD", "COPY asset TO PROGRAM 'id'"),
+    ("meshmill_gallery", "MESHMILL_GALLERY_PASSWORD", "DELETE FROM asset"),
+    ("meshmill_gallery", "MESHMILL_GALLERY_PASSWORD", "UPDATE artifact SET sha256 = ''"),
+    ("meshmill_gallery", "MESHMILL_GALLERY_PASSWORD", "UPDATE asset SET glb_id = 1"),
+    ("meshmill_reader", "MESHMILL_READER_PASSWORD", "SELECT * FROM asset"),
+    ("meshmill_reader", "MESHMILL_READER_PASSWORD", "DELETE FROM product"),
+]
+
+
+@pytest.mark.parametrize(("role", "password", "statement"), REFUSED, ids=[f"{r}: {s}" for r, _, s in REFUSED])
+def test_a_role_may_do_no_more_than_its_work(plane: Plane, role: str, password: str, statement: str) -> None:
+    done = plane.psql(["--dbname=meshmill", f"--command={statement}"], role, password)
+    assert done.returncode != 0
+    assert "permission denied" in done.stderr or "must be owner" in done.stderr, done.stderr
+
+
+def test_no_role_enters_without_its_password_or_another_database(plane: Plane) -> None:
+    wrong = plane.psql(["--dbname=meshmill", "--command=SELECT 1"], "meshmill", "MESHMILL_READER_PASSWORD")
+    assert "password authentication failed" in wrong.stderr
+    other = plane.psql(["--dbname=prefect", "--command=SELECT 1"], "meshmill", "MESHMILL_WORKER_PASSWORD")
+    assert "permission denied for database" in other.stderr
+
+
+def test_the_workers_key_opens_its_own_bucket_alone(plane: Plane) -> None:
+    from minio.error import S3Error
+
+    from storage.s3 import open_s3
+
+    endpoint, secrets = f"http://127.0.0.1:{plane.ports['s3']}", plane.secrets
+    admin = open_s3("another", "", endpoint, secrets["STORE_ADMIN_KEY"], secrets["STORE_ADMIN_SECRET"])
+    admin.ensure_bucket()
+    worker = open_s3("another", "", endpoint, secrets["STORE_KEY"], secrets["STORE_SECRET"]).client
+    for attempt in (
+        lambda: list(worker.list_objects("another")),
+        lambda: worker.fput_object("another", "x", str(ROOT / "LICENSE")),
+        lambda: worker.make_bucket("third"),
+    ):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            attempt()
+    assert worker.bucket_exists("meshmill")
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Basic bWVzaG1pbGw6"}], ids=["no login", "a wrong one"])
+@pytest.mark.parametrize("path", ["work_pools/cpu", "csrf-token?client=x", "deployments/filter", "flow_runs/"])
+def test_prefects_api_is_closed_to_whoever_has_no_login(plane: Plane, path: str, header: dict[str, str]) -> None:
+    body = b"{}" if path.endswith(("filter", "/")) else None
+    request = urllib.request.Request(f"{plane.api}/{path}", body, header | {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    assert refused.value.code == (403 if body else 401), "a POST already fails for want of a page's token"
+
+
+def test_a_foreign_page_in_a_logged_in_browser_changes_nothing(plane: Plane) -> None:
+    """The browser adds the login by itself; the token it has not."""
+    login = base64.b64encode(plane.secrets["PREFECT_AUTH"].encode()).decode()
+    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Origin": "https://evil.example"}
+    request = urllib.request.Request(f"{plane.api}/work_pools/", b'{"name": "mine", "type": "process"}', headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    assert refused.value.code == 403
+    assert "mine" not in standing(plane)["pools"]
