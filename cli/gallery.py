@@ -43,10 +43,12 @@ def gallery(
                     say(f"{count} assets in {out / 'index.html'}")
                 return
             import secrets
+            from functools import partial
 
             import uvicorn
 
             from gallery.app import LOOPBACK, Access, create_app
+            from tasks.webhooks import post
 
             local = host in LOOPBACK
             if review and not local and not token:
@@ -55,6 +57,7 @@ def gallery(
             hosts = LOOPBACK if local else ("*",)
             access = Access(review, token if review else None, hosts)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
-            uvicorn.run(create_app(house.engine, house.store, access), host=host, port=serve or 0, log_level="warning")
+            app = create_app(house.engine, house.store, access, partial(post, house.settings))
+            uvicorn.run(app, host=host, port=serve or 0, log_level="warning")
         finally:
             house.close()

@@ -50,31 +50,30 @@ def _decide(
     name: str | None, catalogue: str | None, approve: bool, reject: bool, note: str | None, reviewer: str | None
 ) -> dict[str, Any]:
     import getpass
+    from functools import partial
 
     from core.errors import InputError
     from db import assets
+    from tasks.decide import decide
+    from tasks.webhooks import post
 
     if name is None:
         raise InputError("Say which asset: a SKU or an asset id.")
     if approve == reject:
         raise InputError("Say either --approve or --reject.")
-    decision = "approve" if approve else "reject"
     house = open_house_for_people()
     try:
         asset_id = find_asset(house, name, catalogue)
-        before = assets.lineage(house.engine, asset_id)["status"]
-        if before not in ("finished", "review", "failed"):
-            raise InputError(f"Only a built asset can be reviewed; this one is {before}.")
-        if approve and assets.artifact(house.engine, asset_id) is None:
-            raise InputError("This asset has no GLB: nothing can be approved. Use `meshmill retry`.")
-        assets.record_review(house.engine, asset_id, decision, note, reviewer or getpass.getuser())
+        tell = partial(post, house.settings, tries=2)  # a person waits
+        decision = "approve" if approve else "reject"
+        decided = decide(house.engine, asset_id, decision, note, reviewer or getpass.getuser(), tell)
         row = assets.lineage(house.engine, asset_id)
     finally:
         house.close()
     return {
         "asset_id": asset_id,
         "sku": row["sku"],
-        "before": before,
+        "before": decided.before,
         "status": row["status"],
         "review": row["reviews"][-1],
     }

@@ -30,7 +30,24 @@ from db.tables import (
 
 PAGE = 1000
 
-STATUS_OF_DECISION = {"approve": "finished", "reject": "failed"}
+ASSET_FIELDS = (
+    "catalogue",
+    "sku",
+    "asset_id",
+    "status",
+    "reason",
+    "reasons",
+    "glb",
+    "photos",
+    "faces",
+    "bytes",
+    "seconds",
+    "size_known",
+    "score",
+    "metrics",
+    "run_id",
+)
+"""What programs are told of an asset: `run --json` and webhooks say the same."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +83,21 @@ def job(engine: Engine, asset_id: str) -> Job:
 def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> None:
     """Move an asset; a newly finished one supersedes its product's earlier finished or reviewed ones."""
     with writing(engine) as session:
-        if status in ("finished", "review", "failed", "quarantined"):
-            values.setdefault("finished_at", now())
-        session.execute(update(Asset).where(Asset.id == asset_id).values(status=status, **values))
-        if status == "finished":
-            product = select(Asset.product_id).where(Asset.id == asset_id).scalar_subquery()
-            session.execute(
-                update(Asset)
-                .where(Asset.product_id == product, Asset.id != asset_id, Asset.status.in_(("finished", "review")))
-                .values(status="superseded")
-            )
+        move(session, asset_id, status, values)
+
+
+def move(session: Session, asset_id: str, status: str, values: dict[str, Any]) -> None:
+    """What :func:`set_status` does, within a transaction."""
+    if status in ("finished", "review", "failed", "quarantined"):
+        values.setdefault("finished_at", now())
+    session.execute(update(Asset).where(Asset.id == asset_id).values(status=status, **values))
+    if status == "finished":
+        product = select(Asset.product_id).where(Asset.id == asset_id).scalar_subquery()
+        session.execute(
+            update(Asset)
+            .where(Asset.product_id == product, Asset.id != asset_id, Asset.status.in_(("finished", "review")))
+            .values(status="superseded")
+        )
 
 
 Retryable = Literal["failed", "quarantined", "review", "queued", "running"]
@@ -144,6 +166,10 @@ class AssetRow:
     def as_dict(self) -> dict[str, Any]:
         """For JSON, once, at the edge."""
         return dict(vars(self))
+
+    def reported(self) -> dict[str, Any]:
+        """:data:`ASSET_FIELDS`, for JSON."""
+        return {name: getattr(self, name) for name in ASSET_FIELDS}
 
 
 def list_assets(
@@ -285,26 +311,3 @@ def artifact(engine: Engine, asset_id: str, kind: str = "glb") -> dict[str, Any]
             .order_by(Artifact.id.desc())
         ).first()
         return None if row is None else {"key": row.key, "sha256": row.sha256, "bytes": row.bytes, "uri": row.uri}
-
-
-def record_review(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str | None) -> None:
-    """A person's decision: ``approve`` publishes the asset, ``reject`` fails it."""
-    if decision not in STATUS_OF_DECISION:
-        raise ValueError("The decision is approve or reject.")
-    with writing(engine) as session:
-        if session.get(Asset, asset_id) is None:
-            raise UnknownName(f"There is no asset {asset_id}.")
-        session.add(Review(asset_id=asset_id, decision=decision, note=note, reviewer=reviewer))
-    set_status(
-        engine,
-        asset_id,
-        STATUS_OF_DECISION[decision],
-        reason=note or f"A person decided: {decision}.",
-        error_class=None,
-    )
-
-
-def decision_about(engine: Engine, asset_id: str) -> Review | None:
-    """A person's last word on this very asset."""
-    with reading(engine) as session:
-        return session.scalar(select(Review).where(Review.asset_id == asset_id).order_by(Review.id.desc()).limit(1))

@@ -11,13 +11,13 @@ from prefect import flow, runtime
 from core.errors import MeshmillError
 from db import assets
 from flows.artifacts import ProgressArtifact, show_assets, show_sheet
-from flows.webhooks import told
 from tasks.build import Progressing, advance, begin_asset, end_asset, fail_asset, request
 from tasks.failures import TRANSIENT
 from tasks.house import HOUSE, House, open_house
 from tasks.models import Weights, models_of
 from tasks.stage_task import run_as_task
 from tasks.stages import STAGES
+from tasks.webhooks import told
 
 MODEL_STAGES = tuple(stage.name for stage in STAGES if stage.weights is not None)
 FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None)

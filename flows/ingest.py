@@ -14,10 +14,10 @@ from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
 from flows.report import markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
-from flows.webhooks import told
 from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
 from tasks.plan import begin_run
+from tasks.webhooks import told
 
 
 @flow(name="ingest", log_prints=False)

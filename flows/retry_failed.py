@@ -10,9 +10,9 @@ from pydantic import Field
 from db.assets import Retryable, of_status, requeue
 from db.skus import find_product
 from flows.build_assets import build_assets, show_shard
-from flows.webhooks import told
 from tasks.house import HOUSE, House, open_house
 from tasks.plan import plan_otherwise
+from tasks.webhooks import told
 
 
 @flow(name="retry_failed", log_prints=False)

@@ -18,7 +18,6 @@ from db.assets import AssetRow
 from db.catalogue import Changes
 from flows.embedded import EmbeddedServer
 from flows.sheet import write_sheet
-from flows.webhooks import told
 from storage import copy_to_file
 from tasks.build import build_ahead
 from tasks.house import HOUSE, House
@@ -26,25 +25,8 @@ from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
 from tasks.plan import begin_run, plan_catalogue
+from tasks.webhooks import told
 from tasks.worker import StageCall
-
-ASSET_FIELDS = (
-    "catalogue",
-    "sku",
-    "asset_id",
-    "status",
-    "reason",
-    "reasons",
-    "glb",
-    "photos",
-    "faces",
-    "bytes",
-    "seconds",
-    "size_known",
-    "score",
-    "metrics",
-)
-"""What `run --json` says of an asset."""
 
 
 def run_folder(
@@ -167,10 +149,7 @@ def summary(
         | {"waiting": len(changes.waiting) if changes else 0, "reused": len(reused)},
         "seconds": round(seconds, 2),
         "changes": asdict(changes) if changes else None,
-        "assets": [
-            {name: getattr(row, name) for name in ASSET_FIELDS}
-            for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))
-        ],
+        "assets": [row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
     }
 
 

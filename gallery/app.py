@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -23,9 +23,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from db import assets
 from db import gallery as queries
 from db.engine import DatabaseDown, OddText
+from db.reviews import NotReviewable
 from db.skus import UnknownName
 from gallery import pages
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, read_bytes
+from tasks.decide import EVENT_OF_DECISION, decide
+from tasks.webhooks import Tell, tell_nobody
 
 PAGE_SIZE = 60
 
@@ -70,8 +73,9 @@ class Access:
     """Proves that a decision came from a page of this process."""
 
 
-def create_app(engine: Engine, store: Store, access: Access | None = None) -> FastAPI:
-    """The application. Reads are by the given engine and store; only ``POST /assets/ID/review`` writes."""
+def create_app(engine: Engine, store: Store, access: Access | None = None, tell: Tell = tell_nobody) -> FastAPI:
+    """The application. Reads are by the given engine and store; only ``POST /assets/ID/review`` writes, and ``tell``
+    hears what was decided."""
     access = access or Access()
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
@@ -178,22 +182,28 @@ def create_app(engine: Engine, store: Store, access: Access | None = None) -> Fa
         return FileResponse(pages.STATIC / name, media_type=STATIC_FILES[name])
 
     @app.post("/assets/{asset_id}/review")
-    def review(asset_id: str, form: Annotated[dict[str, str], Depends(_form)]) -> RedirectResponse:
+    def review(
+        asset_id: str, form: Annotated[dict[str, str], Depends(_form)], background: BackgroundTasks
+    ) -> RedirectResponse:
         if not access.review:
             raise HTTPException(403, "This gallery is read-only: start it with --review to decide here.")
         secret, token = form.get("secret", ""), form.get("token", "")
         if not _equal(secret, access.secret) or (access.token is not None and not _equal(token, access.token)):
             raise HTTPException(403, "The token is wrong, or the page is from an earlier start of the gallery.")
         decision = form.get("decision", "")
-        if decision not in ("approve", "reject"):
+        if decision not in EVENT_OF_DECISION:
             raise HTTPException(422, "The decision is approve or reject.")
-        row = _lineage(engine, asset_id)
-        if row["status"] not in ("finished", "review", "failed"):
-            raise HTTPException(409, f"Only a built asset can be reviewed; this one is {row['status']}.")
-        if decision == "approve" and "glb" not in queries.files(engine, asset_id):
-            raise HTTPException(409, "This asset has no GLB: nothing can be approved.")
         note, reviewer = form.get("note", "").strip()[:2000], form.get("reviewer", "").strip()[:200]
-        assets.record_review(engine, asset_id, decision, note or None, reviewer or "gallery")
+
+        def later(event: str, payload: dict[str, Any]) -> None:
+            background.add_task(tell, event, payload)  # a slow receiver keeps no page waiting
+
+        try:
+            decide(engine, asset_id, decision, note or None, reviewer or "gallery", later)
+        except UnknownName as error:
+            raise HTTPException(404, "There is no such asset.") from error
+        except NotReviewable as error:
+            raise HTTPException(409, str(error)) from error
         return RedirectResponse(f"/assets/{asset_id}", status_code=303)
 
     return app

@@ -11,6 +11,7 @@ from core.quality.reasons import severity_rank
 from core.recipes import Recipe
 from db import assets
 from db.assets import Job
+from db.reviews import record_verdict
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
 from tasks.compute import plain
@@ -93,12 +94,8 @@ def end_asset(house: House, state: Progressing) -> str:
     # What is only good to know is no complaint about an asset that was found good enough.
     worth_a_line = [told for told in reasons if status != "finished" or told["severity"] != "note"]
     reason = worth_a_line[0]["message"] if worth_a_line else None
-    # An asset's id hashes all that it is made from: what a person said of it holds however often it is built.
-    if (said := house.ask(assets.decision_about, state.job.asset_id)) is not None:
-        status = assets.STATUS_OF_DECISION[said.decision]
-        reason = said.note or f"A person decided: {said.decision}."
-    house.ask(
-        assets.set_status,
+    status, reason = house.ask(
+        record_verdict,
         state.job.asset_id,
         status,
         verdict=verdict["verdict"],

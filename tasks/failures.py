@@ -10,6 +10,7 @@ from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, StageE
 from core.memory import is_out_of_memory
 from core.quality.reasons import Reason, codes, reason
 from db.engine import DatabaseDown, OddText
+from db.reviews import NotReviewable
 from db.skus import AmbiguousName, UnknownName
 from storage import ObjectDamaged, ObjectMissing, StoreDown
 from tasks.disks import full_disk
@@ -36,7 +37,7 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return error
     if isinstance(error, TRANSIENT):
         return TransientError(str(error))
-    if isinstance(error, (OddText, AmbiguousName)):
+    if isinstance(error, (OddText, AmbiguousName, NotReviewable)):
         return InputError(str(error))
     if isinstance(error, UnknownName):
         return NotFound(str(error))

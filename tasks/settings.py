@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     cost_per_cpu_hour: float = Field(0.0, ge=0, description="Price of an hour of this machine's CPU")
     cost_per_gpu_hour: float = Field(0.0, ge=0, description="Price of an hour of one GPU")
     webhook_url: Annotated[str, AfterValidator(_webhook)] | None = Field(
-        None, description="Told about finished and failed assets and ended runs"
+        None, description="Told about assets that come to an end, people's decisions and runs; not redirected"
     )
     webhook_secret: SecretStr | None = Field(None, description="Signs webhooks (HMAC-SHA256)")
 

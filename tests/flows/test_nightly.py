@@ -23,8 +23,8 @@ from core.recipes import Recipe, load_recipe
 from db.engine import reading
 from db.tables import Run, StageRun
 from flows.embedded import EmbeddedServer
-from flows.webhooks import signature
 from tasks.house import open_house
+from tasks.webhooks import signature
 
 
 @pytest.fixture(scope="module")

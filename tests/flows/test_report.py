@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from flows.report import markdown_summary
-from flows.webhooks import post, signature
 from tasks.settings import Settings
+from tasks.webhooks import post, signature
 
 
 @pytest.fixture

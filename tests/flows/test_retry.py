@@ -9,6 +9,7 @@ from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
 import flows.run
 from db import assets
+from db.reviews import record_decision
 from db.skus import find_product
 from tasks.build import build_ahead
 from tasks.plan import plan_otherwise
@@ -47,7 +48,7 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     house = small_shop.house()
     (small_shop.photos / "a.png").write_bytes(b"photo")
     (first,) = small_shop.build(house).build
-    assets.record_review(house.engine, first, "reject", "too round", "Ann")
+    record_decision(house.engine, first, "reject", "too round", "Ann")
 
     def build(house: Any, ids: Any, models: Any, _force: bool) -> None:
         build_ahead(house, ids, models, lambda: False)

@@ -81,10 +81,11 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
             session.flush()
             asset_id = f"asset-{index:04d}"
             status = STATUSES[index % len(STATUSES)]
-            session.add(Asset(id=asset_id, product_id=product.id, photo_id=photo.id, recipe_hash="r" * 64,
-                              plan_key=f"{index:064d}", model="starter@abc", status=status,
-                              score=None if status == "quarantined" else index / 10, faces=12,
-                              reason=f"<i>{sku}</i>"))  # fmt: skip
+            asset = Asset(id=asset_id, product_id=product.id, photo_id=photo.id, recipe_hash="r" * 64,
+                          plan_key=f"{index:064d}", model="starter@abc", status=status,
+                          score=None if status == "quarantined" else index / 10, faces=12,
+                          reason=f"<i>{sku}</i>")  # fmt: skip
+            session.add(asset)
             run = StageRun(key=f"{index:064x}", stage="assess", version=1, state="finished", parameters={"x": "</pre>"},
                            owner="test", figures={"reasons": [{"message": "<u>blurred</u>"}],
                                                   "metrics": {"input_psnr": 10.0 + index}})  # fmt: skip
@@ -97,8 +98,12 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
                     key = f"objects/{sha256[:2]}/{sha256}"
                     if store.size(key) is None:
                         store.put(data, key, sha256, media)
-                    session.add(Artifact(made_by=run.id, kind=kind, key=key, uri=store.uri(key), sha256=sha256,
-                                         bytes=len(data), media_type=media))  # fmt: skip
+                    made = Artifact(made_by=run.id, kind=kind, key=key, uri=store.uri(key), sha256=sha256,
+                                    bytes=len(data), media_type=media)  # fmt: skip
+                    session.add(made)
+                    session.flush()
+                    if kind == "glb":
+                        asset.glb_id = made.id
             ids.append(asset_id)
     return tuple(ids)
 

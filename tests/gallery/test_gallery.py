@@ -17,6 +17,7 @@ from db import assets
 from db import gallery as queries
 from db.engine import writing
 from db.gallery import Filters
+from db.reviews import record_decision
 from db.tables import Asset, Photo, Product, RecipeRow
 from gallery.app import Access, create_app, download_name
 from gallery.export import export
@@ -155,6 +156,19 @@ def test_a_decision_needs_the_page_s_secret_and_the_token(shop: Shop):
     assert "<b>fine</b>" not in client.get("/assets/asset-0001").text
 
 
+def test_what_the_page_decides_is_told_as_the_command_tells_it(shop: Shop):
+    access, heard = Access(review=True), []
+    app = create_app(shop.engine, shop.store, access, lambda event, data: heard.append((event, data)))
+    client = TestClient(app, base_url=URL, follow_redirects=False)
+    for decision in ("approve", "reject"):
+        client.post("/assets/asset-0001/review", data={"decision": decision, "secret": access.secret, "note": "so"})
+    client.post("/assets/asset-0007/review", data={"decision": "approve", "secret": access.secret})
+    assert [(event, data["sku"], data["status"], data["review"]["note"]) for event, data in heard] == [
+        ("asset.approved", HOSTILE[1], "finished", "so"),
+        ("asset.rejected", HOSTILE[1], "failed", "so"),
+    ]
+
+
 def test_only_built_assets_are_decided(shop: Shop):
     access = Access(review=True)
     client = client_of(shop, access)
@@ -205,7 +219,7 @@ def test_the_queue_of_those_that_wait_goes_round(shop: Shop):
     assert queries.next_in_review(shop.engine, waiting[1]) == waiting[0]
     assert f'href="/assets/{waiting[1]}" rel="next"' in client_of(shop).get(f"/assets/{waiting[0]}").text
     for asset_id in waiting:
-        assets.record_review(shop.engine, asset_id, "approve", None, "Ann")
+        record_decision(shop.engine, asset_id, "approve", None, "Ann")
     assert queries.next_in_review(shop.engine, shop.ids[0]) is None
     assert 'rel="next"' not in client_of(shop).get("/assets/asset-0000").text
 
@@ -226,9 +240,9 @@ def test_two_versions_show_what_differs(shop: Shop):
 
 def test_the_last_decision_on_each_asset_is_what_the_gate_learns_from(shop: Shop):
     assert queries.decisions(shop.engine) == []
-    assets.record_review(shop.engine, "asset-0001", "approve", None, "Ann")
-    assets.record_review(shop.engine, "asset-0003", "reject", None, "Ann")
-    assets.record_review(shop.engine, "asset-0001", "reject", "looked again", "Bob")
+    record_decision(shop.engine, "asset-0001", "approve", None, "Ann")
+    record_decision(shop.engine, "asset-0003", "reject", None, "Ann")
+    record_decision(shop.engine, "asset-0001", "reject", "looked again", "Bob")
     said = {metrics["input_psnr"]: approved for approved, metrics in queries.decisions(shop.engine)}
     assert said == {11.0: False, 13.0: False}
 

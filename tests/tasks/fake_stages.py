@@ -2,7 +2,7 @@
 
 Only for tests of the factory around the stages: leases, reuse, crashes, lineage. What a photo does is in its bytes:
 ``bad`` is no object, ``crash`` kills the process, ``hang`` never ends, ``ours`` is a bug until the file
-``MESHMILL_TEST_MENDED`` is there, ``flaky`` fails once.
+``MESHMILL_TEST_MENDED`` is there, ``flaky`` fails once, ``review`` makes an asset that a person must see.
 ``MESHMILL_TEST_SLOW`` names a stage that takes a minute, ``MESHMILL_TEST_BYTES`` how large each file is,
 ``MESHMILL_TEST_MEMORY`` (``rays=1024``) which parameter must not be larger than what memory holds,
 ``MESHMILL_TEST_REAL`` the stages that are computed after all.
@@ -59,10 +59,12 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     for role in sorted(call.inputs):
         digest.update(role.encode() + call.inputs[role])
     size = int(os.environ.get("MESHMILL_TEST_BYTES", "0"))
-    files = {name: f"{name} {digest.hexdigest()}".encode().ljust(size) for name in FILES[call.stage]}
+    said = " doubtful" if call.stage == "segment" and call.inputs["photo"].startswith(b"review") else ""
+    files = {name: f"{name} {digest.hexdigest()}{said}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
     if call.stage == "assess":
-        figures = {"score": 0.75, "verdict": "finished", "reasons": [], "metrics": {"closed": True}}
+        verdict = "review" if b"doubtful" in call.inputs["cutout"] else "finished"
+        figures = {"score": 0.75, "verdict": verdict, "reasons": [], "metrics": {"closed": True}}
     return StageOutput(files, figures)
 
 

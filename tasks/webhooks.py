@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import random
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from queue import Full, Queue
 from threading import Thread
 from typing import Any
@@ -20,35 +22,46 @@ from tasks.failures import TRANSIENT
 from tasks.house import House, Listener
 from tasks.settings import Settings
 
+LOGGER = logging.getLogger(__name__)
+
 TRIES = 4
 SECONDS = 5
 WAITING = 10_000
 """Events that wait for a slow receiver; further ones are dropped."""
 
+PASSING = {408, 425, 429, *range(500, 600)}
+"""Answers after which it is worth another try; redirects and refusals are not."""
+
 DRAIN_SECONDS = 60
 """How long the end of a run waits for what is still to be sent."""
 
-ASSET_FIELDS = (
-    "catalogue",
-    "sku",
-    "asset_id",
-    "status",
-    "reason",
-    "reasons",
-    "glb",
-    "faces",
-    "bytes",
-    "score",
-    "run_id",
-)
+EVENT_OF_STATUS = {
+    "finished": "asset.finished",
+    "review": "asset.review",
+    "failed": "asset.failed",
+    "quarantined": "asset.failed",
+}
+"""What is told of an asset that comes to an end in a run. People's decisions are ``asset.approved`` and
+``asset.rejected`` (:mod:`tasks.decide`), a run's end ``run.ended`` or ``run.stopped``."""
 
-Tell = Callable[[str, dict[str, Any]], None]
-"""Hands an event to the webhook and returns at once."""
+Tell = Callable[[str, dict[str, Any]], object]
+"""Hands an event to the webhook."""
+
+
+def tell_nobody(event: str, payload: dict[str, Any]) -> None:
+    """Where no webhook is set."""
 
 
 def signature(secret: str, stamp: str, body: bytes) -> str:
     """HMAC-SHA256 over ``stamp.body``, hexadecimal: the stamp keeps an old message from being sent again."""
     return hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn the message into a GET without a body, or carry it to a host that nobody named."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def post(settings: Settings, event: str, payload: dict[str, Any], tries: int = TRIES) -> bool:
@@ -64,11 +77,16 @@ def post(settings: Settings, event: str, payload: dict[str, Any], tries: int = T
             headers["X-Meshmill-Signature"] = signature(settings.webhook_secret.get_secret_value(), stamp, body)
         try:
             request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked above, the operator's own
-            with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=SECONDS):
                 return True
-        except (urllib.error.URLError, OSError):
-            if attempt + 1 < tries:
-                time.sleep(2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        except urllib.error.HTTPError as error:
+            if error.code not in PASSING:
+                LOGGER.warning("The webhook answered %d to %s: see MESHMILL_WEBHOOK_URL.", error.code, event)
+                return False
+        except (OSError, HTTPException) as error:
+            LOGGER.debug("The webhook did not take %s: %s", event, error)
+        if attempt + 1 < tries:
+            time.sleep(2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
     return False
 
 
@@ -80,7 +98,7 @@ def told(house: House) -> Iterator[Tell]:
     listened before still hears everything.
     """
     if not house.settings.webhook_url:
-        yield lambda _event, _payload: None
+        yield tell_nobody
         return
     outbox: Queue[tuple[str, dict[str, Any]] | None] = Queue(WAITING)
 
@@ -111,7 +129,7 @@ def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> Non
                 (row,) = assets.list_assets(house.engine, ids=[payload["asset_id"]])
             except TRANSIENT:
                 continue
-            payload = {name: getattr(row, name) for name in ASSET_FIELDS}
+            payload = row.reported()
         # One patient wait is enough to know that nobody is there; the next success restores the patience.
         tries = TRIES if post(house.settings, event, payload, tries) else 1
 
@@ -126,5 +144,5 @@ class _Listening:
 
     def asset(self, asset_id: str, status: str, reason: str | None) -> None:
         self._before.asset(asset_id, status, reason)
-        event = "asset.finished" if status in ("finished", "review") else "asset.failed"
-        self._tell(event, {"asset_id": asset_id})
+        if status in EVENT_OF_STATUS:
+            self._tell(EVENT_OF_STATUS[status], {"asset_id": asset_id})
