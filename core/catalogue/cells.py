@@ -45,6 +45,11 @@ _ERRORS = re.compile(
 )
 
 
+def is_error(text: str) -> bool:
+    """Whether a spreadsheet wrote an error instead of a value: ``#REF!``."""
+    return _ERRORS.match(text) is not None
+
+
 def sku_of_cell(cell: object) -> str:
     """The SKU in a cell. Raises :class:`BadCell` for what a spreadsheet made of one, or for none."""
     text = text_of(cell)
@@ -58,7 +63,7 @@ def sku_of_cell(cell: object) -> str:
         raise BadCell(
             f"'{text}' is what a spreadsheet made of a long number: format the column as text and export again"
         )
-    if _ERRORS.match(text):
+    if is_error(text):
         raise BadCell(f"'{text}' is a spreadsheet's error")
     if text[0] == "=":
         raise BadCell("it holds a formula: export its values")

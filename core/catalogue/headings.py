@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from core.catalogue.cells import UNITS, text_of
+from core.catalogue.cells import UNITS, is_error, text_of
 from core.errors import InputError
 from core.photos.names import display_name
 from core.photos.shot_words import WORDS, folded, words
@@ -175,7 +175,7 @@ def plain_heading(heading: object) -> str:
 @lru_cache(maxsize=4096)
 def column_of(heading: str) -> Column | None:
     """What a column of that heading holds; None for one that is passed over."""
-    plain = plain_heading(heading)
+    plain = "" if is_error(heading) else plain_heading(heading)
     parts = plain.split()
     unit = next((UNITS[part][0] for part in reversed(parts[1:]) if part in UNITS and part != "in"), None)
     if unit is None and parts[1:] and parts[-1] == "in":
@@ -197,10 +197,11 @@ def _photo_column(parts: list[str]) -> Column | None:
     others = [part for part in parts if part not in WORDS and part not in _PHOTO_WORDS and not part.isdigit()]
     glued = [re.fullmatch(r"([a-z]+)\d{1,2}", part) for part in others]
     others = [part for part, match in zip(others, glued, strict=True) if not (match and match[1] in _PHOTO_WORDS)]
-    has_word = len(others) + len(views) < len(parts)
+    digits = [part for part in parts if part.isdigit()]
+    has_word = len(others) + len(views) + len(digits) < len(parts)
     if others or not (has_word or len(parts) == len(views) == 1):
         return None
-    number = next((int(digits) for part in parts for digits in re.findall(r"\d+", part)), 0)
+    number = next((int(found) for part in parts for found in re.findall(r"\d+", part)), 0)
     return Column("photo", role=views[-1] if views else None, rank=len(NAMES["photo"]) + number)
 
 
@@ -209,9 +210,16 @@ def known_headings(cells: Iterable[object]) -> set[str]:
     return {column.field for cell in cells if (column := column_of(text_of(cell))) is not None}
 
 
-def is_heading_row(cells: Sequence[object]) -> bool:
-    """Whether a row names both the SKU and a photo."""
-    return {"sku", "photo"} <= known_headings(cells)
+def heading_row(rows: Sequence[Sequence[object]]) -> int | None:
+    """The first row that names both the SKU and a photo, where no row above it names more of what is known: then that
+    one holds the headings, and one is missing among them."""
+    most = 0
+    for at, cells in enumerate(rows):
+        known = known_headings(cells)
+        if {"sku", "photo"} <= known and len(known) >= most:
+            return at
+        most = max(most, len(known) if "sku" in known else 0)
+    return None
 
 
 def columns_of(cells: Sequence[object], source: str) -> Columns:

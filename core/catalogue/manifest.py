@@ -17,7 +17,7 @@ from core.catalogue.headings import (
     Columns,
     column_of,
     columns_of,
-    is_heading_row,
+    heading_row,
     known_headings,
     refuse_misspelling,
 )
@@ -61,12 +61,11 @@ def read_lines(path: Path) -> Manifest:
 
 def _of_rows(rows: Iterator[Row], name: str, delimiter: str | None) -> Manifest:
     head = list(islice(rows, LOOKED_AT))
-    at = next((at for at, row in enumerate(head) if is_heading_row(row.cells)), None)
+    at = heading_row([row.cells for row in head])
     if at is None:
-        known = max((known_headings(row.cells) for row in head), key=len, default=set())
-        missing = "the photos (photo)" if "sku" in known else "the SKU (sku)"
-        for row in head[:3]:
-            columns_of(row.cells, name)  # a misspelled heading is the likeliest reason
+        likeliest = max(head, key=lambda row: len(known_headings(row.cells)), default=Row(1, ()))
+        columns_of(likeliest.cells, name)  # a misspelled heading is the likeliest reason
+        missing = "the photos (photo)" if "sku" in known_headings(likeliest.cells) else "the SKU (sku)"
         raise InputError(f"{name} has no column for {missing}: its first row must hold headings.")
     headings = head[at].cells
     columns = columns_of(headings, name)

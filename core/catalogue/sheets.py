@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalogue.csvs import LOOKED_AT, Row
-from core.catalogue.headings import is_heading_row
+from core.catalogue.headings import heading_row
 from core.errors import InputError
 
 MOST_ROWS = 1_048_576
@@ -32,9 +32,8 @@ def read_sheet(path: Path) -> Iterator[Row]:
         sheets = [sheet for sheet in book.worksheets if hasattr(sheet, "iter_rows")]
         if not sheets:
             raise InputError(f"{path.name} has no sheet with rows.")
-        chosen = next(
-            (s for s in sheets if any(is_heading_row(r.cells) for r in islice(_rows(s), LOOKED_AT))), sheets[0]
-        )
+        heads = ([row.cells for row in islice(_rows(sheet), LOOKED_AT)] for sheet in sheets)
+        chosen = next((s for s, head in zip(sheets, heads, strict=True) if heading_row(head) is not None), sheets[0])
         yield from _rows(chosen)
         book.close()
     except InputError:

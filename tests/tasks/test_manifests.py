@@ -95,6 +95,21 @@ def test_a_close_misspelling_is_refused(shop: Path, heading: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    ["#REF!;1.5;9.90;photo1.jpg", "ref;back;9.90;3", "A-1;2;3;4", "id;1;2;4711", "Code;Bild;x;1"],
+)
+def test_a_row_of_data_is_never_taken_for_the_headings(shop: Path, row: str) -> None:
+    """The headings lack a photo, and some cells below them look like headings: ``9.90`` was read as photo 9."""
+    with pytest.raises(InputError, match="no column for the photos"):
+        read(shop, f"sku;name;height_cm;price\n{row}\nB-1;teddy;2;3\n")
+
+
+def test_headings_may_stand_below_a_title(shop: Path) -> None:
+    text = "Artikel\n2026;Katalog\n\nsku;photo;name\nA-1;fotos/teddy.png;Teddy\n"
+    assert list(read(shop, text)) == ["A-1"]
+
+
+@pytest.mark.parametrize(
     ("cell", "centimetres"),
     [
         ("9.8 cm", 9.8),
