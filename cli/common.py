@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from cli.logs import as_json, json_wanted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,8 +22,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
-    typer.echo(text, err=True)
+    """A line for people, on stderr; one JSON document where log lines are asked for as such."""
+    typer.echo(as_json("INFO", "meshmill", text) if json_wanted() else text, err=True)
 
 
 def put_json(document: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.common import Json, open_house_for_people, put_json, say, sentences
+from cli.logs import json_wanted
 
 app = typer.Typer(add_completion=False)
 
@@ -46,6 +47,7 @@ def gallery(
             from functools import partial
 
             import uvicorn
+            from uvicorn.config import LOGGING_CONFIG
 
             from gallery.app import LOOPBACK, Access, create_app
             from tasks.webhooks import post
@@ -58,6 +60,12 @@ def gallery(
             access = Access(review, token if review else None, hosts)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
             app = create_app(house.engine, house.store, access, partial(post, house.settings))
-            uvicorn.run(app, host=host, port=serve or 0, log_level="warning")
+            uvicorn.run(
+                app,
+                host=host,
+                port=serve or 0,
+                log_config=None if json_wanted() else LOGGING_CONFIG,
+                log_level=None if json_wanted() else "warning",
+            )
         finally:
             house.close()

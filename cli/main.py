@@ -12,6 +12,8 @@ from typing import Any
 import typer.core
 import typer.main
 
+from cli.logs import configure_logs
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cli.run", "Ingest a folder of product photos and build its assets to the end."),
     "assets": ("cli.assets", "Query assets by status, SKU, date or catalogue."),
@@ -75,6 +77,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    configure_logs()
     group = LazyCommands(
         name="meshmill", help="Product photos in, textured GLBs out, and a record of how each was made."
     )

@@ -83,6 +83,11 @@ def claim(engine: Engine, key: str, owner: str, seconds: float) -> bool:
         return session.connection().execute(statement, values).rowcount == 1
 
 
+def clock_sql(engine: Engine) -> str:
+    """SQL for the database's own time, in seconds since the epoch."""
+    return _CLOCK[engine.dialect.name]
+
+
 def renew(engine: Engine, key: str, owner: str, seconds: float) -> bool:
     """Extend our lease; False when it is no longer ours."""
     clock = _CLOCK[engine.dialect.name]

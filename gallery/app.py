@@ -15,7 +15,8 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -26,6 +27,7 @@ from db.engine import DatabaseDown, OddText
 from db.reviews import NotReviewable
 from db.skus import UnknownName
 from gallery import pages
+from gallery.monitor import Monitor
 from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, read_bytes
 from tasks.decide import EVENT_OF_DECISION, decide
 from tasks.webhooks import Tell, tell_nobody
@@ -103,6 +105,17 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
     async def _bug(request: Request, error: Exception) -> HTMLResponse:
         # Answered outside of the middleware, so the headers stand here; the error itself is only in the log.
         return HTMLResponse(pages.message_page("500", "Something went wrong here; the log says what."), 500, HEADERS)
+
+    monitor = Monitor(engine, store)
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        health = monitor.health()
+        return JSONResponse(health, 200 if all(health.values()) else 503)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(monitor.page(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/", response_class=HTMLResponse)
     def grid(

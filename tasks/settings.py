@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     stage_timeout: float = Field(
         3600, gt=0, le=30 * DAY, description="Hard limit of one stage in seconds; the process is killed"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines are written: for people, or one JSON a line"
+    )
     left_side: Literal["viewer", "product"] = Field(
         "viewer", description="Whose left a photo named left shows: the viewer's, or the product's own"
     )
