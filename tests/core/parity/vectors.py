@@ -102,6 +102,7 @@ def conditioning() -> Values:
             "pixels_by_area": to_pixels(rgba, 16)[..., ::3, ::3],
             "images": to_images(tensor(4, 1, 3, 4, 4)).astype(np.float64),
             "clip_pixels": clip_pixels(pixels, 24)[..., ::3, ::3],
+            "clip_pixels_overshoot": clip_pixels(tensor(51, 1, 3, 8, 8).sign(), 24)[..., ::3, ::3],
             "embedding": embed_image(model(), pixels),
             "latent": encode_condition(model(), pixels),
             "logvar": _posterior(model(), pixels).logvar,
@@ -190,6 +191,7 @@ def score() -> Values:
     full, reduced = (chain(image, noise, sigma, eps, reduce_variance=v) for v in (False, True))
     return {
         "sigmas": table[::31],
+        "sigma_ends": [len(table), table[0], table[-1]],
         "guided": guided(eps, other, 100.0),
         "perturbed": torch.stack(perturb(image, noise, sigma)),
         "denoised": full.denoised,
