@@ -21,6 +21,9 @@ START_SECONDS = 180
 """A fresh server writes its whole schema first: 7 to 20 s, more on a busy machine."""
 
 
+DRAIN_SECONDS = 30
+"""How long the last events may take on their way to the server; they are its log, nothing depends on them."""
+
 LEAST_BYTES = 4 << 20
 """Free space below which the server's own database cannot be made: it would try for minutes."""
 
@@ -32,6 +35,7 @@ class EmbeddedServer:
         self._home = home / "prefect"
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
+        self._added: dict[str, str] = {}
 
     def start(self) -> None:
         """Start it and return at once; models load while it comes up. Raises :class:`InputError` for a proxy that
@@ -40,8 +44,9 @@ class EmbeddedServer:
         if os.environ.get("PREFECT_API_URL"):
             return
         self._home.mkdir(parents=True, exist_ok=True)
-        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
-        os.environ.setdefault("PREFECT_HOME", str(self._home))
+        wanted = _ENVIRONMENT | {"PREFECT_HOME": str(self._home)}
+        self._added = {name: value for name, value in wanted.items() if name not in os.environ}
+        os.environ.update(self._added)
         port = _free_port()
         self._url = f"http://127.0.0.1:{port}/api"
         log = (self._home / "server.log").open("wb")
@@ -77,8 +82,10 @@ class EmbeddedServer:
             time.sleep(0.1)
 
     def stop(self) -> None:
+        """End it, and leave the environment as it was found."""
         if self._process is None:
             return
+        _send_events()
         self._process.terminate()
         try:
             self._process.wait(5)
@@ -86,8 +93,18 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
         self._process = None
-        if os.environ.get("PREFECT_API_URL") == self._url:
-            del os.environ["PREFECT_API_URL"]
+        for name, value in (self._added | {"PREFECT_API_URL": self._url}).items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+
+
+def _send_events() -> None:
+    """What Prefect still has to tell the server, as long as there is one: afterwards each event would be tried for
+    seconds, and the next server of this process would get them."""
+    if "prefect.events.worker" in sys.modules:
+        from prefect.events.worker import EventsWorker
+
+        EventsWorker.drain_all(timeout=DRAIN_SECONDS)
 
 
 _ENVIRONMENT = {

@@ -165,12 +165,16 @@ def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
         stored = house.ask(assets.artifact, row.asset_id, "glb")
         if stored is None:
             continue
-        folder = out if row.status == "finished" else out / "review"
-        path = folder / f"{names[row.sku]}.glb"
+        path = delivered_path(out, names[row.sku], row.status)
         if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
             house.keep(partial(copy_to_file, house.store, stored["key"], stored["sha256"], path))
         written.append(path)
     return written
+
+
+def delivered_path(out: Path, name: str, status: str) -> Path:
+    """Where the GLB of an asset that is finished or waits for a person is handed out."""
+    return (out if status == "finished" else out / "review") / f"{name}.glb"
 
 
 def delivered_names(skus: Sequence[str]) -> dict[str, str]:

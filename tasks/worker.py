@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,6 @@ from core.progress import Progress
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,27 @@ class StageWorker:
     def __init__(self, compute: Compute, name: str, threads: int | None = None) -> None:
         self._compute, self._name, self._threads = compute, name, threads
         self._lock = threading.Lock()
-        self._process: SpawnProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._started = self._closed = False
 
     def start(self) -> None:
         """Start the process if it does not run; returns at once."""
-        if self._closed or (self._process is not None and self._process.is_alive()):
+        if self._closed or (self._process is not None and self._process.poll() is None):
             return
         self._drop()
-        context = multiprocessing.get_context("spawn")
-        self._connection, child = context.Pipe()
-        arguments = (child, self._compute, os.getpid())
-        self._process = context.Process(target=_serve, args=arguments, name=self._name, daemon=True)
-        with _environment(self._threads):
-            self._process.start()
+        self._connection, child = multiprocessing.Pipe()
+        # Not multiprocessing's own start, which imports the main program anew: a user's script would run again in it.
+        program = f"import sys; sys.path[:] = {sys.path!r}; from tasks.worker import serve; serve({child.fileno()}, "
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-P", "-c", f"{program}{os.getpid()})", self._name],
+            pass_fds=[child.fileno()],
+            env=_environment(self._threads),
+            stdin=subprocess.DEVNULL,
+        )
         child.close()
+        with suppress(OSError):  # a process that dies at once is noticed when it is asked
+            self._connection.send(self._compute)
 
     def call(
         self, call: StageCall, progress: Progress, timeout: float, alive: Callable[[], None] = lambda: None
@@ -160,8 +166,8 @@ class StageWorker:
     def _post_mortem(self, stage: str) -> MeshmillError:
         code = None
         if self._process is not None:
-            self._process.join(5)
-            code = self._process.exitcode
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(5)
         self._drop()
         if code == -signal.SIGKILL:
             return OutOfMemory(f"The system stopped the {stage} stage, probably for want of memory.")
@@ -171,11 +177,12 @@ class StageWorker:
 
     def _kill(self) -> None:
         """The process and what it started: a tool that hangs below it must not outlive it."""
-        if self._process is not None and self._process.is_alive():
+        if self._process is not None and self._process.poll() is None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid or 0, signal.SIGKILL)
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()  # where it had not made its group yet
-            self._process.join(10)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
         self._drop()
 
     def _drop(self) -> None:
@@ -185,23 +192,12 @@ class StageWorker:
         self._started = False
 
 
-@contextmanager
-def _environment(threads: int | None) -> Iterator[None]:
+def _environment(threads: int | None) -> dict[str, str]:
     """What a child must find in its environment before numpy and torch are imported."""
     wanted = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while they wait starve everybody else on a busy machine
     if threads is not None:
         wanted |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    with _SPAWNING:
-        added = {name: value for name, value in wanted.items() if name not in os.environ}
-        os.environ.update(added)
-        try:
-            yield
-        finally:
-            for name in added:
-                os.environ.pop(name, None)
-
-
-_SPAWNING = threading.Lock()
+    return wanted | os.environ
 
 
 def _raise(class_name: str, sentence: str, trace: str) -> None:
@@ -210,13 +206,17 @@ def _raise(class_name: str, sentence: str, trace: str) -> None:
     raise rebuild(class_name, sentence) from RemoteTraceback("\n" + trace)
 
 
-def _serve(connection: Connection, compute: Compute, parent: int) -> None:
-    """The child's life: compute what comes until the pipe closes."""
+def serve(pipe: int, parent: int) -> None:
+    """The child's life: compute what comes through the file descriptor ``pipe`` until it closes."""
+    from multiprocessing.connection import Connection
+
+    connection = Connection(pipe)
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
     os.setpgid(0, 0)  # a group of its own, to be killed with all that it starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks the group to stop: the parent decides
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     progress = _Sender(connection)
+    compute: Compute = connection.recv()
     connection.send(("started", None))
     while True:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -75,6 +76,29 @@ def test_the_embedded_server_starts_beside_folders_of_our_names(installed: Path,
     code = f"from pathlib import Path; from flows.embedded import EmbeddedServer; {start}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PYTHON"))}
     subprocess.run([installed / "python", "-P", "-c", code], cwd=elsewhere, env=kept, check=True, timeout=200)
+
+
+def test_the_example_for_python_runs(installed: Path, elsewhere: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
+    example = example.replace('out="models"', f'out="models", settings={SMALL!r}')  # the same, at the smallest sizes
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MESHMILL_", "PREFECT_", "PYTHON"))
+    }
+    (elsewhere / "script.py").write_text(example)  # without `if __name__ == "__main__"`, as people write them
+    command = [installed / "python", "-P", "script.py"]
+    done = subprocess.run(command, cwd=elsewhere, env=kept, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "EventsWorker" not in done.stderr, "the first run's server is gone when the second has its own"
+    built, counts, *finished = done.stdout.splitlines()
+    sku, status, score, file = built.split()
+    assert sku == "mug"
+    assert status in ("finished", "review")
+    assert 0 < float(score) <= 1
+    assert (elsewhere / file).read_bytes()[:4] == b"glTF"
+    assert f"'{status}': 1" in counts
+    # The photo by itself and the folder are two catalogues.
+    assert [line.split()[0] for line in finished] == ["mug", "mug"] * (status == "finished")
 
 
 def test_the_wheel_brings_what_a_server_is_set_up_with(installed: Path) -> None:
