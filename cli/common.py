@@ -82,14 +82,14 @@ def stop(sentence: str, code: int) -> NoReturn:
 
 def open_house_for_people(listener: Any = None) -> Any:
     """The house, with a database or store that is down as a sentence."""
-    from core.errors import TransientError
     from db.engine import DatabaseDown
+    from tasks.failures import as_meshmill_error
     from tasks.house import open_house
 
     try:
         return open_house(listener=listener)
     except DatabaseDown as error:
-        raise TransientError(str(error)) from error
+        raise as_meshmill_error(error) from error
 
 
 def find_asset(house: Any, name: str, catalogue: str | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.common import InCatalogue, Json, find_product, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_product, open_house_for_people, put_json, sentences, stop
 
 app = typer.Typer(add_completion=False)
 
@@ -50,6 +50,8 @@ def retry(
             from cli.tables import print_run
 
             print_run(document, None)
+    if document["stopped"]:
+        stop(document["stopped"], 1)
     if document["counts"]["failed"] or document["counts"]["quarantined"]:
         raise typer.Exit(1)
 

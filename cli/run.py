@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import Json, open_house_for_people, put_json, sentences, stop
 
 app = typer.Typer(add_completion=False)
 
@@ -30,10 +30,11 @@ def run(
         from cli.progress import watch
         from core.recipes import load_recipe
         from flows.run import run_folder
+        from tasks.webhooks import opened_or_told
 
         loaded = load_recipe(recipe, set_ or [])
         with watch(quiet=json) as listener:
-            house = open_house_for_people(listener)
+            house = opened_or_told(lambda: open_house_for_people(listener))
             try:
                 document = run_folder(house, photos, loaded, out=out, limit=limit, force=force, group=not no_group)
             finally:
@@ -44,5 +45,7 @@ def run(
             from cli.tables import print_run
 
             print_run(document, out)
+    if document["stopped"]:
+        stop(document["stopped"], 1)
     if document["counts"]["failed"] or document["counts"]["quarantined"]:
         raise typer.Exit(1)

@@ -11,6 +11,8 @@
     │   └── InvalidRecipe       parameters that do not validate, with field names
     ├── NotFound            nobody knows the name that was asked for: an asset, a SKU, a model
     ├── TransientError      network, object store, database: retried with backoff and jitter
+    ├── SetupError          store or database refuse (keys, rights, bucket, clock): the run stops at once
+    ├── RunStopped          somebody or something stopped the run: what was not tried stays queued
     ├── OutOfMemory         retried one step down the stage's ladder, recorded
     └── StageError          ours: fails loudly with the sentence and the traceback
         ├── ReconstructionFailed   NaN, empty or exploded density
@@ -67,6 +69,14 @@ class NotFound(MeshmillError):
 
 class TransientError(MeshmillError):
     """Network, object store or database: retried with exponential backoff and jitter."""
+
+
+class SetupError(MeshmillError):
+    """The store or the database answers and refuses, whatever asset it is: the run stops, its assets stay queued."""
+
+
+class RunStopped(MeshmillError):
+    """The run was stopped before its end: too many failures alike, a :class:`SetupError`, or a person."""
 
 
 class OutOfMemory(MeshmillError):

@@ -100,6 +100,33 @@ def move(session: Session, asset_id: str, status: str, values: dict[str, Any]) -
         )
 
 
+def record_failure(
+    engine: Engine,
+    asset_id: str,
+    status: str,
+    *,
+    reason: dict[str, Any],
+    error_class: str,
+    last_night: int | None,
+    last_reason: dict[str, Any],
+) -> str:
+    """An asset ends with an error; the sentence that is recorded. Where the error may pass (``last_night`` is given)
+    nights are counted, and after so many in a row it is ``last_reason``."""
+    with writing(engine) as session:
+        asset = session.get(Asset, asset_id, with_for_update=True)
+        if asset is None:
+            raise UnknownName(f"There is no asset {asset_id}.")
+        if last_night is None:
+            asset.failed_nights = 0
+        elif asset.status != "failed":  # else asked a second time after a lost answer
+            asset.failed_nights += 1
+        if last_night is not None and asset.failed_nights >= last_night:
+            reason = last_reason
+        asset.status, asset.reason, asset.reasons = status, reason["message"], [reason]
+        asset.error_class, asset.finished_at = error_class, now()
+    return str(reason["message"])
+
+
 Retryable = Literal["failed", "quarantined", "review", "queued", "running"]
 """Statuses of assets that may be built again."""
 
@@ -123,7 +150,7 @@ def requeue(engine: Engine, statuses: Sequence[str], products: Sequence[int]) ->
             session.execute(
                 update(Asset)
                 .where(Asset.id.in_(ids[start : start + PAGE]))
-                .values(status="queued", reason=None, reasons=None, error_class=None, verdict=None)
+                .values(status="queued", reason=None, reasons=None, error_class=None, verdict=None, failed_nights=0)
             )
         return ids
 

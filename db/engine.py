@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ class DatabaseDown(Exception):
 class OddText(ValueError):
     """Text that no database keeps or looks for: a NUL character, or half of a character. One sentence in
     ``str(error)``."""
+
+
+class DatabaseRefused(DatabaseDown):
+    """The database answered, and will answer the same tomorrow: a wrong password, no such database, no permission.
+    Waiting cures nothing; the sentence says what does."""
 
 
 BUSY_SECONDS = 60
@@ -119,31 +125,71 @@ _SQLITE_SAYS = {
 
 
 _ODD_TEXT = "A name or value holds a NUL character, or bytes that are no text: no database keeps or finds it."
+_LET_IN = "check user, password and host in MESHMILL_DATABASE_URL, and the server's pg_hba.conf"
+
+_CREATE = "create it, or check the name in MESHMILL_DATABASE_URL"
+_RIGHTS = "give the user of MESHMILL_DATABASE_URL that right, for example as the owner of the tables"
+
+_POSTGRESQL_SAYS = {
+    "password authentication failed": _LET_IN,
+    "no password supplied": _LET_IN,
+    "authentication failed for user": _LET_IN,
+    "no pg_hba.conf entry": _LET_IN,
+    "is not permitted to log in": _LET_IN,
+    r'role ".*" does not exist': _LET_IN,
+    r'database ".*" does not exist': _CREATE,
+    "permission denied for": _RIGHTS,
+}
+"""Patterns of a server's words when it lets nobody in (no code comes with them), and what a person should do."""
+
+_REFUSED = {"28000": _LET_IN, "28P01": _LET_IN, "3D000": _CREATE, "42501": _RIGHTS}
+"""The same by SQLSTATE, for servers that speak another language."""
+
+READ_ONLY = "25006"
+"""SQLSTATE of a standby, or of a server that ran out of room: it comes back as a writable one."""
+
+
+def _refusal(error: DBAPIError) -> str | None:
+    """What a person should do about a server that answers and refuses; None where it did not."""
+    state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
+    if state is not None:
+        return _REFUSED.get(state)
+    if not isinstance(error, OperationalError) or "FATAL" not in said:
+        return None
+    return next((advice for words, advice in _POSTGRESQL_SAYS.items() if re.search(words, said)), None)
 
 
 @contextmanager
 def translated(engine: Engine | None = None) -> Iterator[None]:
-    """Lost connections and locks are transient, text that cannot be kept is :class:`OddText`; everything else is a bug
-    and stays as it is."""
+    """Lost connections and locks are transient, refusals are not, text that cannot be kept is :class:`OddText`;
+    everything else is a bug and stays as it is."""
     try:
         yield
-    except OperationalError as error:
-        said = _first_line(error)
-        what = next((sentence for words, sentence in _SQLITE_SAYS.items() if words in said), "")
-        file = f" {engine.url.database}" if engine is not None else ""
-        raise DatabaseDown(what.replace("{file}", file) or f"The database did not answer: {said}.") from error
     except UnicodeEncodeError as error:
         raise OddText(_ODD_TEXT) from error
     except DBAPIError as error:
         if isinstance(error, DataError) and "NUL" in str(error.orig):
             raise OddText(_ODD_TEXT) from error
-        if error.connection_invalidated:
-            raise DatabaseDown(f"The database connection was lost: {_first_line(error)}.") from error
-        if type(error) is DatabaseError:  # SQLite's word for a damaged file
-            raise DatabaseDown(
-                f"The database file cannot be used: {_first_line(error)}. Put a backup in its place, or move it away."
-            ) from error
+        if advice := _refusal(error):
+            raise DatabaseRefused(f"The database refuses ({_first_line(error)}): {advice}.") from error
+        _translate(error, f" {engine.url.database}" if engine is not None else "")
         raise
+
+
+def _translate(error: DBAPIError, file: str) -> None:
+    """Raises :class:`DatabaseDown` for what may pass or what a person must mend."""
+    if isinstance(error, OperationalError):
+        said = _first_line(error)
+        what = next((sentence for words, sentence in _SQLITE_SAYS.items() if words in said), "")
+        raise DatabaseDown(what.replace("{file}", file) or f"The database did not answer: {said}.") from error
+    if error.connection_invalidated:
+        raise DatabaseDown(f"The database connection was lost: {_first_line(error)}.") from error
+    if getattr(error.orig, "sqlstate", None) == READ_ONLY:
+        raise DatabaseDown(f"The database takes no changes now: {_first_line(error)}.") from error
+    if type(error) is DatabaseError:  # SQLite's word for a damaged file
+        raise DatabaseDown(
+            f"The database file cannot be used: {_first_line(error)}. Put a backup in its place, or move it away."
+        ) from error
 
 
 def _first_line(error: DBAPIError) -> str:

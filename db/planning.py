@@ -63,8 +63,30 @@ class Wanted(NamedTuple):
     plan_key: str
 
 
-Redo = Callable[[str, str | None], bool]
-"""Whether a settled asset of this status and error class is to be built again."""
+Redo = Callable[[str, str | None, int], bool]
+"""Whether a settled asset of this status, error class and number of failed nights is to be built again."""
+
+
+class _Found(NamedTuple):
+    """What a page looks up of an asset."""
+
+    asset_id: str
+    product_id: int
+    status: str
+    error_class: str | None
+    photo_id: int
+    failed_nights: int
+
+
+_FOUND: tuple[Any, ...] = (
+    Asset.id,
+    Asset.product_id,
+    Asset.status,
+    Asset.error_class,
+    Asset.photo_id,
+    Asset.failed_nights,
+)
+"""The columns of :class:`_Found`, in its order."""
 
 
 def candidates(engine: Engine, catalogue_id: int, after: str = "", limit: int = PAGE) -> list[Candidate]:
@@ -102,15 +124,18 @@ def plan_page(
         if engine.dialect.name == "postgresql":
             session.execute(_PAGE_SETTINGS)
         found = _assets_of(session, page)
-        known = {id_: (status, error_class, photo_id) for id_, _, status, error_class, photo_id in found}
+        known = {asset.asset_id: asset for asset in found}
         new = [wanted for wanted in page if wanted.asset_id not in known]
-        again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id][:2], redo)]
+        again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id], redo)]
         if new:
             _set_aside(session, new, found)
             _insert(session, new, recipe_hash, run_id, model)
         if again:
-            moved = [{"id": w.asset_id, "photo_id": w.candidate.photo_id} for w in again]
-            moved = [row for row in moved if row["photo_id"] != known[str(row["id"])][2]]
+            moved = [
+                {"id": w.asset_id, "photo_id": w.candidate.photo_id}
+                for w in again
+                if w.candidate.photo_id != known[w.asset_id].photo_id
+            ]
             if moved:  # the same bytes under another name: the row of the photo that now holds them
                 session.execute(update(Asset), moved)
             values = {
@@ -126,27 +151,25 @@ def plan_page(
     return [(wanted.asset_id, wanted.asset_id in build) for wanted in page]
 
 
-def _assets_of(session: Session, page: Sequence[Wanted]) -> list[tuple[str, int, str, str | None, int]]:
-    """``(id, product, status, error class, photo)`` of what the page's products have that is wanted or counts still.
+def _assets_of(session: Session, page: Sequence[Wanted]) -> list[_Found]:
+    """What the page's products have that is wanted or counts still.
 
     One look by product costs less than one by id: a page's products stand side by side in the index, ids are hashes.
     """
-    columns = (Asset.id, Asset.product_id, Asset.status, Asset.error_class, Asset.photo_id)
     of_products = _among(session, Asset.product_id, BigInteger, [w.candidate.product_id for w in page])
     wanted = _among(session, Asset.id, String, [w.asset_id for w in page])
-    query = select(*columns).where(of_products, or_(Asset.status != "superseded", wanted))
-    return list(session.execute(query).tuples())
+    query = select(*_FOUND).where(of_products, or_(Asset.status != "superseded", wanted))
+    return [_Found._make(row) for row in session.execute(query)]
 
 
-def _is_open(state: tuple[str, str | None], redo: Redo) -> bool:
-    status, error_class = state
-    return status not in SETTLED or redo(status, error_class)
+def _is_open(found: _Found, redo: Redo) -> bool:
+    return found.status not in SETTLED or redo(found.status, found.error_class, found.failed_nights)
 
 
-def _set_aside(session: Session, new: Sequence[Wanted], found: Sequence[tuple[str, int, str, str | None, int]]) -> None:
+def _set_aside(session: Session, new: Sequence[Wanted], found: Sequence[_Found]) -> None:
     """Supersede what the products of new assets still had waiting or failed from other plans."""
     products = {wanted.candidate.product_id for wanted in new}
-    stale = [id_ for id_, product_id, status, *_ in found if product_id in products and status in STALE]
+    stale = [asset.asset_id for asset in found if asset.product_id in products and asset.status in STALE]
     if stale:
         session.execute(
             update(Asset)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, null, select, update
 
 from db.engine import reading, writing
 from db.tables import STATUSES, Asset, Product, Run, now
 
+PAGE = 1000
 SLOWEST = 10
 REASONS = 20
 
@@ -67,6 +69,50 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
         "computed_seconds": float(seconds or 0.0),
         "cost": float(cost or 0.0),
     }
+
+
+def stop(engine: Engine, run_id: str, sentence: str) -> None:
+    """Whoever works for this run ends after the stage at hand and begins no other. The first sentence stays."""
+    with writing(engine) as session:
+        session.execute(update(Run).where(Run.id == run_id, Run.stopped.is_(None)).values(stopped=sentence))
+
+
+def stopped(engine: Engine, run_id: str) -> str | None:
+    """Why the run was stopped; None while it goes on."""
+    with reading(engine) as session:
+        return session.scalar(select(Run.stopped).where(Run.id == run_id))
+
+
+def count_alike(engine: Engine, run_id: str, asset_id: str, what: str, anew: bool) -> int:
+    """An asset of the run has just failed: how many have now failed alike, one after the other, on whatever host;
+    ``anew`` where another asset is still on its way between them."""
+    with writing(engine) as session:
+        run = session.get(Run, run_id, with_for_update=True)
+        if run is None:
+            return 0
+        before = run.streak or {}
+        count = before["count"] if before.get("what") == what and not anew else 0
+        if before.get("last") != asset_id:  # else asked a second time after a lost answer
+            count += 1
+        run.streak = {"what": what, "count": count, "last": asset_id}
+        return int(count)
+
+
+def break_streak(engine: Engine, run_id: str) -> None:
+    """An asset of the run has just come out: what failed before it, failed by itself."""
+    with reading(engine) as session:
+        if session.scalar(select(Run.streak).where(Run.id == run_id)) is None:
+            return
+    with writing(engine) as session:
+        session.execute(update(Run).where(Run.id == run_id).values(streak=null()))
+
+
+def put_back(engine: Engine, asset_ids: Sequence[str]) -> None:
+    """What a stopped run had begun waits for the next one, like what it never tried."""
+    with writing(engine) as session:
+        for start in range(0, len(asset_ids), PAGE):
+            page = asset_ids[start : start + PAGE]
+            session.execute(update(Asset).where(Asset.id.in_(page), Asset.status == "running").values(status="queued"))
 
 
 def unsettled(engine: Engine, asset_ids: list[str]) -> list[str]:

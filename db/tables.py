@@ -170,6 +170,10 @@ class Run(Base):
     started_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
     summary: Mapped[dict[str, Any] | None]
+    stopped: Mapped[str | None] = mapped_column(Text)
+    """Why it was stopped before its end, in one sentence: every host that works for it looks here before each stage."""
+    streak: Mapped[dict[str, Any] | None]
+    """The failures alike that its assets have just ended with, one after the other: what, how many, the last asset."""
 
 
 class Asset(Base):
@@ -196,6 +200,8 @@ class Asset(Base):
     reasons: Mapped[list[dict[str, Any]] | None]
     """Everything to know about it, worst first: code, severity, message, action, detail, place."""
     error_class: Mapped[str | None] = mapped_column(String(80))
+    failed_nights: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Runs in a row that ended it with an error which may pass."""
     score: Mapped[float | None] = mapped_column(Float)
     metrics: Mapped[dict[str, Any] | None]
     faces: Mapped[int | None] = mapped_column(Integer)

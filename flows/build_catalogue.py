@@ -7,19 +7,14 @@ from typing import Any
 
 from prefect import flow
 
+from core.errors import RunStopped
 from core.recipes import Recipe
-from db.runs import unsettled
 from flows.artifacts import ProgressArtifact
 from flows.build_assets import build_assets
-from tasks.house import HOUSE, House
+from flows.pool import WorkPool
+from tasks.house import HOUSE
 from tasks.models import models_of
 from tasks.plan import Plan, plan_pages
-
-AT_ONCE = 32
-"""Shards in flight: flow runs wait for their workers, not thousands of them at once."""
-
-TRIES = 3
-"""How often a shard goes out: its worker may be killed, and what it left unfinished goes to another one."""
 
 
 @flow(name="build_catalogue", log_prints=False, validate_parameters=False)
@@ -31,8 +26,9 @@ def build_catalogue(
     force: bool = False,
     shard_size: int = 50,
     deployment: str | None = None,
-) -> dict[str, int]:
-    """Queue what must be built and build it shard by shard while planning goes on; how many were planned and reused.
+) -> dict[str, Any]:
+    """Queue what must be built and build it shard by shard while planning goes on; how many were ``planned`` and
+    ``reused``, and why the run was ``stopped`` before its end, else None.
 
     Licences and weights are checked before anything is queued.
     """
@@ -43,15 +39,23 @@ def build_catalogue(
     shards = _shards(_counted(pages, counts), shard_size)
     progress = ProgressArtifact("nightly-progress", "Share of the assets planned so far whose shard came to an end")
     done = 0
-    for size in _built_here(shards, force) if deployment is None else _sent(house, shards, force, deployment):
-        done += size
-        progress(done, counts["planned"])
-    return counts
+    stopped: str | None = None
+    try:
+        for size in (
+            _built_here(shards, force, run_id)
+            if deployment is None
+            else WorkPool(house, deployment, run_id, force).build(shards)
+        ):
+            done += size
+            progress(done, counts["planned"])
+    except RunStopped as error:
+        stopped = str(error)
+    return counts | {"stopped": stopped}
 
 
-def _built_here(shards: Iterable[list[str]], force: bool) -> Iterator[int]:
+def _built_here(shards: Iterable[list[str]], force: bool, run_id: str) -> Iterator[int]:
     for shard in shards:
-        build_assets(shard, force)
+        build_assets(shard, force, run_id)
         yield len(shard)
 
 
@@ -71,36 +75,3 @@ def _shards(asset_ids: Iterable[str], size: int) -> Iterator[list[str]]:
             shard = []
     if shard:
         yield shard
-
-
-def _sent(house: House, shards: Iterable[list[str]], force: bool, deployment: str) -> Iterator[int]:
-    """Hand shards to the work pool and wait for them, a bounded number at a time; how many assets each had.
-
-    Whether a shard is done is asked of the database, never of Prefect. What is still unfinished after some tries stays
-    queued: the next run takes it up.
-    """
-    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-    from contextvars import copy_context
-
-    from prefect.deployments import run_deployment
-
-    def send(shard: list[str]) -> int:
-        left = shard
-        for _ in range(TRIES):
-            parameters: dict[str, Any] = {"asset_ids": left, "force": force}
-            run_deployment(deployment, parameters=parameters, as_subflow=True)
-            left = house.ask(unsettled, left)
-            if not left:
-                break
-        return len(shard)
-
-    with ThreadPoolExecutor(AT_ONCE, "shard") as pool:
-        pending: set[Future[int]] = set()
-        for shard in shards:
-            pending.add(pool.submit(copy_context().run, send, shard))
-            if len(pending) >= AT_ONCE:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        for future in as_completed(pending):
-            yield future.result()

@@ -14,10 +14,11 @@ from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
 from flows.report import markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
+from flows.stopped import end_of
 from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
 from tasks.plan import begin_run
-from tasks.webhooks import told
+from tasks.webhooks import opened_or_told, told
 
 
 @flow(name="ingest", log_prints=False)
@@ -34,7 +35,7 @@ def ingest(
     """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home."""
     started = time.monotonic()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    house = open_house(patient=True)
+    house = opened_or_told(lambda: open_house(patient=True))
     token = HOUSE.set(house)
     try:
         with told(house) as tell:
@@ -48,8 +49,8 @@ def ingest(
             summary = write_summary(house.settings, document)
             show_text(markdown_summary(document), "nightly-summary", f"Run {run_id}")
             show_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
-            tell("run.ended", document)
-        return document
+            tell("run.stopped" if document["stopped"] else "run.ended", document)
     finally:
         HOUSE.reset(token)
         house.close()
+    return end_of(document["stopped"]) or document

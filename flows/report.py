@@ -14,7 +14,7 @@ NAMED = 100
 
 
 def nightly_summary(
-    run_id: str, outcome: dict[str, Any], counts: dict[str, int], changes: Changes, seconds: float
+    run_id: str, outcome: dict[str, Any], counts: dict[str, Any], changes: Changes, seconds: float
 ) -> dict[str, Any]:
     """One document of a size that does not grow with the catalogue."""
     found = {
@@ -26,6 +26,7 @@ def nightly_summary(
     return {
         "run_id": run_id,
         "seconds": round(seconds, 2),
+        "stopped": counts["stopped"],
         "counts": outcome["counts"] | {"planned": counts["planned"], "reused": counts["reused"]},
         "slowest": outcome["slowest"],
         "failures": outcome["failures"],
@@ -50,6 +51,8 @@ def markdown_summary(document: dict[str, Any]) -> str:
     """The same for people."""
     changes = ", ".join(f"{count} {name}" for name, count in document["changes"].items() if count) or "nothing new"
     lines = [f"# Run {document['run_id']}", "", f"{document['seconds']:.0f} s; photos: {changes}", ""]
+    if document["stopped"]:
+        lines += [f"**{_cell(document['stopped'])}**", ""]
     lines += ["| status | assets |", "| --- | ---: |"]
     lines += [f"| {name} | {count} |" for name, count in document["counts"].items() if count]
     if document["slowest"]:

@@ -7,12 +7,14 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from core.errors import RunStopped
 from db.assets import Retryable, of_status, requeue
 from db.skus import find_product
 from flows.build_assets import build_assets, show_shard
+from flows.stopped import end_of
 from tasks.house import HOUSE, House, open_house
 from tasks.plan import plan_otherwise
-from tasks.webhooks import told
+from tasks.webhooks import opened_or_told, told
 
 
 @flow(name="retry_failed", log_prints=False)
@@ -25,17 +27,19 @@ def retry_failed(
     ] = None,
 ) -> dict[str, str]:
     """Asset id to its new status."""
-    house = HOUSE.get(None) or open_house(patient=True)
+    house = HOUSE.get(None) or opened_or_told(lambda: open_house(patient=True))
     token = HOUSE.set(house)
     try:
         with told(house):
             chosen = _chosen(house, status, skus or [], recipe, overrides or [])
             statuses = build_assets(chosen)
         show_shard(house, chosen)
-        return statuses
+    except RunStopped as error:
+        return end_of(str(error))  # type: ignore[no-any-return]  # one of Prefect's states
     finally:
         HOUSE.reset(token)
         house.close()
+    return statuses
 
 
 def _chosen(house: House, status: str, skus: list[str], recipe: str | None, overrides: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.errors import RunStopped
 from core.photos.names import file_name, safe_key
 from core.recipes import Recipe
 from db import assets, runs
@@ -44,19 +45,17 @@ def run_folder(
     Raises InputError for a missing folder, CheckpointError and PolicyViolation before anything is computed.
     """
     started = time.monotonic()
-    catalogue_id, changes = ingest_source(house, photos, group=group)
-    models = models_of(house, recipe)
-    run_id = begin_run(house, catalogue_id, recipe)
-    plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
     with told(house) as tell:
-        if plan.build:
-            _announce(house, plan.build)
-            _build(house, plan.build, models, force)
+        catalogue_id, changes = ingest_source(house, photos, group=group)
+        models = models_of(house, recipe)
+        run_id = begin_run(house, catalogue_id, recipe)
+        plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
+        stopped = _build(house, plan.build, models, force, run_id) if plan.build else None
         rows = house.ask(assets.list_assets, ids=[*plan.build, *plan.reused])
-        document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes)
+        document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes, stopped)
         short = {name: value for name, value in document.items() if name != "assets"}
         house.ask(runs.end_run, run_id, short)
-        tell("run.ended", short)
+        tell("run.stopped" if stopped else "run.ended", short)
     if out is not None:
         deliver(house, rows, out)
         document["sheet"] = write_sheet(house, rows, out / "contact-sheet.png")
@@ -67,17 +66,17 @@ def build_again(house: House, asset_ids: Sequence[str], reused: Sequence[str] = 
     """Build queued assets whatever run they came from; the document of `retry --json`, which lists ``reused`` too."""
     started = time.monotonic()
     run_id = new_run_id()
-    by_recipe: dict[str, list[str]] = {}
-    for row in house.ask(assets.list_assets, ids=asset_ids):
-        by_recipe.setdefault(row.recipe_hash, []).append(row.asset_id)
-    if asset_ids:
-        _announce(house, asset_ids)
-    with told(house):
-        for ids in by_recipe.values():
-            recipe = Recipe.model_validate(house.ask(assets.job, ids[0]).parameters)
-            _build(house, ids, models_of(house, recipe), False)
-    rows = house.ask(assets.list_assets, ids=[*asset_ids, *reused])
-    return summary(run_id, rows, tuple(reused), time.monotonic() - started, None)
+    stopped = None
+    with told(house) as tell:
+        # Recipe by recipe: each change of weights would load a model anew.
+        queued = sorted(house.ask(assets.list_assets, ids=asset_ids), key=lambda row: row.recipe_hash)
+        if queued:
+            recipe = Recipe.model_validate(house.ask(assets.job, queued[0].asset_id).parameters)
+            stopped = _build(house, [row.asset_id for row in queued], models_of(house, recipe))
+        rows = house.ask(assets.list_assets, ids=[*asset_ids, *reused])
+        document = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
+        tell("run.stopped" if stopped else "run.ended", {n: v for n, v in document.items() if n != "assets"})
+    return document
 
 
 def _announce(house: House, asset_ids: Sequence[str]) -> None:
@@ -85,29 +84,34 @@ def _announce(house: House, asset_ids: Sequence[str]) -> None:
     house.listener.planned({row.asset_id: row.sku for row in rows})
 
 
-def _build(house: House, asset_ids: Sequence[str], models: Mapping[str, Weights], force: bool) -> None:
-    """Prefect's server and the models come up side by side; a run with nothing to build starts neither.
+def _build(
+    house: House, asset_ids: Sequence[str], warm: Mapping[str, Weights], force: bool = False, run_id: str | None = None
+) -> str | None:
+    """Why the run was stopped before its end, else None. Prefect's server and the models come up side by side.
 
     While the server is still coming up, the first assets' stages are computed already: the flow then finds them
     finished under their keys, as it would after a crash. So the first result does not wait for the orchestrator.
     """
+    _announce(house, asset_ids)
     server = EmbeddedServer(house.settings.home_path)
     server.start()
     token = HOUSE.set(house)
     try:
-        _warm(house, models)
-        settled = build_ahead(house, asset_ids, models, server.ready, force)
+        _warm(house, warm)
+        settled = build_ahead(house, asset_ids, warm if run_id else None, server.ready, force, run_id)
         left = [asset_id for asset_id in asset_ids if asset_id not in settled]
-        if not left:
-            return
-        server.wait()
-        flow_of_a_run(left, force)
+        if left:
+            server.wait()
+            flow_of_a_run(left, force, run_id)
+    except RunStopped as error:
+        return str(error)
     finally:
         HOUSE.reset(token)
         server.stop()
+    return None
 
 
-def flow_of_a_run(asset_ids: list[str], force: bool) -> None:
+def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) -> None:
     """The flow in this process; a server must be up and the house in its context."""
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -117,7 +121,7 @@ def flow_of_a_run(asset_ids: list[str], force: bool) -> None:
     # its settings when it is imported, and a second server of this process listens elsewhere.
     settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: os.environ["PREFECT_API_URL"]}
     with temporary_settings(settings):
-        build_assets(asset_ids, force)
+        build_assets(asset_ids, force, run_id)
 
 
 def _warm(house: House, models: Mapping[str, Weights]) -> None:
@@ -139,15 +143,22 @@ def _warm(house: House, models: Mapping[str, Weights]) -> None:
 
 
 def summary(
-    run_id: str, rows: list[AssetRow], reused: tuple[str, ...], seconds: float, changes: Changes | None
+    run_id: str,
+    rows: list[AssetRow],
+    reused: tuple[str, ...],
+    seconds: float,
+    changes: Changes | None,
+    stopped: str | None = None,
 ) -> dict[str, Any]:
     """The document of `run --json`."""
     counts = Counter(row.status for row in rows)
     return {
         "run_id": run_id,
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
-        | {"waiting": len(changes.waiting) if changes else 0, "reused": len(reused)},
+        | {"waiting": len(changes.waiting) if changes else 0, "reused": len(reused)}
+        | ({"queued": counts["queued"]} if stopped else {}),
         "seconds": round(seconds, 2),
+        "stopped": stopped,
         "changes": asdict(changes) if changes else None,
         "assets": [row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
     }

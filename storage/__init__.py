@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.places import place_of
-from storage.store import Entry, ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, is_whole, read_bytes
+from storage.store import (
+    Entry,
+    ObjectDamaged,
+    ObjectMissing,
+    Store,
+    StoreDown,
+    StoreRefused,
+    copy_to_file,
+    is_whole,
+    read_bytes,
+)
 
 __all__ = [
     "Entry",
@@ -13,6 +23,7 @@ __all__ = [
     "ObjectMissing",
     "Store",
     "StoreDown",
+    "StoreRefused",
     "copy_to_file",
     "is_whole",
     "open_store",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, check_key
+from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, StoreRefused, check_key
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -18,14 +19,44 @@ if TYPE_CHECKING:
 PART = 16 << 20
 """Bytes a part of a multipart upload; smaller objects go up in one request."""
 
-MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchBucket", "ResourceNotFound"}
+MISSING = {"NoSuchKey", "NoSuchObject"}
+
+_KEYS = "check MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY, and what they may do there"
+_FULL = "there is no room left: free some, or raise its quota"
+
+REFUSALS = {
+    "NoSuchBucket": "there is no such bucket: create it with `meshmill store create`, or check the bucket's name",
+    "InvalidBucketName": "the bucket's name is not valid there: check MESHMILL_STORE_URL",
+    "PermanentRedirect": "the bucket lies at another endpoint: check MESHMILL_S3_ENDPOINT and MESHMILL_S3_REGION",
+    "AuthorizationHeaderMalformed": "the bucket lies in another region: check MESHMILL_S3_REGION",
+    "RequestTimeTooSkewed": "this machine's clock and the store's differ too much: set the clock, for example by NTP",
+    "RequestExpired": "this machine's clock and the store's differ too much: set the clock, for example by NTP",
+    "QuotaExceeded": _FULL,
+    "XMinioAdminBucketQuotaExceeded": _FULL,
+    "XMinioStorageFull": _FULL,
+} | dict.fromkeys(
+    (
+        "AccessDenied",
+        "AccountProblem",
+        "AllAccessDisabled",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "NotSignedUp",
+        "SignatureDoesNotMatch",
+        "UserSuspended",
+    ),
+    _KEYS,
+)
+"""Answers that waiting does not change, and what does."""
 
 
 class S3Store:
     """Objects below ``bucket/prefix``. An S3 object appears whole or not at all, so no temporary key is needed."""
 
-    def __init__(self, client: Minio, bucket: str, prefix: str = "") -> None:
-        self.client, self.bucket, self.prefix = client, bucket, prefix.strip("/")
+    def __init__(self, client: Minio, bucket: str, prefix: str = "", endpoint: str = "the endpoint") -> None:
+        self.client, self.bucket, self.prefix, self.endpoint = client, bucket, prefix.strip("/"), endpoint
 
     def _name(self, key: str) -> str:
         """Photos are read under any key that their owner gave them; what is written or deleted is checked before."""
@@ -33,14 +64,14 @@ class S3Store:
 
     def ensure_bucket(self) -> None:
         """Create the bucket where it is missing."""
-        with _translated("reach the bucket"):
+        with self._translated("reach the bucket"):
             if not self.client.bucket_exists(self.bucket):
                 self.client.make_bucket(self.bucket)
 
     def put(self, source: Path | bytes, key: str, sha256: str, media_type: str) -> None:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         name = self._name(check_key(key))
-        with _translated(f"store {key}"):
+        with self._translated(f"store {key}"):
             with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
                 hashing = _Hashing(stream)
                 result = self.client.put_object(
@@ -63,7 +94,7 @@ class S3Store:
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
-        with _translated(f"read {key}"):
+        with self._translated(f"read {key}"):
             response = self.client.get_object(self.bucket, self._name(key))
             try:
                 yield cast(BinaryIO, response)
@@ -73,18 +104,23 @@ class S3Store:
 
     def size(self, key: str) -> int | None:
         try:
-            with _translated(f"look for {key}"):
+            with self._translated(f"look for {key}"):
                 return self.client.stat_object(self.bucket, self._name(key)).size
+        except (ObjectMissing, StoreRefused):
+            pass  # a HEAD's answer has no body: what it means, and whether a store said it at all, a GET's XML tells
+        try:
+            with self.open(key) as stream:
+                return int(cast(Any, stream).headers["Content-Length"])
         except ObjectMissing:
             return None
 
     def delete(self, key: str) -> None:
-        with _translated(f"delete {key}"):
+        with self._translated(f"delete {key}"):
             self.client.remove_object(self.bucket, self._name(check_key(key)))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         start = f"{self.prefix}/" if self.prefix else ""
-        with _translated(f"list {prefix or 'the store'}"):
+        with self._translated(f"list {prefix or 'the store'}"):
             for item in self.client.list_objects(self.bucket, prefix=start + prefix, recursive=True):
                 if item.object_name and not item.is_dir:
                     modified = item.last_modified.timestamp() if item.last_modified else 0.0
@@ -99,8 +135,40 @@ class S3Store:
         return f"s3://{self.bucket}/{self._name(key)}"
 
     def link(self, key: str, seconds: int = 3600) -> str:
-        with _translated(f"sign {key}"):
+        with self._translated(f"sign {key}"):
             return self.client.presigned_get_object(self.bucket, self._name(key), timedelta(seconds=seconds))
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        """Every way that the client fails, as :class:`ObjectMissing`, :class:`StoreRefused` or :class:`StoreDown`."""
+        from xml.etree.ElementTree import ParseError
+
+        from minio.error import InvalidResponseError, MinioException, S3Error
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except S3Error as error:
+            raise self._answered(doing, error.code or "nothing") from error
+        except (InvalidResponseError, ParseError, UnicodeDecodeError) as error:
+            # Minimal servers send their XML under a type that the client does not take for XML.
+            code = re.search(r"<Code>(\w+)</Code>", str(error))
+            if code is not None:
+                raise self._answered(doing, code[1]) from error
+            status = re.search(r"code: (\d+)", str(error))
+            raise StoreDown(
+                f"Cannot {doing}: what answers at {self.endpoint}{f' ({status[1]})' if status else ''} is no S3 store. "
+                "Check MESHMILL_S3_ENDPOINT, and any balancer or proxy before the store."
+            ) from error
+        except (MinioException, HTTPError, OSError) as error:
+            raise StoreDown(f"Cannot {doing}: the store does not answer ({type(error).__name__}).") from error
+
+    def _answered(self, doing: str, code: str) -> Exception:
+        if code in MISSING:
+            return ObjectMissing(f"Cannot {doing}: it is not in the store.")
+        if code in REFUSALS:
+            return StoreRefused(f"The store refuses bucket '{self.bucket}' ({code}): {REFUSALS[code]}.")
+        return StoreDown(f"Cannot {doing}: the store answered {code}.")
 
 
 class _Hashing:
@@ -116,30 +184,6 @@ class _Hashing:
         self.sha256.update(data)
         self.md5.update(data)
         return data
-
-
-@contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    """Every way that the client fails, as :class:`ObjectMissing` or :class:`StoreDown`."""
-    from xml.etree.ElementTree import ParseError
-
-    from minio.error import InvalidResponseError, MinioException, S3Error
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except S3Error as error:
-        if error.code in MISSING:
-            raise ObjectMissing(f"Cannot {doing}: it is not in the store.") from error
-        raise StoreDown(f"Cannot {doing}: the store answered {error.code}.") from error
-    except InvalidResponseError as error:
-        if "code: 404" in str(error):  # minimal servers answer in a type that the client does not take for XML
-            raise ObjectMissing(f"Cannot {doing}: it is not in the store.") from error
-        raise StoreDown(f"Cannot {doing}: the store's answer is not understood.") from error
-    except ParseError as error:
-        raise StoreDown(f"Cannot {doing}: the store's answer is not understood.") from error
-    except (MinioException, HTTPError, OSError) as error:
-        raise StoreDown(f"Cannot {doing}: the store does not answer ({type(error).__name__}).") from error
 
 
 def open_s3(
@@ -175,4 +219,5 @@ def open_s3(
         Minio(host, access_key, secret_key, secure=secure, region=region or "us-east-1", http_client=pool),
         bucket,
         prefix,
+        endpoint,
     )

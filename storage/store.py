@@ -18,6 +18,11 @@ class StoreDown(Exception):
     """The store did not answer or lost data on the way; worth trying again. One sentence in ``str(error)``."""
 
 
+class StoreRefused(StoreDown):
+    """The store answered, and will answer the same tomorrow: wrong keys, no such bucket, a clock that is off. Waiting
+    cures nothing; the sentence says what does."""
+
+
 class ObjectMissing(Exception):
     """There is no object under that key."""
 

@@ -1,29 +1,50 @@
-"""One asset from its photo to its verdict: the stages in order, and the asset's row at the end."""
+"""Assets from their photos to their verdicts: the stages in order, and each asset's row at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from core.errors import InputError, MeshmillError
+from core.errors import InputError, RunStopped
 from core.quality.reasons import severity_rank
 from core.recipes import Recipe
-from db import assets
+from db import assets, runs
 from db.assets import Job
+from db.engine import DatabaseDown
 from db.reviews import record_verdict
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
 from tasks.compute import plain
 from tasks.duplicates import duplicate_warning
-from tasks.failures import TRANSIENT, as_meshmill_error, reason_of, status_of
+from tasks.failures import (
+    NIGHTS,
+    REFUSED,
+    as_meshmill_error,
+    is_transient,
+    last_reason_of,
+    may_pass,
+    reason_of,
+    status_of,
+)
 from tasks.house import House
-from tasks.models import Weights
+from tasks.models import Weights, models_of
 from tasks.plan import about_of
 from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.sources import read_source
-from tasks.stages import STAGE, STAGE_NAMES
+from tasks.stages import STAGE, STAGES
+from tasks.stopping import Breaker, refused_sentence
+
+LOGGER = logging.getLogger(__name__)
+
+MODEL_STAGES = tuple(stage.name for stage in STAGES if stage.weights is not None)
+FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None)
 
 
 @dataclass
@@ -108,6 +129,7 @@ def end_asset(house: House, state: Progressing) -> str:
         seconds=round(state.seconds, 3),
         cost=round(state.cost, 6),
         glb_id=glb.id,
+        failed_nights=0,
     )
     house.listener.asset(state.job.asset_id, status, reason)
     return status
@@ -117,40 +139,142 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
     """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
     known = as_meshmill_error(error)
     status = status_of(known)
-    told = plain(reason_of(known))
-    house.ask(assets.set_status, asset_id, status, reason=str(known), reasons=[told], error_class=type(known).__name__)
-    house.listener.asset(asset_id, status, str(known))
+    reason = house.ask(
+        assets.record_failure,
+        asset_id,
+        status,
+        reason=plain(reason_of(known)),
+        error_class=type(known).__name__,
+        last_night=NIGHTS if may_pass(known) else None,
+        last_reason=plain(last_reason_of(known)),
+    )
+    house.listener.asset(asset_id, status, reason)
     return status
+
+
+Runner = Callable[[StageRequest], StageResult]
+"""Runs or reuses one stage: as a task of Prefect's, or plainly while its server is still coming up."""
+
+
+class _Enough(Exception):
+    """Somebody else goes on from here."""
+
+
+@dataclass
+class Shard:
+    """Assets one after the other through the models' stages, their finishing beside it: the one way in which assets are
+    built, whether here or on a work pool."""
+
+    house: House
+    run: Runner
+    breaker: Breaker
+    models: Mapping[str, Weights] | None = None
+    """None: as each asset's own recipe names them."""
+    force: bool = False
+    enough: Callable[[], bool] | None = None
+    """Asked before every stage: once it holds, what is not finished stays for another driver, which finds the finished
+    stages by their keys. What may pass at the next try is left to that one too."""
+    statuses: dict[str, str] = field(default_factory=dict)
+    """Asset id to final status, of those that came to an end."""
+
+    def build(
+        self, asset_ids: Sequence[str], progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> dict[str, str]:
+        """:attr:`statuses`. One asset's failure never stops the others. Raises :class:`RunStopped`: running stages were
+        waited for, what was not tried or not ended is queued."""
+        try:
+            self._build(asset_ids, progress)
+        except RunStopped:
+            with suppress(DatabaseDown):
+                self.house.ask(runs.put_back, asset_ids)
+            raise
+        return self.statuses
+
+    def _build(self, asset_ids: Sequence[str], progress: Callable[[int, int], None]) -> None:
+        lanes = self.house.settings.finish_workers
+        with ThreadPoolExecutor(lanes, "finish") as pool:
+            pending: list[Future[None]] = []
+            try:
+                for number, asset_id in enumerate(asset_ids):
+                    if self.enough is not None and self.enough():
+                        break
+                    with self._settling(asset_id):
+                        state = self._through_models(asset_id)
+                        context = copy_context()
+                        pending.append(pool.submit(context.run, self._finish, state, number % lanes))
+                    progress(len(self.statuses), len(asset_ids))
+                for future in pending:
+                    future.result()
+                    progress(len(self.statuses), len(asset_ids))
+            except RunStopped:
+                pool.shutdown(cancel_futures=True)
+                raise
+            except BaseException:
+                self.house.stop()  # else leaving the pool would wait for finishing that nobody wants any more
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _through_models(self, asset_id: str) -> Progressing:
+        self.breaker.check()
+        self.breaker.began(asset_id)
+        job = self.house.ask(assets.job, asset_id)
+        models = self.models or models_of(self.house, Recipe.model_validate(job.parameters))
+        state = begin_asset(self.house, asset_id, models, self.force)
+        for stage in MODEL_STAGES:
+            self._stage(state, stage)
+        return state
+
+    def _finish(self, state: Progressing, lane: int) -> None:
+        with self._settling(state.job.asset_id):
+            for stage in FINISH_STAGES:
+                self._stage(state, stage, lane)
+            self.statuses[state.job.asset_id] = end_asset(self.house, state)
+            self.breaker.came_out(state.job.asset_id)
+
+    def _stage(self, state: Progressing, stage: str, lane: int = 0) -> None:
+        self.breaker.check()
+        if self.enough is not None and self.enough():
+            raise _Enough
+        advance(state, stage, self.run(request(state, stage, lane)))
+
+    @contextmanager
+    def _settling(self, asset_id: str) -> Iterator[None]:
+        """What an asset ends with where it does not end with a verdict."""
+        try:
+            yield
+        except _Enough:
+            return
+        except RunStopped:
+            raise
+        except REFUSED as error:
+            self.breaker.stop(refused_sentence(error))
+            self.breaker.check()
+        except Exception as error:
+            if self.house.stopping.is_set() or (self.enough is not None and is_transient(error)):
+                return  # not its fault: another driver, or the next run, takes it up again
+            known = as_meshmill_error(error)
+            if known is not error and not is_transient(error):
+                LOGGER.exception("%s ends with a bug of ours", asset_id)
+            self.statuses[asset_id] = status = fail_asset(self.house, asset_id, error)
+            if status == "quarantined":
+                self.breaker.refused(asset_id)
+            else:
+                self.breaker.failed(asset_id, self.house.ask(assets.job, asset_id).candidate.sku, known)
 
 
 def build_ahead(
     house: House,
     asset_ids: Sequence[str],
-    models: Mapping[str, Weights],
+    models: Mapping[str, Weights] | None,
     enough: Callable[[], bool],
     force: bool = False,
+    run_id: str | None = None,
 ) -> set[str]:
     """Run stages of the first assets until ``enough``; the ids of those that came to an end on the way.
 
     What it makes is found again by its keys; with ``force`` it would be made twice, so nothing is done.
     """
-    settled: set[str] = set()
     if force:
-        return settled
-    for asset_id in asset_ids:
-        try:
-            if enough():
-                break
-            state = begin_asset(house, asset_id, models)
-            for stage in STAGE_NAMES:
-                if enough():
-                    return settled
-                advance(state, stage, run_stage(house, request(state, stage)))
-            end_asset(house, state)
-            settled.add(asset_id)
-        except TRANSIENT:
-            continue  # the flow's tasks retry with patience
-        except MeshmillError as error:
-            fail_asset(house, asset_id, error)
-            settled.add(asset_id)
-    return settled
+        return set()
+    shard = Shard(house, partial(run_stage, house), Breaker(house, run_id), models, enough=enough)
+    return set(shard.build(asset_ids))

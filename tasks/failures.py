@@ -6,16 +6,19 @@ import errno
 import re
 
 import core.errors as tree
-from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, StageError, TransientError
+from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, SetupError, StageError, TransientError
 from core.memory import is_out_of_memory
 from core.quality.reasons import Reason, codes, reason
-from db.engine import DatabaseDown, OddText
+from db.engine import DatabaseDown, DatabaseRefused, OddText
 from db.reviews import NotReviewable
 from db.skus import AmbiguousName, UnknownName
-from storage import ObjectDamaged, ObjectMissing, StoreDown
+from storage import ObjectDamaged, ObjectMissing, StoreDown, StoreRefused
 from tasks.disks import full_disk
 
 TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
+
+REFUSED = (SetupError, StoreRefused, DatabaseRefused)
+"""What stops a run: it would be the same for every asset, and tomorrow too."""
 
 
 _FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
@@ -27,14 +30,20 @@ _DISK = {
 }
 
 
+NIGHTS = 3
+"""So many runs in a row try an asset whose error may pass; then a person must."""
+
+
 def is_transient(error: BaseException) -> bool:
-    return isinstance(error, TRANSIENT)
+    return isinstance(error, TRANSIENT) and not isinstance(error, REFUSED)
 
 
 def as_meshmill_error(error: BaseException) -> MeshmillError:
     """Any exception as one of the tree: what nobody foresaw is ours."""
     if isinstance(error, MeshmillError):
         return error
+    if isinstance(error, REFUSED):
+        return SetupError(str(error))
     if isinstance(error, TRANSIENT):
         return TransientError(str(error))
     if isinstance(error, (OddText, AmbiguousName, NotReviewable)):
@@ -71,14 +80,22 @@ def status_of(error: MeshmillError) -> str:
     return "quarantined" if isinstance(error, InputError) else "failed"
 
 
-def may_pass_next_time(error_class: str | None) -> bool:
-    """Whether a later run should try a failed asset again by itself: the surroundings failed, not the product."""
-    return error_class is not None and issubclass(
-        type(rebuild(error_class, "")), (TransientError, OutOfMemory, tree.StageTimeout)
-    )
+def may_pass(error: MeshmillError) -> bool:
+    """Whether another night may end better: the surroundings failed, not the product."""
+    return isinstance(error, (TransientError, OutOfMemory, tree.StageTimeout))
+
+
+def is_tried_again(error_class: str | None, failed_nights: int) -> bool:
+    """Whether a later run tries a failed asset again by itself."""
+    return error_class is not None and failed_nights < NIGHTS and may_pass(rebuild(error_class, ""))
 
 
 def reason_of(error: MeshmillError) -> Reason:
     """What a person is told of an asset that ended with this error: its own sentence, and what to do."""
     code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
     return reason(code if code in codes() else "stage_error", "blocks", sentence=str(error))
+
+
+def last_reason_of(error: MeshmillError) -> Reason:
+    """The same after the last of :data:`NIGHTS`."""
+    return reason("gave_up", "blocks", sentence=f"{str(error).rstrip('.')}; gave up after three nights.")

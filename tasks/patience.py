@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeVar
 
-from db.engine import DatabaseDown
-from storage import StoreDown
+from db.engine import DatabaseDown, DatabaseRefused
+from storage import StoreDown, StoreRefused
 
 T = TypeVar("T")
 
@@ -30,6 +30,8 @@ def patiently(
     for attempt in count():
         try:
             return work()
+        except (StoreRefused, DatabaseRefused):
+            raise  # they will say the same in an hour
         except (StoreDown, DatabaseDown) as error:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
             if time.monotonic() + pause > deadline or stopping.wait(pause):

@@ -12,7 +12,7 @@ from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
 from db.planning import Candidate, Redo, Wanted
-from tasks.failures import may_pass_next_time
+from tasks.failures import is_tried_again
 from tasks.house import House
 from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
@@ -92,12 +92,12 @@ def plan_pages(
 ) -> Iterator[Plan]:
     """Queue what is new or changed, page by page; leave alone what is settled, unless ``force`` is given.
 
-    Failed assets are tried again only where the surroundings failed (network, memory, time); `meshmill retry` tries
-    the others.
+    Failed assets are tried again only where the surroundings failed (network, memory, time), for three nights;
+    `meshmill retry` tries the others.
     """
 
-    def redo(status: str, error_class: str | None) -> bool:
-        return force or (status == "failed" and may_pass_next_time(error_class))
+    def redo(status: str, error_class: str | None, failed_nights: int) -> bool:
+        return force or (status == "failed" and is_tried_again(error_class, failed_nights))
 
     planner = _Planner(house, recipe, models, redo, run_id)
     for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit))):
@@ -151,7 +151,7 @@ def plan_otherwise(house: House, asset_ids: Sequence[str], recipe: str | None, o
         alike = [found for found in jobs if found.recipe_hash == own]
         parameters = Recipe.model_validate(alike[0].parameters)
         chosen = load_recipe(recipe, overrides) if recipe else overridden(parameters, overrides)
-        planner = _Planner(house, chosen, models_of(house, chosen), lambda status, _: status == "failed")
+        planner = _Planner(house, chosen, models_of(house, chosen), lambda status, *_: status == "failed")
         for start in range(0, len(alike), planning.PAGE):
             page = [found.candidate for found in alike[start : start + planning.PAGE]]
             plans.append(planner.plan(planner.wanted(page)))

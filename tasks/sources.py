@@ -19,6 +19,7 @@ from core.photos.names import safe_key
 from core.photos.shots import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
 from db.catalogue import MISSING, FoundPhoto
+from storage import StoreRefused
 from storage.places import file_uri, uri_path
 from tasks.artifacts import content_key
 from tasks.house import House
@@ -137,7 +138,10 @@ def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
             with remote.open(name) as stream:
                 return stream.read()
 
-        data = house.fetch(read)
+        try:
+            data = house.fetch(read)
+        except StoreRefused as error:  # of this one object of somebody's bucket: our own store is another matter
+            raise TransientError(str(error)) from error
     else:
         with open_regular(uri_path(uri)) as stream:
             data = stream.read()

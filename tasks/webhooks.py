@@ -17,10 +17,12 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Any
 
+from core.errors import RunStopped
 from db import assets
-from tasks.failures import TRANSIENT
+from tasks.failures import REFUSED, TRANSIENT
 from tasks.house import House, Listener
-from tasks.settings import Settings
+from tasks.settings import Settings, read_settings
+from tasks.stopping import CANCELLED, refused_sentence
 
 LOGGER = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ PASSING = {408, 425, 429, *range(500, 600)}
 
 DRAIN_SECONDS = 60
 """How long the end of a run waits for what is still to be sent."""
+
+HURRIED_SECONDS = 5
+"""The same where a person has stopped the run, or its process is told to end."""
 
 EVENT_OF_STATUS = {
     "finished": "asset.finished",
@@ -90,9 +95,21 @@ def post(settings: Settings, event: str, payload: dict[str, Any], tries: int = T
     return False
 
 
+def opened_or_told(opening: Callable[[], House], part_of: str | None = None) -> House:
+    """The house; where store or database refuse, the webhook hears of a run that could not begin. A shard leaves that
+    to the run that it is ``part_of``."""
+    try:
+        return opening()
+    except REFUSED as error:
+        if part_of is None:
+            post(read_settings(), "run.stopped", {"stopped": refused_sentence(error)})
+        raise
+
+
 @contextmanager
-def told(house: House) -> Iterator[Tell]:
-    """Tell the webhook, if there is one, about each asset that comes to an end while the block runs.
+def told(house: House, part_of: str | None = None) -> Iterator[Tell]:
+    """Tell the webhook, if there is one, about each asset that comes to an end while the block runs, and about a run
+    that is stopped; a shard leaves that to the run that it is ``part_of``.
 
     A thread of its own sends, so a receiver that is slow or down holds back neither a GPU nor the finishing. Whoever
     listened before still hears everything.
@@ -111,13 +128,23 @@ def told(house: House) -> Iterator[Tell]:
     sender = Thread(target=_send, args=(house, outbox), name="webhooks", daemon=True)
     sender.start()
     before, house.listener = house.listener, _Listening(house.listener, tell)
+    drain = DRAIN_SECONDS
     try:
         yield tell
+    except Exception as error:
+        if part_of is None and isinstance(error, (RunStopped, *REFUSED)):
+            tell("run.stopped", {"stopped": str(error) if isinstance(error, RunStopped) else refused_sentence(error)})
+        raise
+    except BaseException:
+        drain = HURRIED_SECONDS
+        if part_of is None:
+            tell("run.stopped", {"stopped": CANCELLED})
+        raise
     finally:
         house.listener = before
         with suppress(Full):
-            outbox.put(None, timeout=DRAIN_SECONDS)
-            sender.join(DRAIN_SECONDS)
+            outbox.put(None, timeout=drain)
+            sender.join(drain)
 
 
 def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> None:

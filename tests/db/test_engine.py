@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, select, text
 
-from db.engine import DatabaseDown, open_engine, reading, writing
+from db.engine import DatabaseDown, DatabaseRefused, open_engine, reading, writing
 from db.migrate import current_revision, head_revision, upgrade
 from db.tables import Base, Catalogue
 
@@ -121,3 +121,52 @@ def test_a_corrupt_file_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(DatabaseDown, match="not a database"):
         upgrade(open_engine(f"sqlite:///{tmp_path / 'broken.db'}"))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("trouble", ["password", "database", "role", "rights", "language"])
+def test_a_database_that_refuses_is_not_waited_for(postgres: Any, postgres_url: str, trouble: str) -> None:
+    """Each by a real server, which asks a role of its own for a password while the test lasts."""
+    admin = open_engine(postgres_url)
+    upgrade(admin)
+    url = admin.url.set(username="guest", password="right")
+    rules = Path(postgres.pgdata) / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"local all guest,nobody scram-sha-256\nhost all guest,nobody all scram-sha-256\n{before}")
+    with admin.begin() as connection:
+        connection.execute(text("DROP OWNED BY guest") if _has_guest(connection) else text("CREATE ROLE guest LOGIN"))
+        connection.execute(text("ALTER ROLE guest PASSWORD 'right'"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    url, said = {
+        "password": (url.set(password="wrong"), "password"),
+        "database": (url.set(database="nope"), "create it"),
+        "role": (url.set(username="nobody"), "MESHMILL_DATABASE_URL"),
+        "rights": (url, "permission denied for table catalogue"),
+        "language": (url, "keine Berechtigung"),
+    }[trouble]
+    by_code = text("DO $$ BEGIN RAISE EXCEPTION 'keine Berechtigung' USING ERRCODE = '42501'; END $$")
+    guest = open_engine(url)
+    try:
+        with pytest.raises(DatabaseRefused, match=said), reading(guest) as session:
+            session.execute(by_code if trouble == "language" else select(Catalogue))
+    finally:
+        guest.dispose()
+        rules.write_text(before)
+        with admin.begin() as connection:
+            connection.execute(text("SELECT pg_reload_conf()"))
+        admin.dispose()
+
+
+def _has_guest(connection: Any) -> bool:
+    return connection.execute(text("SELECT count(*) FROM pg_roles WHERE rolname = 'guest'")).scalar() == 1
+
+
+@pytest.mark.server
+def test_a_standby_is_waited_for(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    read_only = text("DO $$ BEGIN SET TRANSACTION READ ONLY; CREATE TABLE x (); END $$")
+    with pytest.raises(DatabaseDown, match="takes no changes") as caught, writing(engine) as session:
+        session.execute(read_only)
+    assert not isinstance(caught.value, DatabaseRefused)
+    engine.dispose()

@@ -62,6 +62,7 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     document = {
         "run_id": "r",
         "seconds": 3,
+        "stopped": "Stopped: the | bucket <is> gone.",
         "counts": {"finished": 1, "failed": 2, "queued": 0},
         "changes": {"new": 3, "changed": 0},
         "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
@@ -72,3 +73,4 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     assert "| a\\|b &lt;script> | 12 |" in text
     assert "3 new" in text
     assert "queued" not in text
+    assert "**Stopped: the \\| bucket &lt;is> gone.**" in text

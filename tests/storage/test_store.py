@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import minio.api
+import minio.time
 import pytest
 from ports import free_port
 from s3_server import ACCESS, SECRET, ready
 
-from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, copy_to_file, open_store, read_bytes
+from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, StoreRefused, copy_to_file, open_store, read_bytes
 from storage.s3 import PART, open_s3
 
 BIN = Path(sys.executable).parent
@@ -182,3 +186,90 @@ def test_a_half_written_file_is_neither_listed_nor_readable(tmp_path: Path) -> N
 def test_an_unknown_store_url_is_refused() -> None:
     with pytest.raises(ValueError, match="neither"):
         open_store("ftp://host/x")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("bucket", "access", "secret", "skewed", "code", "advice"),
+    [
+        ("contract", "nobody", SECRET, False, "InvalidAccessKeyId", "MESHMILL_S3_ACCESS_KEY"),
+        ("contract", ACCESS, "wrong", False, "SignatureDoesNotMatch", "MESHMILL_S3_SECRET_KEY"),
+        ("contract", ACCESS, SECRET, True, "RequestTimeTooSkewed", "set the clock"),
+        ("no-such-bucket", ACCESS, SECRET, False, "NoSuchBucket", "meshmill store create"),
+    ],
+)
+def test_a_store_that_refuses_is_neither_down_nor_missing_the_object(
+    seaweed: str,
+    monkeypatch: pytest.MonkeyPatch,
+    bucket: str,
+    access: str,
+    secret: str,
+    skewed: bool,
+    code: str,
+    advice: str,
+) -> None:
+    good = ready(open_s3("contract", "refusals", seaweed, ACCESS, SECRET))
+    good.put(b"x", "objects/there", digest(b"x"), "text/plain")
+    store = open_s3(bucket, "refusals", seaweed, access, secret)
+    if skewed:
+        now = minio.time.utcnow
+        monkeypatch.setattr(minio.api.time, "utcnow", lambda: now() + timedelta(hours=3))
+    asked: list[Callable[[], Any]] = [
+        lambda: store.size("objects/there"),
+        lambda: store.size("objects/not-there"),
+        lambda: read_bytes(store, "objects/there", digest(b"x")),
+        lambda: list(store.list()),
+    ]
+    if code != "NoSuchBucket":  # this server makes a bucket for whoever writes into it
+        asked.append(lambda: store.put(b"y", "objects/y", digest(b"y"), "text/plain"))
+    for ask in asked:
+        with pytest.raises(StoreRefused, match=f"{code}.*{advice}"):
+            ask()
+
+
+@pytest.mark.server
+def test_an_object_that_is_not_there_is_told_from_a_bucket_that_is_not_there(seaweed: str, rclone: str) -> None:
+    for endpoint in (seaweed, rclone):
+        store = ready(open_s3("contract", "told-apart", endpoint, ACCESS, SECRET))
+        assert store.size("objects/not-there") is None
+        with pytest.raises(ObjectMissing):
+            read_bytes(store, "objects/not-there", digest(b""))
+        with pytest.raises(StoreRefused, match="NoSuchBucket"):
+            open_s3("elsewhere", "", endpoint, ACCESS, SECRET).size("objects/not-there")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "page"),
+    [
+        (404, "text/html", b"<html><body>no healthy upstream</body></html>"),
+        (404, "text/plain", b"404 page not found"),
+        (404, "application/xml", b"<oops"),
+        (404, "text/html; charset=latin-1", "Größe".encode("latin-1")),
+        (403, "text/html", b"<h1>blocked by the firewall</h1>"),
+        (404, "", b""),
+    ],
+)
+def test_a_balancer_before_the_store_does_not_make_objects_vanish(status: int, kind: str, page: bytes) -> None:
+    class Balancer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(page)
+
+        do_HEAD = do_GET  # noqa: N815 - the server's own name
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Balancer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    store = open_s3("bucket", "", f"http://127.0.0.1:{server.server_port}", ACCESS, SECRET)
+    try:
+        for ask in (lambda: store.size("objects/x"), lambda: read_bytes(store, "objects/x", digest(b""))):
+            with pytest.raises(StoreDown, match="is no S3 store") as caught:
+                ask()
+            assert not isinstance(caught.value, StoreRefused), "it may be gone in a minute"
+    finally:
+        server.shutdown()

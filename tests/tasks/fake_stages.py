@@ -1,8 +1,9 @@
 """Stages that cost nothing, through the worker's one seam: bytes that depend on the inputs, the parameters, the seed.
 
 Only for tests of the factory around the stages: leases, reuse, crashes, lineage. What a photo does is in its bytes:
-``bad`` is no object, ``crash`` kills the process, ``hang`` never ends, ``ours`` is a bug until the file
-``MESHMILL_TEST_MENDED`` is there, ``flaky`` fails once, ``review`` makes an asset that a person must see.
+``bad`` is no object, ``says …`` fails with that sentence, ``crash`` kills the process, ``hang`` never ends, ``ours`` is
+a bug until the file ``MESHMILL_TEST_MENDED`` is there, ``flaky`` fails once, ``review`` makes an asset that a person
+must see.
 ``MESHMILL_TEST_SLOW`` names a stage that takes a minute, ``MESHMILL_TEST_BYTES`` how large each file is,
 ``MESHMILL_TEST_MEMORY`` (``rays=1024``) which parameter must not be larger than what memory holds,
 ``MESHMILL_TEST_REAL`` the stages that are computed after all.
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import NoObject
+from core.errors import NoObject, StageError
 from core.progress import Progress
 from tasks.worker import StageCall, StageOutput
 
@@ -71,6 +72,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
 def _misbehave(photo: bytes) -> None:
     if photo.startswith(b"bad"):
         raise NoObject("No object was found in the photo.")
+    if photo.startswith(b"says "):
+        raise StageError(photo.decode().removeprefix("says "))
     if photo.startswith(b"crash"):
         os._exit(11)
     if photo.startswith(b"ours") and not Path(os.environ.get("MESHMILL_TEST_MENDED", "/nowhere")).exists():

@@ -1,0 +1,16 @@
+"""In the search path of a work pool's processes it makes their stages cost nothing; all else is as on any host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+if "MESHMILL_TEST_POOL" in os.environ:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tasks"))
+
+    import fake_stages
+
+    import tasks.house
+
+    tasks.house.open_house.__defaults__ = (None, fake_stages.compute, None)

@@ -1,0 +1,143 @@
+"""A real Prefect server, its deployments, and workers of its pools whose stages cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+
+class PrefectServer:
+    """A running server, asked over HTTP as any other program would."""
+
+    def __init__(self, api: str, folder: Path) -> None:
+        self.api, self.folder = api, folder
+        self.environment = os.environ | {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "MESHMILL_DIRECTORY": str(ROOT),
+        }
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def command(self, *words: str) -> str:
+        """What `prefect …` printed. Raises where it failed."""
+        done = subprocess.run(
+            [str(BIN / "prefect"), "--no-prompt", *words],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def deploy(self) -> None:
+        """The pools and all deployments."""
+        for pool in ("cpu", "gpu"):
+            self.ask("work_pools/", {"name": pool, "type": "process"})
+        self.command("deploy", "--all")
+
+    def start(self, name: str, **parameters: Any) -> str:
+        """The id of a new flow run of ``flow/deployment``."""
+        found = self.ask(f"deployments/name/{name}")
+        return str(self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"])
+
+    def run(self, id_: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(f"flow_runs/{id_}")
+        return found
+
+    def runs_of(self, flow: str) -> list[dict[str, Any]]:
+        """All runs of a flow, the first one first."""
+        body = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        found: list[dict[str, Any]] = self.ask("flow_runs/filter", body)
+        return found
+
+    def until(self, happened: Callable[[], Any], seconds: float = 300) -> Any:
+        """What ``happened`` answers when it is true at last."""
+        deadline = time.monotonic() + seconds
+        while not (answer := happened()):
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.3)
+        return answer
+
+    def ended(self, id_: str, seconds: float = 300) -> dict[str, Any]:
+        """The flow run when it is over."""
+        over = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        self.until(lambda: self.run(id_)["state_type"] in over, seconds)
+        return self.run(id_)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace")[-3000:] for path in sorted(self.folder.glob("*.log")))
+
+    @contextmanager
+    def worker(self, *pools: str, **environment: str) -> Iterator[None]:
+        """A worker a pool, each taking one run at a time, with ``MESHMILL_*`` as given."""
+        fakes = {
+            "MESHMILL_TEST_POOL": "1",
+            "PYTHONPATH": str(Path(__file__).parent / "fake_pool"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+        }
+        workers = []
+        for number, pool in enumerate(pools):
+            with (self.folder / f"worker-{pool}-{number}.log").open("ab") as log:
+                command = [str(BIN / "prefect"), "worker", "start", "--pool", pool, "--limit", "1"]
+                surroundings = self.environment | fakes | environment
+                workers.append(subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=log, stderr=log))
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                try:
+                    worker.wait(20)
+                except subprocess.TimeoutExpired:  # it lingers over its last heartbeat; nothing depends on how it goes
+                    worker.kill()
+                    worker.wait()
+
+
+@contextmanager
+def prefect_server(folder: Path, **environment: str) -> Iterator[PrefectServer]:
+    """A server with a database of its own."""
+    port = free_port()
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", folder)
+    with (folder / "server.log").open("wb") as log:
+        command = [str(BIN / "prefect"), "server", "start", "--port", str(port), "--no-ui"]
+        process = subprocess.Popen(command, env=server.environment | environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 1200  # a busy machine says nothing about the product
+        while not _answers(server):
+            assert time.monotonic() < deadline, "Prefect's server does not answer"
+            assert process.poll() is None, server.logs()
+            time.sleep(0.5)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _answers(server: PrefectServer) -> bool:
+    try:
+        return bool(server.ask("health"))
+    except OSError:
+        return False
