@@ -96,14 +96,17 @@ def recipes_page() -> str:
 
 def errors_page() -> str:
     import core.errors as tree
-    from tasks.failures import may_pass_next_time, status_of
+    from tasks.failures import is_tried_again, status_of
 
     rows = []
     for name, cls in inspect.getmembers(tree, inspect.isclass):
         if cls.__module__ != tree.__name__ or not issubclass(cls, tree.MeshmillError):
             continue
-        again = "by the next night" if may_pass_next_time(name) else "by `meshmill retry`"
-        rows.append((f"`{name}`", inspect.getdoc(cls).splitlines()[0], status_of(cls("")), again))
+        again = "by the next two nights" if is_tried_again(name, 0) else "by `meshmill retry`"
+        ends = status_of(cls(""))
+        if issubclass(cls, (tree.RunStopped, tree.SetupError)):
+            ends, again = "queued", "by the next run"
+        rows.append((f"`{name}`", inspect.getdoc(cls).splitlines()[0], ends, again))
     intro = (
         "# Errors\n\nEach asset that did not come to be holds one of these (`asset.error_class`) and one sentence.\n\n"
     )
