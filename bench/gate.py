@@ -149,13 +149,14 @@ def measured_truth(table, glb, mask, elevation):
     from core.cameras import Camera
     from core.quality import protocol, shape
     from core.quality.folder import TruthView, read_painted
+    from core.quality.surfaces import sample_surface
     from core.quality.voxels import occupancy, voxel_iou
     from training.procedural import to_mesh
 
     true = to_mesh(table, 0, resolution=48)
     theirs = (shape.normalised(true.vertices), true.faces)
     ours, paint = read_painted(glb)
-    a, b = (shape.sample_surface(surface, 5000, i) for i, surface in enumerate((ours, theirs)))
+    a, b = (sample_surface(surface, 5000, i) for i, surface in enumerate((ours, theirs)))
     world = protocol.where_photographed(ours, mask, Camera(0, elevation))
     expected = pictures(table, [(a_, e, 2.0) for a_, e in HELD_OUT], 2 * SIZE)
     truths = [TruthView(str(pose), Camera(*pose), shown) for pose, shown in zip(HELD_OUT, expected, strict=True)]

@@ -39,7 +39,8 @@ from training.held_out import loss_curve
 from training.lift import LiftTrainConfig, train_lift
 from training.procedural import ObjectTable, draft_objects
 from training.rendering import DataConfig, procedural_shard
-from training.unet import READ_EVERY, TrainConfig, TrainState, train_unet, with_averages
+from training.unet import READ_EVERY, TrainState, train_unet, with_averages
+from training.unet_config import TrainConfig
 
 SHARD_BYTES = 15 * 2**20
 

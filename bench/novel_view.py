@@ -110,7 +110,7 @@ def time_views(model: Any, batch: int, args: argparse.Namespace) -> dict[str, An
     """One batch of views of one object from cutout to pictures: embedding, denoising, decoding."""
     from core.cameras import Camera
     from core.zero123.params import ViewsParams
-    from core.zero123.views import ViewRequest, synthesize
+    from core.zero123.synthesis import ViewRequest, synthesize
 
     rgba = np.full((512, 512, 4), 255, np.uint8)
     rgba[56:456, 56:456, :3] = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)

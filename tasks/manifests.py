@@ -9,9 +9,9 @@ from pathlib import Path
 from core.catalogue.manifest import ListedProduct, products_of, read_lines
 from core.photos.grouping import SourceFile, Use, use_of
 from core.photos.names import display_name, sku_text
+from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides, posed
 from core.photos.shot_order import RANKS, Pictured, Place, order_shots
 from core.photos.shot_sets import choose_readings
-from core.photos.shots import VIEWERS_SIDES, Role, Shot, Sides, posed
 from db.catalogue import FoundProduct
 from tasks.named_files import NamedPhoto, look_up
 from tasks.shots import Scan, product_with_shots

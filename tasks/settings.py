@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from core.errors import InputError
-from core.photos.shots import Sides
+from core.photos.shot import Sides
 from db.urls import database_url, is_file, sqlite_url
 from storage.places import Bucket, file_uri, place_of
 

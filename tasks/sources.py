@@ -16,7 +16,7 @@ from core.errors import TransientError, UnreadablePhoto
 from core.photos.files import open_regular
 from core.photos.litter import Kind, Litter, is_system_folder, kind_of
 from core.photos.names import safe_key
-from core.photos.shots import VIEWERS_SIDES, Sides
+from core.photos.shot import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
 from db.catalogue import MISSING, FoundPhoto
 from storage import StoreRefused

@@ -29,7 +29,8 @@ from training.dataset import build_cache, cache_latents, open_shards, sources_of
 from training.held_out import contact_sheet, evaluate, loss_curve, predict, procedural_cases
 from training.lift import LiftTrainConfig, train_lift
 from training.rendering import DataConfig
-from training.unet import TrainConfig, TrainState, begin, load_state, train_unet, trained_parts, with_averages
+from training.unet import TrainState, begin, load_state, train_unet, trained_parts, with_averages
+from training.unet_config import TrainConfig
 
 
 class TrainViewsConfig(Parameters):

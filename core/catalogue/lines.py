@@ -22,7 +22,8 @@ from core.catalogue.cells import (
 from core.catalogue.headings import LENGTHS, Column
 from core.photos.litter import is_picture
 from core.photos.names import display_name
-from core.photos.shots import Role, parse_shot
+from core.photos.shot import Role
+from core.photos.shots import parse_shot
 
 T = TypeVar("T")
 

@@ -14,10 +14,11 @@ from pathlib import PurePosixPath
 
 from core.photos.files import REFUSED_EXTENSIONS
 from core.photos.names import display_name, sku_text
+from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides
 from core.photos.shot_order import Pictured, Place, order_shots
 from core.photos.shot_sets import choose_readings, product_key, product_word
 from core.photos.shot_words import words
-from core.photos.shots import VIEWERS_SIDES, Role, Shot, Sides, base_name, parse_shot
+from core.photos.shots import base_name, parse_shot
 
 
 class Use(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from core.photos.shot import Role, Shot, Sides, posed
 from core.photos.shot_sets import FULL_TURNS, LONGEST_RUN, is_full_turn, is_generic, single_letter_roles
-from core.photos.shots import Role, Shot, Sides, posed
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from core.photos.shot import VIEWERS_SIDES, Role, Said, Shot, Sides
 from core.photos.shot_words import GENERIC, folded
-from core.photos.shots import VIEWERS_SIDES, Role, Said, Shot, Sides, readings
+from core.photos.shots import readings
 
 LONGEST_RUN = 20
 """So many numbered photos of one product are believed; more are a catalogue's numbers, or frames of a turntable."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from core.photos.shot import NO_GEOMETRY, Role, Shot, Sides, posed
 from core.photos.shot_words import FILLERS, RENDITIONS, THUMBNAILS, TURNS, WORDS, folded
-from core.photos.shots import NO_GEOMETRY, Role, Shot, Sides, posed
 
 MOST = 999
 """The highest running number; a longer one is part of the SKU."""

@@ -12,7 +12,7 @@ from core.cameras import Camera
 from core.errors import MeshFailed
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
-from core.quality.voxels import Points
+from core.quality.surfaces import Points
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""

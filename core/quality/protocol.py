@@ -26,7 +26,7 @@ from core.quality.images import (
     ssim,
 )
 from core.quality.shape import Solid
-from core.quality.voxels import Surface
+from core.quality.surfaces import Surface
 
 VERSION = 2
 """Raised whenever a figure of the same prediction would change."""

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
-from core.quality.voxels import Points, Surface, occupancy, voxel_iou
-
-SAMPLES = 100_000
-"""Seeded surface points of every distance."""
+from core.quality.surfaces import SAMPLES, Points, Surface, sample_surface
+from core.quality.voxels import occupancy, voxel_iou
 
 RESOLUTION = 128
 """Voxels along the unit side of the volumetric IoU."""
@@ -51,23 +49,6 @@ def turned(vertices: Points, azimuth: float) -> Points:
     """Turned about +Y so that what faced azimuth 0 (+Z) faces ``azimuth`` degrees (towards +X)."""
     c, s = cos(radians(azimuth)), sin(radians(azimuth))
     return np.asarray(vertices @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T, np.float64)
-
-
-def sample_surface(surface: Surface, count: int = SAMPLES, seed: int = 0) -> Points:
-    """``(count, 3)`` points, uniform by area. Raises ValueError where the surface has no area."""
-    vertices, faces = surface
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    total = float(area.sum())
-    if not np.isfinite(total) or total <= 0:
-        raise ValueError("A surface without area cannot be sampled.")
-    rng = np.random.default_rng(seed)
-    # stratified over the cumulative area: less noise than independent draws, same density
-    chosen = np.searchsorted(np.cumsum(area), (np.arange(count) + rng.random(count)) * (total / count), side="right")
-    chosen = np.minimum(chosen, len(faces) - 1)
-    u, v = rng.random((2, count, 1))
-    root = np.sqrt(u)
-    return np.asarray((1 - root) * a[chosen] + root * (1 - v) * b[chosen] + root * v * c[chosen], np.float64)
 
 
 def distances(points: Points, others: Points) -> NDArray[np.float64]:

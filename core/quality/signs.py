@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import project
 from core.quality.images import mask_from_white, mask_iou, over_white, psnr
-from core.quality.voxels import Points
+from core.quality.surfaces import Points
 
 PALETTE = 4
 """Steps of each colour channel in which palettes are compared."""

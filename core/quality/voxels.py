@@ -8,9 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
-Faces = NDArray[np.int64]
-Surface = tuple[Points, Faces]
+from core.quality.surfaces import SAMPLES, Points, Surface, sample_surface
 
 COARSE = 32
 """Blocks along the unit side that are asked first; a divisor of every resolution."""
@@ -83,8 +81,6 @@ def _by_winding(surface: Surface, resolution: int) -> NDArray[np.bool_]:
     asked at their centres. Away from the surface the winding number is harmonic: only a hole's film can differ.
     """
     from scipy import ndimage
-
-    from core.quality.shape import SAMPLES, sample_surface
 
     block = resolution // COARSE
     low = np.floor(surface[0].min(0) * COARSE).astype(int)

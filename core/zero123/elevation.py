@@ -22,7 +22,7 @@ from core.progress import Progress, silent
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import view_seed
-from core.zero123.views import ViewRequest, synthesize
+from core.zero123.synthesis import ViewRequest, synthesize
 
 if TYPE_CHECKING:
     from torch import Tensor

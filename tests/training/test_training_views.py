@@ -16,7 +16,7 @@ from zero123_helpers import relative
 from core.errors import InputError
 from training.dataset import open_shards, write_shard
 from training.rendering import DataConfig, Rendered, Shot
-from training.unet import TrainConfig
+from training.unet_config import TrainConfig
 
 DATA = DataConfig(size=16, views=4, objects_per_shard=6)
 TRAIN = TrainConfig(batch=4, accumulate=2, warmup=3, ema_decay=0.9, checkpoint_seconds=0)
@@ -107,7 +107,7 @@ def test_killed_and_resumed_run_ends_with_the_weights_of_an_unbroken_one(shard_f
 def test_the_same_step_draws_the_same_batch_and_another_step_another(shard_folder: Path) -> None:
     import torch
 
-    from training.unet import draw_batch
+    from training.objective import draw_batch
 
     shards, model = open_shards(shard_folder), small_model()
     first, again, other = (draw_batch(model, shards, DATA, TRAIN, step) for step in (7, 7, 8))
@@ -119,7 +119,7 @@ def test_denoising_loss_is_the_originals(shared_dir: Path) -> None:
     from safetensors.torch import load_file
 
     from core.zero123.ldm import load_original
-    from training.unet import denoising_loss
+    from training.objective import denoising_loss
 
     folder = shared_dir / "parity" / "a_model"
     from zero123_helpers import original_settings
@@ -136,7 +136,7 @@ def test_v_target_of_a_perfect_prediction_is_zero_loss() -> None:
     import torch
 
     from core.zero123.sampling import add_noise, to_epsilon
-    from training.unet import denoising_loss
+    from training.objective import denoising_loss
 
     model = small_model()
     generator = torch.Generator().manual_seed(0)
@@ -164,7 +164,7 @@ def test_v_target_of_a_perfect_prediction_is_zero_loss() -> None:
 def test_dropout_shares_are_the_references() -> None:
     import torch
 
-    from training.unet import draw_keep
+    from training.objective import draw_keep
 
     clip, image = draw_keep(200_000, 0.05, torch.Generator().manual_seed(0))
     shares = {pair: float(((clip == pair[0]) & (image == pair[1])).float().mean()) for pair in ((0, 1), (0, 0), (1, 0))}
@@ -176,7 +176,7 @@ def test_timesteps_fall_into_the_noisiest_third_as_asked(share: float, expected:
     import torch
 
     from core.zero123.model import Schedule
-    from training.unet import draw_timesteps
+    from training.objective import draw_timesteps
 
     t = draw_timesteps(Schedule(), 100_000, share, torch.Generator().manual_seed(0))
     assert (int(t.min()), int(t.max())) == (0, 999)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.photos.grouping import ProductShots, SourceFile, Use, group_shots
-from core.photos.shots import Role, Sides
+from core.photos.shot import Role, Sides
 
 NAMES = Path(__file__).with_name("shot_names.csv")
 WORSE = {Role.BACK, Role.DETAIL, Role.LIFESTYLE, Role.PACKAGING, Role.SWATCH, Role.FACTS, Role.BOTTOM}

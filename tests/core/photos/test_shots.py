@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.photos.shots import Role, Sides, parse_shot
+from core.photos.shot import Role, Sides
+from core.photos.shots import parse_shot
 
 
 @pytest.mark.parametrize(

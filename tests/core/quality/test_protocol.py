@@ -20,7 +20,7 @@ from core.mesh.values import Model
 from core.progress import Progress
 from core.quality import controls, images, protocol, shape
 from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
-from core.quality.voxels import Surface
+from core.quality.surfaces import Surface
 from core.recipes import Recipe, load_recipe
 from core.render import render_mesh
 from flows.evaluate import Models, Options, evaluate_folder

@@ -10,6 +10,7 @@ from closed_solids import box, sphere
 
 from core.cameras import Camera
 from core.quality import shape
+from core.quality.surfaces import sample_surface
 
 
 def test_normalised_has_unit_longest_side_and_is_centred():
@@ -27,9 +28,9 @@ def test_turned_moves_the_front_to_the_azimuth():
 
 def test_samples_are_uniform_by_area_and_seeded():
     surface = box(1, 0.5, 0.5)
-    points = shape.sample_surface(surface, 20_000, seed=7)
-    assert np.array_equal(points, shape.sample_surface(surface, 20_000, seed=7))
-    assert not np.array_equal(points, shape.sample_surface(surface, 20_000, seed=8))
+    points = sample_surface(surface, 20_000, seed=7)
+    assert np.array_equal(points, sample_surface(surface, 20_000, seed=7))
+    assert not np.array_equal(points, sample_surface(surface, 20_000, seed=8))
     ends = np.isclose(np.abs(points[:, 0]), 0.5)
     assert ends.mean() == pytest.approx(0.5 / 2.5, abs=0.01)  # two ends of .25 beside four sides of .5
     assert np.all(np.isclose(np.abs(points), [0.5, 0.25, 0.25]).any(1))
@@ -37,12 +38,12 @@ def test_samples_are_uniform_by_area_and_seeded():
 
 def test_a_surface_without_area_is_refused():
     with pytest.raises(ValueError, match="area"):
-        shape.sample_surface((np.zeros((3, 3)), np.array([[0, 1, 2]])))
+        sample_surface((np.zeros((3, 3)), np.array([[0, 1, 2]])))
 
 
 def test_chamfer_of_concentric_spheres_is_the_gap():
     a, b = sphere(0.4), sphere(0.35)
-    value = shape.chamfer(shape.sample_surface(a, 100_000, 0), shape.sample_surface(b, 100_000, 1))
+    value = shape.chamfer(sample_surface(a, 100_000, 0), sample_surface(b, 100_000, 1))
     assert value == pytest.approx(0.05, rel=0.02)
 
 
