@@ -19,9 +19,13 @@ from core.photos.checks import check_fitness
 from core.photos.color import to_eight_bits, to_srgb
 from core.photos.files import open_regular
 from core.photos.limits import PhotoLimits
+from core.photos.mending import PNG, endings_of_jpeg, without_damaged_notes
+from core.photos.tiffs import misread
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+SAVE_AS = "save it as JPEG, PNG or an 8-bit RGB TIFF."
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "BMP", "TIFF", "GIF")
 """The only decoders that ever see a file: no PostScript, no PDF, no SVG, no rare C parsers."""
@@ -55,16 +59,25 @@ def _decode(stream: BinaryIO, limits: PhotoLimits) -> Photo:
         raise UnreadablePhoto("The file is empty.")
     if size > limits.max_bytes:
         raise UnreadablePhoto(f"The file has {size / 2**20:.0f} MiB; at most {limits.max_bytes // 2**20} are read.")
+    stream, notes = _mended_png(stream)
     image = _open(stream)
     _check_size(image, limits)
     if image.format == "PNG":
         _verify_checksums(image)  # decoding alone skips them and would paint a flipped bit over the product
         image = _open(stream)
+    if image.format == "TIFF" and (fault := misread(image)):
+        raise UnreadablePhoto(f"The TIFF {fault}, which is not read here: {SAVE_AS}")
     if image.format in {"JPEG", "MPO"} and _scan_count(stream) > limits.max_scans:
         raise UnreadablePhoto("The JPEG consists of far more scans than any camera writes; save it again.")
-    warnings = _format_warnings(image)
+    warnings = notes + _format_warnings(image)
     profile = image.info.get("icc_profile")
-    pixels = _load(image, limits)
+    try:
+        pixels = _load(image, limits)
+    except UnreadablePhoto:
+        pixels = _without_its_end(image, stream, limits)
+        warnings += ("The end of the file is missing; all of its pixels are there.",)
+    if image.format == "BMP":
+        pixels = _without_unused_alpha(pixels)
     orientation = _orientation(image)  # after loading: reading a PNG's or TIFF's EXIF earlier decodes, and turns a TIFF
     try:
         pixels, color_warnings = to_srgb(_scaled_down(to_eight_bits(pixels), limits), profile)
@@ -92,10 +105,63 @@ def _open(stream: BinaryIO) -> Image:
     except (Images.DecompressionBombError, Images.DecompressionBombWarning) as error:
         raise UnreadablePhoto("The picture claims to have far too many pixels and was not opened.") from error
     except UnidentifiedImageError as error:
-        known = "JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF or GIF"
-        raise UnreadablePhoto(f"The file is not a photo in a known format ({known}).") from error
+        raise UnreadablePhoto(_unidentified(head)) from error
     except _DECODER_ERRORS as error:
         raise UnreadablePhoto("The file is damaged: its header cannot be read.") from error
+
+
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"II*\0", f"The TIFF is of a kind that is not read here, or damaged: {SAVE_AS}"),
+    (b"MM\0*", f"The TIFF is of a kind that is not read here, or damaged: {SAVE_AS}"),
+    (b"II+\0", f"The TIFF is of a kind that is not read here, or damaged: {SAVE_AS}"),
+    (b"MM\0+", f"The TIFF is of a kind that is not read here, or damaged: {SAVE_AS}"),
+    (PNG, "The PNG is damaged: copy or export it again."),
+    (b"\xff\xd8\xff", "The JPEG is damaged: copy or export it again."),
+    (b"BM", "The BMP is of a kind that is not read here, or damaged: save it as PNG."),
+    (b"GIF8", "The GIF is damaged: copy or export it again."),
+    (b"8BPS", "The file is a Photoshop document: save it as JPEG, PNG or TIFF."),
+    (b"%PDF", "The file is a PDF, not a photo: save it as JPEG or PNG."),
+)
+"""How files begin, and what to say where they cannot be opened."""
+
+
+def _unidentified(head: bytes) -> str:
+    other = "The file is not a photo in a known format (JPEG, PNG, WebP, AVIF, HEIC, BMP, TIFF or GIF)."
+    return next((sentence for beginning, sentence in _BEGINNINGS if head.startswith(beginning)), other)
+
+
+def _mended_png(stream: BinaryIO) -> tuple[BinaryIO, tuple[str, ...]]:
+    """The file; a PNG without its damaged comments, and what to say then."""
+    stream.seek(0)
+    if stream.read(len(PNG)) != PNG:
+        return stream, ()
+    stream.seek(0)
+    mended = without_damaged_notes(stream.read())
+    if mended is None:
+        return stream, ()
+    return io.BytesIO(mended), ("What the file says beside its pixels is damaged and was passed over.",)
+
+
+def _without_its_end(image: Image, stream: BinaryIO, limits: PhotoLimits) -> Image:
+    """The picture of a JPEG that was cut off behind its last pixel. Raises :class:`UnreadablePhoto` for any other file
+    that does not decode."""
+    stream.seek(0)
+    ended = endings_of_jpeg(stream.read()) if image.format in {"JPEG", "MPO"} else None
+    if ended is None:
+        raise UnreadablePhoto("The file is damaged or incomplete; copy or export it again.")
+    one, other = (_load(_open(io.BytesIO(data)), limits) for data in ended)
+    if one.tobytes() != other.tobytes():
+        raise UnreadablePhoto("The file is incomplete: a part of its pixels is missing; copy or export it again.")
+    return one
+
+
+def _without_unused_alpha(image: Image) -> Image:
+    """A BMP's fourth channel that says the same everywhere was only reserved."""
+    if image.mode == "RGBA":
+        low, high = image.getchannel("A").getextrema()
+        if low == high:
+            return image.convert("RGB")
+    return image
 
 
 def _heif_is_readable() -> bool:
