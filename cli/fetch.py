@@ -15,22 +15,36 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def fetch(
     asset: Annotated[str, typer.Argument(help="SKU, catalogue/SKU or asset id.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write.")] = None,
+    link: Annotated[
+        int | None,
+        typer.Option(min=1, max=7 * 86_400, help="Print a link that opens without keys for so many seconds (S3 only)."),
+    ] = None,
     kind: Annotated[str, typer.Option("--kind", help="Which artifact: glb, report, lod1.glb, …")] = "glb",
     catalogue: InCatalogue = None,
     json: Json = False,
 ) -> None:
     """Copy an asset's GLB, or another of its artifacts, out of the store."""
     with sentences():
-        from core.errors import NotFound
+        from core.errors import InputError, NotFound
         from db.assets import artifact
         from storage import copy_to_file
+        from storage.s3 import S3Store
 
+        if (output is None) == (link is None):
+            raise InputError("Say either -o FILE or --link SECONDS.")
         house = open_house_for_people()
         asset_id = find_asset(house, asset, catalogue)
         stored = artifact(house.engine, asset_id, kind)
         if stored is None:
             raise NotFound(f"The asset {asset} has no {kind}: `meshmill show {asset}` lists what it has.")
+        if output is None:
+            if link is None or not isinstance(house.store, S3Store):
+                raise InputError("A folder hands out no links: copy the file with -o.")
+            url = house.store.link(stored["key"], link)
+            house.close()
+            put_json({"asset_id": asset_id, "link": url, "seconds": link}) if json else typer.echo(url)
+            return
         copy_to_file(house.store, stored["key"], stored["sha256"], output)
         house.close()
         document = {"asset_id": asset_id, "file": str(output), "bytes": stored["bytes"], "sha256": stored["sha256"]}

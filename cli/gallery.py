@@ -17,7 +17,14 @@ app = typer.Typer(add_completion=False)
 def gallery(
     serve: Annotated[int | None, typer.Option("--serve", min=0, max=65535, help="Serve pages on this port.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write pages that open from a disk.")] = None,
-    host: Annotated[str, typer.Option(help="Address to bind; beyond loopback decisions need a token.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to bind; beyond loopback pages ask for a login.")] = "127.0.0.1",
+    login: Annotated[
+        str | None,
+        typer.Option(envvar="MESHMILL_GALLERY_LOGIN", help="USER:PASSWORD of all pages; made up beyond loopback."),
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="A host name that it answers to, beyond its address.")
+    ] = None,
     review: Annotated[bool, typer.Option("--review", help="Let people approve and reject here.")] = False,
     token: Annotated[
         str | None, typer.Option(envvar="MESHMILL_GALLERY_TOKEN", help="Token of decisions; made up where needed.")
@@ -56,8 +63,14 @@ def gallery(
             if review and not local and not token:
                 token = secrets.token_urlsafe(18)
                 say(f"Decisions need this token: {token}")
-            hosts = LOOPBACK if local else ("*",)
-            access = Access(review, token if review else None, hosts)
+            if login is not None and not all(login.partition(":")):
+                raise InputError("The login is USER:PASSWORD.")
+            if login is None and not local:
+                login = f"meshmill:{secrets.token_urlsafe(18)}"
+                say(f"Pages need this login: {login}")
+            # Beyond loopback the login keeps foreign pages out; a list of names does it twice.
+            hosts = (*LOOPBACK, host, *(name or ())) if local or name else ("*",)
+            access = Access(review, token if review else None, hosts, login)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
             app = create_app(house.engine, house.store, access, partial(post, house.settings))
             uvicorn.run(

@@ -53,7 +53,7 @@ def open_engine(url: str | URL) -> Engine:
     if not is_file(parsed):
         return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=_SERVER)
     if parsed.database and not parsed.database.startswith("file:"):
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -6,6 +6,7 @@ script; hosts are checked, so that a foreign page cannot reach a loopback server
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import secrets
@@ -71,6 +72,9 @@ class Access:
     token: str | None = None
     """What a decision must carry; None on loopback, where the page's own secret is enough."""
     hosts: tuple[str, ...] = LOOPBACK
+    """Names under which the server may be asked; a foreign page that points a name of its own here is refused."""
+    login: str | None = None
+    """``user:password`` that every page wants; None on loopback."""
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Proves that a decision came from a page of this process."""
 
@@ -84,7 +88,13 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
 
     @app.middleware("http")
     async def _headers(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
+        response: Response
+        # The path of the request itself: the one of its URL follows the host that it names.
+        if access.login is None or request.scope["path"] == "/healthz" or _knows(request, access.login):
+            response = await call_next(request)
+        else:
+            page = pages.message_page("401", "Log in with the gallery's user and password.")
+            response = HTMLResponse(page, 401, {"WWW-Authenticate": 'Basic realm="Meshmill", charset="UTF-8"'})
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -220,6 +230,16 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
         return RedirectResponse(f"/assets/{asset_id}", status_code=303)
 
     return app
+
+
+def _knows(request: Request, login: str) -> bool:
+    """Whether a request carries the login."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, login.encode())
 
 
 async def _form(request: Request) -> dict[str, str]:

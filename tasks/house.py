@@ -136,7 +136,7 @@ def open_house(
     spare_loopback()
     settings = settings or read_settings()
     try:
-        settings.home_path.mkdir(parents=True, exist_ok=True)
+        settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise TransientError(
             f"The home {settings.home_path} cannot be made: {error.strerror}. Set MESHMILL_HOME to a writable folder."

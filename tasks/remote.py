@@ -32,7 +32,7 @@ def open_source(house: House, uri: str) -> tuple[Store, str]:
         raise UnreadablePhoto("Its key has '.' or '..' between slashes, which nobody can ask for: rename the object.")
     if NUL in bucket.prefix:
         raise UnreadablePhoto("Its key holds a NUL character: rename the object.")
-    return open_place(house.settings, f"s3://{bucket.name}"), bucket.prefix
+    return open_place(house.settings.for_sources, f"s3://{bucket.name}"), bucket.prefix
 
 
 def scan_prefix(house: House, uri: str, reading: Reading = AS_NAMED) -> Scan:

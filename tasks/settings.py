@@ -20,7 +20,7 @@ from storage.places import Bucket, file_uri, place_of
 FILE = "meshmill.toml"
 PREFIX = "MESHMILL_"
 
-OTHERS = frozenset({"DIRECTORY", "GALLERY_TOKEN", "SCREENSHOTS"})
+OTHERS = frozenset({"DIRECTORY", "GALLERY_LOGIN", "GALLERY_TOKEN", "SCREENSHOTS"})
 """Variables with the prefix that are no settings: for prefect.yaml, the gallery and the tests."""
 
 DAY = 86_400.0
@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     s3_access_key: str | None = None
     s3_secret_key: SecretStr | None = None
     s3_region: str | None = None
+    source_s3_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
+        None, description="http://host:port of the S3 server with the photos, where it is another than the store's"
+    )
+    source_s3_access_key: str | None = Field(None, description="Key of s3:// sources that may read them and no more")
+    source_s3_secret_key: SecretStr | None = None
+    source_s3_region: str | None = None
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run")
     finish_workers: int = Field(1, ge=1, le=64, description="Processes that finish meshes beside the model's process")
     lease_seconds: float = Field(60, gt=1, le=DAY, description="A worker that says nothing for so long has died")
@@ -132,6 +138,8 @@ class Settings(BaseSettings):
     def _keys_together(self) -> Settings:
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY are set both or neither")
+        if (self.source_s3_access_key is None) != (self.source_s3_secret_key is None):
+            raise ValueError("MESHMILL_SOURCE_S3_ACCESS_KEY and MESHMILL_SOURCE_S3_SECRET_KEY are set both or neither")
         return self
 
     @property
@@ -149,6 +157,17 @@ class Settings(BaseSettings):
     @property
     def store(self) -> str:
         return self.store_url or file_uri(self.home_path / "store")
+
+    @property
+    def for_sources(self) -> Settings:
+        """These settings with the endpoint, keys and region of sources in the store's places, where they are given."""
+        own = {
+            "s3_endpoint": self.source_s3_endpoint,
+            "s3_access_key": self.source_s3_access_key,
+            "s3_secret_key": self.source_s3_secret_key,
+            "s3_region": self.source_s3_region,
+        }
+        return self.model_copy(update={name: value for name, value in own.items() if value is not None})
 
     @property
     def database_patience(self) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import MeshmillError, OutOfMemory, StageError, StageTimeout
 from core.progress import Progress
+from tasks.confine import confine, without_secrets
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -193,11 +194,11 @@ class StageWorker:
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """What a child must find in its environment before numpy and torch are imported."""
+    """What a child must find in its environment before numpy and torch are imported, and no secret of ours."""
     wanted = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while they wait starve everybody else on a busy machine
     if threads is not None:
         wanted |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return wanted | os.environ
+    return wanted | without_secrets(os.environ)
 
 
 def _raise(class_name: str, sentence: str, trace: str) -> None:
@@ -214,6 +215,7 @@ def serve(pipe: int, parent: int) -> None:
     os.dup2(2, 1)  # libraries that print must not spoil the one JSON document on the parent's stdout
     os.setpgid(0, 0)  # a group of its own, to be killed with all that it starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks the group to stop: the parent decides
+    confine()
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     progress = _Sender(connection)
     compute: Compute = connection.recv()

@@ -48,7 +48,8 @@ class Plane:
         found = {f"MESHMILL_{name}_PASSWORD": f"{name} {ODD}" for name in names}
         found |= {"PREFECT_DATABASE_PASSWORD": f"prefect {ODD}", "PREFECT_AUTH": f"meshmill:{ASCII}"}
         return found | {"STORE_ADMIN_KEY": "admin", "STORE_ADMIN_SECRET": f"admin {ODD}"} | {
-            "STORE_KEY": "meshmill", "STORE_SECRET": f"worker {ODD}"}  # fmt: skip
+            "STORE_KEY": "meshmill", "STORE_SECRET": f"worker {ODD}",
+            "SOURCE_KEY": "source", "SOURCE_SECRET": f"source {ODD}"}  # fmt: skip
 
     @property
     def api(self) -> str:
@@ -174,12 +175,16 @@ class Plane:
         done = self.psql(words, "meshmill_owner", "MESHMILL_OWNER_PASSWORD")
         assert done.returncode == 0, done.stderr
 
-    def run(self, command: list[str], environment: dict[str, str], code: int = 0) -> str:
+    def run(self, command: list[str], environment: dict[str, str], code: int | None = 0) -> str:
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=1200)
-        assert done.returncode == code, (command, done.stdout[-3000:], done.stderr[-3000:])
+        assert done.returncode == code or (code is None and done.returncode), (
+            command,
+            done.stdout[-3000:],
+            done.stderr[-3000:],
+        )
         return done.stdout
 
-    def meshmill(self, *words: str, role: dict[str, str] | None = None, code: int = 0) -> str:
+    def meshmill(self, *words: str, role: dict[str, str] | None = None, code: int | None = 0) -> str:
         return self.run([sys.executable, "-m", "cli.main", *words], role or self.worker, code)
 
     def start(self) -> Plane:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -105,6 +107,48 @@ def test_the_workers_key_opens_its_own_bucket_alone(plane: Plane) -> None:
         with pytest.raises(S3Error, match="AccessDenied"):
             attempt()
     assert worker.bucket_exists("meshmill")
+
+
+def test_photos_in_a_bucket_are_read_with_a_key_of_their_own(plane: Plane, tmp_path: Path) -> None:
+    """A stolen source key opens the photos and nothing else; the worker's key does not open the photos."""
+    from minio.error import S3Error
+
+    from storage.s3 import open_s3
+
+    endpoint, secrets = f"http://127.0.0.1:{plane.ports['s3']}", plane.secrets
+    photos = open_s3("photos", "", endpoint, secrets["STORE_ADMIN_KEY"], secrets["STORE_ADMIN_SECRET"])
+    photos.ensure_bucket()
+    data = b"no picture, which is found out later"
+    photos.put(data, "mug.png", hashlib.sha256(data).hexdigest(), "image/png")
+
+    stolen = open_s3("meshmill", "", endpoint, secrets["SOURCE_KEY"], secrets["SOURCE_SECRET"]).client
+    for attempt in (
+        lambda: list(stolen.list_objects("meshmill", recursive=True)),
+        lambda: stolen.remove_object("meshmill", "databases/x"),
+        lambda: stolen.fput_object("photos", "mug.png", str(ROOT / "LICENSE")),
+        lambda: stolen.remove_object("photos", "mug.png"),
+    ):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            attempt()
+
+    own = {"MESHMILL_SOURCE_S3_ACCESS_KEY": secrets["SOURCE_KEY"]}
+    own["MESHMILL_SOURCE_S3_SECRET_KEY"] = secrets["SOURCE_SECRET"]
+    words = ("run", "s3://photos", "--json")
+    (asset,) = json.loads(plane.meshmill(*words, role=plane.worker | own, code=1))["assets"]
+    assert (asset["sku"], asset["status"]) == ("mug", "quarantined"), "it was read"
+    at_once = {"MESHMILL_PATIENCE_SECONDS": "0"}
+    done = plane.meshmill(*words, role=plane.worker | at_once, code=None)
+    assert not done, "the worker's own key does not open the photos"
+
+
+def test_a_link_is_handed_out_for_a_while(plane: Plane) -> None:
+    with urllib.request.urlopen(plane.meshmill("fetch", "p0", "--link", "3600").strip(), timeout=60) as answer:
+        assert answer.read()
+    url = plane.meshmill("fetch", "p0", "--link", "1").strip()
+    time.sleep(3)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url, timeout=60)
+    assert refused.value.code == 403
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic bWVzaG1pbGw6"}], ids=["no login", "a wrong one"])

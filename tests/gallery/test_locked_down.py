@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +17,8 @@ from fastapi.testclient import TestClient
 
 from db.engine import DatabaseDown
 from gallery.app import Access, create_app
-from tests.gallery.conftest import Shop
+from tests.gallery.conftest import HOSTILE, Shop
+from tests.ports import free_port
 
 URL = "http://127.0.0.1"
 ORIGIN = {"origin": "https://evil.example"}
@@ -98,3 +106,84 @@ def test_no_template_has_a_script_or_a_handler_inside(shop: Shop) -> None:
         assert not re.search(r"<[^>]+\son[a-z]+\s*=", text), path.name
         assert "javascript:" not in text, path.name
         assert "|safe" not in text.replace(" ", ""), path.name
+
+
+LOGIN = "shop:p@ss:wörd"
+KNOWN = {"authorization": "Basic " + base64.b64encode(LOGIN.encode()).decode()}
+
+
+@pytest.mark.parametrize(("method", "path", "code"), [r for r in REQUESTS if r[0] != "OPTIONS"])
+def test_beyond_loopback_nothing_is_shown_without_the_login(shop: Shop, method: str, path: str, code: int) -> None:
+    client = client_of(shop, Access(login=LOGIN))
+    for headers in ({}, *({"authorization": text} for text in WRONG)):
+        answer = client.request(method, path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert not any(sku in answer.text for sku in HOSTILE)
+    assert client.request(method, path, headers=KNOWN).status_code == code
+
+
+WRONG = [
+    "",
+    "Basic",
+    "Basic !",
+    "Basic c2hvcDo=",
+    "Bearer " + KNOWN["authorization"][6:],
+    "Basic c2hvcDpwQHNzOnfDtnJkeA==",
+]
+
+
+def test_metrics_want_the_login_and_health_does_not(shop: Shop) -> None:
+    client = client_of(shop, Access(login=LOGIN))
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers=KNOWN).status_code == 200
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/", headers={"host": "127.0.0.1/healthz?"}).status_code in (400, 401)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "localhost.evil.example"]
+)
+@pytest.mark.parametrize("path", ["/", "/assets/asset-0000", "/assets/asset-0000/files/glb", "/metrics", "/healthz"])
+def test_a_name_that_was_pointed_here_is_refused(shop: Shop, host: str, path: str) -> None:
+    """DNS rebinding: the foreign page's own name leads to loopback, and the browser says that name."""
+    answer = client_of(shop).get(path, headers={"host": host})
+    assert answer.status_code == 400
+    assert "asset" not in answer.text
+
+
+def test_the_command_asks_for_a_login_beyond_loopback(tmp_path: Path) -> None:
+    """The real command on an address that is not loopback by its name; it still stays on this machine."""
+    port = free_port()
+    kept = {n: v for n, v in os.environ.items() if not n.startswith("MESHMILL_")}
+    kept |= {"MESHMILL_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "cli.main", "gallery", "--serve", str(port), "--host", "127.0.0.2"]
+    server = subprocess.Popen(command, env=kept, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    try:
+        said = server.stderr.readline()
+        login = said.partition("this login: ")[2].strip()
+        assert login.startswith("meshmill:")
+        url = f"http://127.0.0.2:{port}/"
+        refused = patiently(url, {})
+        assert refused == 401
+        token = base64.b64encode(login.encode()).decode()
+        assert patiently(url, {"Authorization": f"Basic {token}"}) == 200
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def patiently(url: str, headers: dict[str, str]) -> int:
+    """The answer's code, once the server is up."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
