@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -19,6 +19,18 @@ InCatalogue = Annotated[
     str | None, typer.Option("--catalogue", help="The catalogue, by name or source, where a SKU stands in several.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where a product was quarantined, too.")]
+
+
+def end(document: Mapping[str, Any], strict: bool) -> None:
+    """The exit code of a run by what came out: 0 where every product came to an end that is not ours to mend."""
+    if document["stopped"]:
+        stop(document["stopped"], 1)
+    counts = document["counts"]
+    if counts["failed"] or counts["waiting"] or (strict and counts["quarantined"]):
+        raise typer.Exit(1)
 
 
 def say(text: str) -> None:

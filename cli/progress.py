@@ -7,10 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from db.catalogue import Changes
+
+
+SHOWN = 20
+"""Products whose wait is shown."""
 
 
 class Lines:
@@ -28,6 +33,8 @@ class Lines:
             self._say(line)
         for note in changes.notes:
             self._say(f"Note: {note}")
+        for sku, reason in islice(changes.reasons.items(), SHOWN):
+            self._say(f"{sku} waits for the next run: {reason}")
 
     def planned(self, names: dict[str, str]) -> None:
         """Asset ids to SKUs that will be built."""

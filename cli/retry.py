@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.common import InCatalogue, Json, find_product, open_house_for_people, put_json, sentences, stop
+from cli.common import InCatalogue, Json, Strict, end, find_product, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -20,6 +20,7 @@ def retry(
         list[str] | None, typer.Option("--set", help="Make another version with this setting, such as views.steps=30.")
     ] = None,
     catalogue: InCatalogue = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Build failed assets again; finished stages are reused. With other settings each gets a new version."""
@@ -50,10 +51,7 @@ def retry(
             from cli.tables import print_run
 
             print_run(document, None)
-    if document["stopped"]:
-        stop(document["stopped"], 1)
-    if document["counts"]["failed"] or document["counts"]["quarantined"]:
-        raise typer.Exit(1)
+    end(document, strict)
 
 
 def _products(house: Any, skus: list[str], catalogue: str | None) -> list[int]:

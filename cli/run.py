@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences, stop
+from cli.common import Json, Strict, end, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -23,9 +23,17 @@ def run(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Build at most so many products.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
     no_group: Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")] = False,
+    allow_removal: Annotated[
+        bool, typer.Option("--allow-removal", help="Go on where more than a fifth of the products is gone.")
+    ] = False,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
-    """Ingest a folder of product photos and build its assets to the end."""
+    """Ingest a folder of product photos and build its assets to the end.
+
+    Exit 0: every product is finished, in review or quarantined with its reason. 1: some failed, or wait for the next
+    run because their photo cannot be read now. 2: wrong usage, no photo found, or a source that lost its products.
+    """
     with sentences():
         from cli.progress import watch
         from core.recipes import load_recipe
@@ -36,7 +44,16 @@ def run(
         with watch(quiet=json) as listener:
             house = opened_or_told(lambda: open_house_for_people(listener))
             try:
-                document = run_folder(house, photos, loaded, out=out, limit=limit, force=force, group=not no_group)
+                document = run_folder(
+                    house,
+                    photos,
+                    loaded,
+                    out=out,
+                    limit=limit,
+                    force=force,
+                    group=not no_group,
+                    allow_removal=allow_removal,
+                )
             finally:
                 house.close()
         if json:
@@ -45,7 +62,4 @@ def run(
             from cli.tables import print_run
 
             print_run(document, out)
-    if document["stopped"]:
-        stop(document["stopped"], 1)
-    if document["counts"]["failed"] or document["counts"]["quarantined"]:
-        raise typer.Exit(1)
+    end(document, strict)

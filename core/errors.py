@@ -11,6 +11,7 @@
     │   └── InvalidRecipe       parameters that do not validate, with field names
     ├── NotFound            nobody knows the name that was asked for: an asset, a SKU, a model
     ├── TransientError      network, object store, database: retried with backoff and jitter
+    │   └── PhotoUnavailable    the photo cannot be read now: it waits for the next run
     ├── SetupError          store or database refuse (keys, rights, bucket, clock): the run stops at once
     ├── RunStopped          somebody or something stopped the run: what was not tried stays queued
     ├── OutOfMemory         retried one step down the stage's ladder, recorded
@@ -69,6 +70,10 @@ class NotFound(MeshmillError):
 
 class TransientError(MeshmillError):
     """Network, object store or database: retried with exponential backoff and jitter."""
+
+
+class PhotoUnavailable(TransientError):
+    """A photo that cannot be read now: not mounted, not permitted, gone, a failing disk. It waits for the next run."""
 
 
 class SetupError(MeshmillError):

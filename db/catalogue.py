@@ -27,6 +27,17 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
+class NotNow:
+    """Why a photo cannot be read now, in a sentence: its product waits as it stood."""
+
+    sentence: str
+
+
+ReadHash = Callable[["FoundPhoto"], "str | NotNow"]
+"""Gives a photo's sha256."""
+
+
+@dataclass(frozen=True)
 class FoundPhoto:
     """A photo as the source shows it, not read yet."""
 
@@ -73,12 +84,26 @@ class Changes:
     unchanged: int = 0
     removed: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
-    """Still being uploaded: next time."""
+    """Still being uploaded, or not to be read now: next time."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a SKU waits."""
     photos: int = 0
     grouped: list[str] = field(default_factory=list)
     """What the first products with several photos show, a line each."""
     notes: list[str] = field(default_factory=list)
     """What else lay in the source, a sentence each."""
+
+    def waits(self, sku: str, sentence: str) -> None:
+        self.waiting.append(sku)
+        self.reasons[sku] = sentence
+
+
+class ProductsLost(Exception):
+    """A source that shows far fewer products than it did."""
+
+    def __init__(self, lost: int, stood: int) -> None:
+        super().__init__(f"{lost:,} of {stood:,} products are gone")
+        self.lost, self.stood = lost, stood
 
 
 def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
@@ -91,6 +116,12 @@ def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
             session.add(row)
             session.flush()
         return row.id
+
+
+def is_known(engine: Engine, source_uri: str) -> bool:
+    """Whether a source has been taken in before."""
+    with reading(engine) as session:
+        return session.scalar(select(Catalogue.id).where(Catalogue.source_uri == source_uri)) is not None
 
 
 def _free_name(session: Session, name: str) -> str:
@@ -112,40 +143,52 @@ def sync_products(
     engine: Engine,
     catalogue_id: int,
     found: Iterable[FoundProduct],
-    read_hash: Callable[[FoundPhoto], str | None],
+    read_hash: ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None] = lambda _: None,
     *,
-    complete: bool = True,
+    unread: str | None = None,
+    allow_removal: bool = False,
     patience: Patience = lambda transaction: transaction(),
 ) -> Changes:
     """Bring products and photos in line with the source.
 
-    ``read_hash`` gives a photo's sha256, or None while it is still being written; it is asked only where the
-    fingerprint moved. ``read_size`` gives its width and height, None where its header does not tell; asked right after.
-    A product with a photo that is still being written waits whole, as it stood before. ``complete`` False (a limited
-    listing) removes nothing. Where a connection breaks after the commit, ``patience`` asks again, and what was new then
+    ``read_hash`` gives a photo's sha256, or :class:`NotNow`; it is asked only where the fingerprint moved.
+    ``read_size`` gives its width and height, None where its header does not tell; asked right after.
+    A product with a photo that cannot be read now waits whole, as it stood before. ``unread`` says which part of the
+    source could not be looked at: then what is not seen waits too, and nothing is removed. Raises
+    :class:`ProductsLost` and removes nothing where more than a fifth of the products is gone, unless
+    ``allow_removal``. Where a connection breaks after the commit, ``patience`` asks again, and what was new then
     counts as unchanged.
     """
     changes = Changes()
-    seen: set[str] = set()
+    gone = patience(lambda: _present(engine, catalogue_id))
+    stood = len(gone)
     for page in _pages(found):
-        seen.update(product.sku for product in page)
+        for product in page:
+            gone.pop(product.sku, None)
         _sync_page(engine, catalogue_id, page, read_hash, read_size, changes, patience)
-    if complete:
-        changes.removed = patience(lambda: _remove_others(engine, catalogue_id, seen))
+    if len(gone) * 5 > stood and not allow_removal:
+        raise ProductsLost(len(gone), stood)
+    if unread is not None:
+        for sku in sorted(gone):
+            changes.waits(sku, unread)
+        return changes
+    patience(lambda: _remove(engine, list(gone.values())))
+    changes.removed = sorted(gone)
     return changes
 
 
-def _remove_others(engine: Engine, catalogue_id: int, seen: set[str]) -> list[str]:
+def _present(engine: Engine, catalogue_id: int) -> dict[str, int]:
+    """SKU to id of the products that the catalogue showed last time."""
+    query = select(Product.sku, Product.id).where(Product.catalogue_id == catalogue_id, ~Product.removed)
+    with reading(engine) as session:
+        return dict(session.execute(query).tuples().all())
+
+
+def _remove(engine: Engine, ids: Sequence[int]) -> None:
     with writing(engine) as session:
-        known = session.execute(
-            select(Product.id, Product.sku).where(Product.catalogue_id == catalogue_id, ~Product.removed)
-        ).all()
-        gone = [(id_, sku) for id_, sku in known if sku not in seen]
-        for start in range(0, len(gone), PAGE):
-            ids = [id_ for id_, _ in gone[start : start + PAGE]]
-            session.execute(update(Product).where(Product.id.in_(ids)).values(removed=True))
-    return [sku for _, sku in gone]
+        for start in range(0, len(ids), PAGE):
+            session.execute(update(Product).where(Product.id.in_(ids[start : start + PAGE])).values(removed=True))
 
 
 @dataclass
@@ -159,6 +202,11 @@ class _Known:
     def photo(self, sku: str, source_uri: str) -> Photo | None:
         row = self.products.get(sku)
         return self.photos.get((row.id, source_uri)) if row else None
+
+    def had_photos(self, sku: str) -> bool:
+        row = self.products.get(sku)
+        photos = self.by_product.get(row.id, []) if row and not row.removed else []
+        return any(photo.fingerprint != MISSING for photo in photos)
 
     def moved(self, sku: str, photo: FoundPhoto) -> bool:
         row = self.photo(sku, photo.source_uri)
@@ -178,7 +226,7 @@ def _sync_page(
     engine: Engine,
     catalogue_id: int,
     page: Sequence[FoundProduct],
-    read_hash: Callable[[FoundPhoto], str | None],
+    read_hash: ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
     changes: Changes,
     patience: Patience,
@@ -189,9 +237,12 @@ def _sync_page(
     ready = []
     for product in page:
         moved = [photo for photo in product.photos if known.moved(product.sku, photo)]
+        if known.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
+            changes.waits(product.sku, product.problem or "None of its photos is there any more.")
+            continue
         hashes = [read_hash(photo) for photo in moved]
-        if None in hashes:
-            changes.waiting.append(product.sku)
+        if why := next((found for found in hashes if isinstance(found, NotNow)), None):
+            changes.waits(product.sku, why.sentence)
             continue
         ready.append(product)
         for photo, sha256 in zip(moved, hashes, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, null, select, update
+from sqlalchemy import Engine, and_, func, null, or_, select, update
 
 from db.engine import reading, writing
 from db.tables import STATUSES, Asset, Product, Run, now
@@ -36,10 +36,12 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
     """What became of the assets that a run set out to build.
 
     ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` by reason (count, one SKU as an example),
-    ``computed_seconds`` and ``cost`` in all. Seconds and cost of reused stages count for each asset that uses them.
+    those that wait for the next run among them, ``computed_seconds`` and ``cost`` in all. Seconds and cost of reused stages count for
+    each asset that uses them.
     """
     mine = Asset.run_id == run_id
-    ended_badly = Asset.status.in_(("failed", "quarantined"))
+    waits = and_(Asset.status == "queued", Asset.reason.is_not(None))
+    ended_badly = or_(Asset.status.in_(("failed", "quarantined")), waits)
     with reading(engine) as session:
         rows = session.execute(select(Asset.status, func.count()).where(mine).group_by(Asset.status)).all()
         counted = {status: int(count) for status, count in rows}
@@ -63,7 +65,13 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
         "counts": {status: counted.get(status, 0) for status in STATUSES},
         "slowest": [{"sku": sku, "asset_id": id_, "seconds": took} for sku, id_, took in slowest],
         "failures": [
-            {"status": status, "error": error, "reason": reason, "count": int(count), "example": sku}
+            {
+                "status": "waiting" if status == "queued" else status,
+                "error": error,
+                "reason": reason,
+                "count": int(count),
+                "example": sku,
+            }
             for status, error, reason, count, sku in failures
         ],
         "computed_seconds": float(seconds or 0.0),
@@ -116,8 +124,9 @@ def put_back(engine: Engine, asset_ids: Sequence[str]) -> None:
 
 
 def unsettled(engine: Engine, asset_ids: list[str]) -> list[str]:
-    """Those of a shard's assets that nobody brought to an end."""
+    """Those of a shard's assets that nobody brought to an end; one that waits for the next run, with its reason, was."""
+    open_ = or_(Asset.status == "running", and_(Asset.status == "queued", Asset.reason.is_(None)))
     with reading(engine) as session:
-        query = select(Asset.id).where(Asset.id.in_(asset_ids), Asset.status.in_(("queued", "running")))
+        query = select(Asset.id).where(Asset.id.in_(asset_ids), open_)
         left = set(session.scalars(query))
     return [asset_id for asset_id in asset_ids if asset_id in left]

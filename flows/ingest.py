@@ -27,6 +27,7 @@ def ingest(
     recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
     limit: Annotated[int | None, Field(ge=1, description="Build at most so many products")] = None,
     force: Annotated[bool, Field(description="Build everything again")] = False,
+    allow_removal: Annotated[bool, Field(description="Even when more than a fifth of the products is gone")] = False,
     settle_seconds: Annotated[float, Field(ge=0, description="Younger files wait for the next night")] = 60.0,
     shard_size: Annotated[int, Field(ge=1, le=1000, description="Assets a build_assets run")] = 50,
     group: Annotated[bool, Field(description="Photos of one stem in a folder are one product")] = True,
@@ -39,7 +40,9 @@ def ingest(
     token = HOUSE.set(house)
     try:
         with told(house) as tell:
-            catalogue_id, changes = ingest_source(house, folder, settle_seconds, group=group)
+            catalogue_id, changes = ingest_source(
+                house, folder, settle_seconds, group=group, allow_removal=allow_removal
+            )
             run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
             counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
             document = nightly_summary(

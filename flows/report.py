@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ def nightly_summary(
         "run_id": run_id,
         "seconds": round(seconds, 2),
         "stopped": counts["stopped"],
-        "counts": outcome["counts"] | {"planned": counts["planned"], "reused": counts["reused"]},
+        "counts": outcome["counts"]
+        | {"planned": counts["planned"], "reused": counts["reused"]}
+        | {"waiting": len(changes.waiting) + (0 if counts["stopped"] else outcome["counts"]["queued"])},
         "slowest": outcome["slowest"],
-        "failures": outcome["failures"],
+        "failures": [*outcome["failures"], *waiting(changes)],
         "computed_seconds": round(outcome["computed_seconds"], 2),
         "cost": round(outcome["cost"], 6),
         "changes": {name: len(skus) for name, skus in found.items()} | {"unchanged": changes.unchanged},
@@ -37,6 +40,16 @@ def nightly_summary(
         "photos": changes.photos,
         "notes": changes.notes,
     }
+
+
+def waiting(changes: Changes) -> list[dict[str, Any]]:
+    """Why products wait that could not be taken in, by reason."""
+    why = Counter(changes.reasons.values())
+    example = {sentence: sku for sku, sentence in reversed(changes.reasons.items())}
+    return [
+        {"status": "waiting", "error": None, "reason": sentence, "count": count, "example": example[sentence]}
+        for sentence, count in why.most_common(NAMED)
+    ]
 
 
 def write_summary(settings: Settings, document: dict[str, Any]) -> Path:

@@ -39,14 +39,16 @@ def run_folder(
     limit: int | None = None,
     force: bool = False,
     group: bool = True,
+    allow_removal: bool = False,
 ) -> dict[str, Any]:
     """Ingest and build to the end; the document of `run --json`.
 
-    Raises InputError for a missing folder, CheckpointError and PolicyViolation before anything is computed.
+    Raises InputError for a folder that is missing or has lost most of its products, CheckpointError and PolicyViolation
+    before anything is computed.
     """
     started = time.monotonic()
     with told(house) as tell:
-        catalogue_id, changes = ingest_source(house, photos, group=group)
+        catalogue_id, changes = ingest_source(house, photos, group=group, allow_removal=allow_removal)
         models = models_of(house, recipe)
         run_id = begin_run(house, catalogue_id, recipe)
         plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
@@ -155,7 +157,10 @@ def summary(
     return {
         "run_id": run_id,
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
-        | {"waiting": len(changes.waiting) if changes else 0, "reused": len(reused)}
+        | {
+            "waiting": len(changes.waiting if changes else ()) + (0 if stopped else counts["queued"]),
+            "reused": len(reused),
+        }
         | ({"queued": counts["queued"]} if stopped else {}),
         "seconds": round(seconds, 2),
         "stopped": stopped,

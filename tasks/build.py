@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from core.errors import InputError, RunStopped
+from core.errors import InputError, PhotoUnavailable, RunStopped
 from core.quality.reasons import severity_rank
 from core.recipes import Recipe
 from db import assets, runs
@@ -139,16 +139,17 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
     """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
     known = as_meshmill_error(error)
     status = status_of(known)
+    waits = status == "queued"
     reason = house.ask(
         assets.record_failure,
         asset_id,
         status,
         reason=plain(reason_of(known)),
         error_class=type(known).__name__,
-        last_night=NIGHTS if may_pass(known) else None,
+        last_night=NIGHTS if may_pass(known) and not waits else None,
         last_reason=plain(last_reason_of(known)),
     )
-    house.listener.asset(asset_id, status, reason)
+    house.listener.asset(asset_id, "waiting" if waits else status, reason)
     return status
 
 
@@ -250,13 +251,14 @@ class Shard:
             self.breaker.stop(refused_sentence(error))
             self.breaker.check()
         except Exception as error:
-            if self.house.stopping.is_set() or (self.enough is not None and is_transient(error)):
+            passes = is_transient(error) and not isinstance(error, PhotoUnavailable)
+            if self.house.stopping.is_set() or (self.enough is not None and passes):
                 return  # not its fault: another driver, or the next run, takes it up again
             known = as_meshmill_error(error)
             if known is not error and not is_transient(error):
                 LOGGER.exception("%s ends with a bug of ours", asset_id)
             self.statuses[asset_id] = status = fail_asset(self.house, asset_id, error)
-            if status == "quarantined":
+            if status in ("quarantined", "queued"):
                 self.breaker.refused(asset_id)
             else:
                 self.breaker.failed(asset_id, self.house.ask(assets.job, asset_id).candidate.sku, known)

@@ -6,7 +6,16 @@ import errno
 import re
 
 import core.errors as tree
-from core.errors import InputError, MeshmillError, NotFound, OutOfMemory, SetupError, StageError, TransientError
+from core.errors import (
+    InputError,
+    MeshmillError,
+    NotFound,
+    OutOfMemory,
+    PhotoUnavailable,
+    SetupError,
+    StageError,
+    TransientError,
+)
 from core.memory import is_out_of_memory
 from core.quality.reasons import Reason, codes, reason
 from db.engine import DatabaseDown, DatabaseRefused, OddText
@@ -76,7 +85,9 @@ def rebuild(class_name: str, sentence: str) -> MeshmillError:
 
 
 def status_of(error: MeshmillError) -> str:
-    """The status of an asset that ends with this error."""
+    """The status of an asset that ends with this error; one whose photo cannot be read now waits for the next run."""
+    if isinstance(error, PhotoUnavailable):
+        return "queued"
     return "quarantined" if isinstance(error, InputError) else "failed"
 
 

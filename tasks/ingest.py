@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
+import errno
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,14 +12,15 @@ from pathlib import Path
 from core.errors import InputError
 from core.photos.litter import is_picture
 from core.photos.names import display_name
-from db.catalogue import MISSING, Changes, FoundPhoto, FoundProduct, ensure_catalogue, known_skus, sync_products
+from db.catalogue import Changes, FoundProduct, ProductsLost, ensure_catalogue, is_known, known_skus, sync_products
 from storage.places import bucket_of, file_uri
 from tasks.archives import unpack
 from tasks.house import House
 from tasks.manifests import scan_manifest
-from tasks.remote import hash_object, scan_prefix, size_of_object
+from tasks.readings import Readings
+from tasks.remote import scan_prefix
 from tasks.shots import Reading, Scan
-from tasks.sources import hash_file, scan_folder, scan_photo, size_of_file
+from tasks.sources import not_looked_at, scan_folder, scan_photo
 
 SHOWN = 20
 """Products whose grouping is shown."""
@@ -28,44 +29,41 @@ LONGEST_NAME = 180
 """Characters of a catalogue's name; a number may be added."""
 
 
-def ingest_source(house: House, source: str, settle_seconds: float = 0.0, *, group: bool = True) -> tuple[int, Changes]:
+def ingest_source(
+    house: House, source: str, settle_seconds: float = 0.0, *, group: bool = True, allow_removal: bool = False
+) -> tuple[int, Changes]:
     """The catalogue's id and what changed in it.
 
     Files that changed within ``settle_seconds`` may still be uploading and wait, and with them their product. A
     database or an S3 server that is being restarted is waited for. ``group`` False: every photo directly in a folder
-    is a product of its own. Raises :class:`InputError` with a sentence for a source that is not there or shows nothing.
+    is a product of its own. Raises :class:`InputError` with a sentence, and removes nothing, for a source that is not
+    there, shows nothing or has lost more than a fifth of its products, unless ``allow_removal``.
     """
-    now = time.time()
-    remote = bucket_of(source) is not None
-
-    def read_hash(photo: FoundPhoto) -> str | None:
-        if photo.fingerprint == MISSING:
-            return hashlib.sha256(f"missing: {photo.source_uri}".encode()).hexdigest()
-        # A time in the future is a wrong clock, here or in the camera: waiting for it could take years.
-        if settle_seconds and photo.modified is not None and 0 <= now - photo.modified < settle_seconds:
-            return None
-        return hash_object(house, photo) if remote else hash_file(photo)
-
-    def read_size(photo: FoundPhoto) -> tuple[int, int] | None:
-        if photo.fingerprint == MISSING:
-            return None
-        return size_of_object(house, photo) if remote else size_of_file(photo)
-
     scan, name, uri = scan_source(house, source, group=group)
     products = iter(scan.products)
     first = next(products, None)
-    if first is None:
-        raise InputError(nothing_found(source, scan.notes))
-    seen = _Seen()
+    if first is None and not (allow_removal and scan.unread is None and house.ask(is_known, uri)):
+        raise InputError(nothing_found(source, scan.notes, scan.unread))
+    shown = products if first is None else chain([first], products)
+    seen, readings = _Seen(), Readings(house, settle_seconds)
     catalogue_id = house.ask(ensure_catalogue, display_name(name)[:LONGEST_NAME], uri)
-    changes = sync_products(
-        house.engine,
-        catalogue_id,
-        seen.count(chain([first], products)),
-        read_hash,
-        read_size,
-        patience=lambda transaction: house.ask(lambda _: transaction()),
-    )
+    try:
+        changes = sync_products(
+            house.engine,
+            catalogue_id,
+            seen.count(shown),
+            readings.sha256,
+            readings.size,
+            unread=scan.unread,
+            allow_removal=allow_removal,
+            patience=lambda transaction: house.ask(lambda _: transaction()),
+        )
+    except ProductsLost as error:
+        raise InputError(
+            f"{display_name(source)} has lost {error.lost:,} of {error.stood:,} products, more than a fifth: nothing "
+            f"was removed. {scan.unread or 'Check that it is mounted and complete.'} If they are meant to go, say "
+            "--allow-removal."
+        ) from error
     changes.photos, changes.grouped, changes.notes = seen.photos, seen.lines(), list(scan.notes)
     house.listener.ingested(changes)
     return catalogue_id, changes
@@ -97,9 +95,9 @@ def _reading(house: House, uri: str, group: bool) -> Reading:
     return Reading(group, house.settings.sides, known)
 
 
-def nothing_found(source: str, notes: Iterable[str]) -> str:
+def nothing_found(source: str, notes: Iterable[str], unread: str | None = None) -> str:
     """A sentence for a source without a photo, with what lies there instead."""
-    return " ".join([f"There are no photos in {display_name(source)}.", *notes])
+    return " ".join([f"There are no photos in {display_name(source)}.", *([unread] if unread else []), *notes])
 
 
 class _Seen:
@@ -145,8 +143,11 @@ def _local(source: str) -> Path:
     """The folder or manifest of that name. Raises :class:`InputError` where there is none."""
     try:
         path = Path(source).expanduser().resolve()
-        if path.is_dir() or path.is_file():
+        if stat.S_ISDIR(mode := path.stat().st_mode) or stat.S_ISREG(mode):
             return path
-    except (OSError, RuntimeError, ValueError):  # too long, a loop of links, an unknown user's home, a NUL character
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            raise InputError(not_looked_at(error)) from error
+    except (RuntimeError, ValueError):  # a loop of links, an unknown user's home, a NUL character
         pass
     raise InputError(f"There is no folder or manifest {display_name(source)}.")

@@ -6,15 +6,17 @@ import hashlib
 import io
 from collections.abc import Iterable
 
-from core.errors import InputError, UnreadablePhoto
+from core.errors import InputError, PhotoUnavailable, UnreadablePhoto
+from core.photos.limits import PhotoLimits
 from core.photos.litter import Kind, Litter, kind_of
 from core.photos.size import photo_size
 from db.catalogue import FoundPhoto
-from storage import Store
+from storage import ObjectMissing, Store, StoreDown
 from storage.places import bucket_of
 from storage.store import CHUNK, Entry
 from tasks.house import House, open_place
 from tasks.shots import AS_NAMED, Reading, Scan, found_products
+from tasks.sources import as_content, check_size
 
 NUL = "\u2400"
 """Unicode's symbol, in an object's URI, for the one character that no database keeps."""
@@ -40,7 +42,10 @@ def scan_prefix(house: House, uri: str, reading: Reading = AS_NAMED) -> Scan:
     store, prefix = open_source(house, uri)
     base = uri[: len(uri) - len(prefix)].rstrip("/") + "/"
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    entries = house.fetch(lambda: list(store.list(prefix)))
+    try:
+        entries = house.fetch(lambda: list(store.list(prefix)))
+    except (ObjectMissing, StoreDown) as error:
+        raise InputError(f"{uri} cannot be listed, so nothing was taken in or removed: {error}") from error
     name = (prefix or base).rstrip("/").rsplit("/", 1)[-1]
     return scan_listing(entries, base, prefix, name, reading)
 
@@ -64,9 +69,10 @@ def scan_listing(entries: Iterable[Entry], base: str, prefix: str, name: str, re
 def hash_object(house: House, photo: FoundPhoto) -> str:
     """sha256 of an object's bytes, streamed. One object is never half uploaded, though its product's others may be."""
     try:
+        check_size(photo.bytes)
         store, key = open_source(house, photo.source_uri)
     except UnreadablePhoto as error:  # it becomes a product, and then a quarantined asset, like any other bad photo
-        return hashlib.sha256(f"unreadable: {error}".encode()).hexdigest()
+        return as_content(error, photo)
 
     def read() -> str:
         digest = hashlib.sha256()
@@ -75,12 +81,37 @@ def hash_object(house: House, photo: FoundPhoto) -> str:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    return house.fetch(read)
+    try:
+        return house.fetch(read)
+    except ObjectMissing as error:
+        raise PhotoUnavailable("The photo is not in its bucket any more.") from error
+
+
+def read_object(house: House, uri: str) -> bytes:
+    """A photo's bytes, never more than a photo may have. Raises :class:`UnreadablePhoto`,
+    :class:`PhotoUnavailable`."""
+    store, key = open_source(house, uri)
+    most = PhotoLimits().max_bytes
+
+    def read() -> bytes:
+        check_size(store.size(key) or 0)
+        with store.open(key) as stream:
+            return stream.read(most + 1)
+
+    try:
+        data = house.fetch(read)
+    except ObjectMissing as error:
+        raise PhotoUnavailable("The photo is not in its bucket any more.") from error
+    except StoreDown as error:  # somebody's bucket, or one object of it: our own store is another matter
+        raise PhotoUnavailable(str(error)) from error
+    check_size(len(data))
+    return data
 
 
 def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
     """Width and height by the object's first bytes, where the header stands in nearly every format."""
     try:
+        check_size(photo.bytes)
         store, key = open_source(house, photo.source_uri)
     except UnreadablePhoto:
         return None

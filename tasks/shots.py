@@ -20,6 +20,8 @@ class Scan:
     """By SKU; those of a manifest are made as they are asked for, once."""
     notes: tuple[str, ...] = ()
     """What was passed over and is worth a sentence."""
+    unread: str | None = None
+    """A part of the source that could not be looked at, in a sentence: what is not seen may stand there."""
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,22 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO
 
-from core.errors import TransientError, UnreadablePhoto
-from core.photos.files import open_regular
+from core.errors import PhotoUnavailable, TransientError, UnreadablePhoto
+from core.photos.files import open_regular, unavailable
+from core.photos.limits import PhotoLimits
 from core.photos.litter import Kind, Litter, is_system_folder, kind_of
-from core.photos.names import safe_key
+from core.photos.names import display_name, safe_key
 from core.photos.shot import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
-from db.catalogue import MISSING, FoundPhoto
-from storage import StoreRefused
+from db.catalogue import MISSING, FoundPhoto, NotNow
 from storage.places import file_uri, uri_path
+from storage.store import CHUNK
 from tasks.artifacts import content_key
 from tasks.house import House
 from tasks.shots import AS_NAMED, Reading, Scan, found_products
@@ -34,13 +35,21 @@ def scan_folder(folder: Path, reading: Reading = AS_NAMED, *, root: str = "") ->
     """
     photos: dict[str, FoundPhoto] = {}
     litter = Litter()
-    for path, inside in _files(folder):
+    unread: list[OSError] = []
+    for path, inside in _files(folder, unread.append):
         kind = kind_of(inside)
         if kind is not Kind.PHOTO:
             litter.add(kind, inside)
-        elif (photo := _regular(path)) is not None:
+        elif (photo := _regular(path, unread.append)) is not None:
             photos[inside] = photo
-    return Scan(found_products(photos, root=root or folder.name, reading=reading), litter.notes())
+    products = found_products(photos, root=root or folder.name, reading=reading)
+    return Scan(products, litter.notes(), not_looked_at(unread[0]) if unread else None)
+
+
+def not_looked_at(error: OSError) -> str:
+    """A sentence about a folder or a file that nobody could look at."""
+    name = display_name(os.fspath(error.filename or "a part of it"))
+    return f"{name} cannot be read now ({error.strerror or type(error).__name__}): check its mount and permissions."
 
 
 def sku_of(name: str) -> str:
@@ -54,20 +63,23 @@ def scan_photo(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
     return Scan(found_products({path.name: found_photo(path)}, reading=Reading(group=False, sides=sides)))
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+def _files(folder: Path, unread: Callable[[OSError], None]) -> Iterator[tuple[Path, str]]:
     """Every file below a folder, and its path inside it with ``/`` between the parts."""
-    for root, folders, names in os.walk(folder, followlinks=False):
+    for root, folders, names in os.walk(folder, onerror=unread, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_system_folder(name))
         inside = Path(root).relative_to(folder).parts
         for name in sorted(names):
             yield Path(root, name), "/".join((*inside, name))
 
 
-def _regular(path: Path) -> FoundPhoto | None:
+def _regular(path: Path, unread: Callable[[OSError], None]) -> FoundPhoto | None:
     """None for a link, a pipe, a device, or a file that has gone meanwhile."""
     try:
         status = path.lstat()
-    except OSError:
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        unread(error)
         return None
     return _found(path, status) if stat.S_ISREG(status.st_mode) else None
 
@@ -91,60 +103,94 @@ def _fingerprint(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
-def hash_file(photo: FoundPhoto) -> str | None:
-    """sha256 of a photo's bytes; None while it is still being written. An unreadable file hashes as its sentence, so
-    that it becomes a product, and then a quarantined asset, like any other bad photo."""
-    path = uri_path(photo.source_uri)
+def hash_file(photo: FoundPhoto) -> str | NotNow:
+    """sha256 of a photo's bytes. What is no photo whatever the day (a link, a name that nothing can have, a file of
+    gigabytes) hashes as its sentence, so that it becomes a product, and then a quarantined asset, like any other bad
+    photo; what the surroundings keep from being read waits."""
+    digest = hashlib.sha256()
     try:
-        with open_regular(path) as stream:
-            digest = hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()
+        check_size(photo.bytes)
+        with _opened(uri_path(photo.source_uri)) as stream:
+            left = photo.bytes
+            while left >= 0 and (chunk := stream.read(CHUNK)):
+                digest.update(chunk)
+                left -= len(chunk)
             after = os.fstat(stream.fileno())
     except UnreadablePhoto as error:
-        return hashlib.sha256(f"unreadable: {error}".encode()).hexdigest()
-    return digest if _fingerprint(after) == photo.fingerprint else None
+        return as_content(error, photo)
+    except PhotoUnavailable as error:
+        return NotNow(str(error))
+    return digest.hexdigest() if _fingerprint(after) == photo.fingerprint else BEING_WRITTEN
+
+
+BEING_WRITTEN = NotNow("It is still being written.")
+
+
+def as_content(error: UnreadablePhoto, photo: FoundPhoto) -> str:
+    """What stands for the sha256 of a photo that will never be read, until it is another file."""
+    return hashlib.sha256(f"unreadable: {error} {photo.fingerprint}".encode()).hexdigest()
+
+
+def check_size(size: int) -> None:
+    """Raises :class:`UnreadablePhoto` for a file that is larger than any photo, before a byte of it is read."""
+    most = PhotoLimits().max_bytes
+    if size > most:
+        raise UnreadablePhoto(
+            f"The file has {size / 2**20:,.0f} MiB; at most {most // 2**20} are read: save the photo smaller."
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A photo's file, with every error of the surroundings as :class:`PhotoUnavailable`."""
+    with open_regular(path) as stream:
+        try:
+            yield stream
+        except OSError as error:
+            raise unavailable(error) from error
 
 
 def size_of_file(photo: FoundPhoto) -> tuple[int, int] | None:
-    """Width and height by the file's header."""
+    """Width and height by the file's header; None where it cannot be read."""
     try:
-        with open_regular(uri_path(photo.source_uri)) as stream:
+        check_size(photo.bytes)
+        with _opened(uri_path(photo.source_uri)) as stream:
             return photo_size(stream)
-    except UnreadablePhoto:
+    except (UnreadablePhoto, PhotoUnavailable):
         return None
 
 
 @dataclass(frozen=True)
 class SourcePhoto:
-    """A photo's bytes, or the file that holds them."""
+    """A photo's bytes."""
 
-    source: Path | bytes | None
+    source: bytes | None
     """None: the store has it already."""
     bytes: int
 
 
 def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
     """The photo from where it lies, while it is still the one that was planned. Raises :class:`UnreadablePhoto`,
-    :class:`TransientError` when it has changed since."""
+    :class:`PhotoUnavailable`, and :class:`TransientError` when it has changed since."""
     key = content_key(sha256, "")
     size = house.keep(lambda: house.store.size(key))
     if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
         return SourcePhoto(None, size)
-    if uri.startswith("s3://"):
-        from tasks.remote import open_source
-
-        remote, name = open_source(house, uri)
-
-        def read() -> bytes:
-            with remote.open(name) as stream:
-                return stream.read()
-
-        try:
-            data = house.fetch(read)
-        except StoreRefused as error:  # of this one object of somebody's bucket: our own store is another matter
-            raise TransientError(str(error)) from error
-    else:
-        with open_regular(uri_path(uri)) as stream:
-            data = stream.read()
+    data = fetch_source(house, uri)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise TransientError("The photo changed while the run was under way; the next run takes the new one.")
     return SourcePhoto(data, len(data))
+
+
+def fetch_source(house: House, uri: str) -> bytes:
+    """The bytes that lie there now, never more than a photo may have. Raises :class:`UnreadablePhoto`,
+    :class:`PhotoUnavailable`."""
+    if uri.startswith("s3://"):
+        from tasks.remote import read_object
+
+        return read_object(house, uri)
+    with _opened(uri_path(uri)) as stream:
+        check_size(os.fstat(stream.fileno()).st_size)
+        data = stream.read(PhotoLimits().max_bytes + 1)
+    check_size(len(data))
+    return data

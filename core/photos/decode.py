@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Photo
-from core.errors import NoObject, PhotoTooSmall, UnreadablePhoto
+from core.errors import NoObject, PhotoTooSmall, PhotoUnavailable, UnreadablePhoto
 from core.photos.checks import check_fitness
 from core.photos.color import to_eight_bits, to_srgb
 from core.photos.files import open_regular
@@ -48,7 +48,11 @@ def read_photo(source: Path | bytes, limits: PhotoLimits = PhotoLimits()) -> Pho
     are sentences for a person. Raises :class:`UnreadablePhoto`, :class:`PhotoTooSmall`, :class:`NoObject` (wholly
     transparent or one plain colour) or :class:`PoorPhoto` (blurred beyond use).
     """
-    with closing(io.BytesIO(source) if isinstance(source, bytes) else open_regular(Path(source))) as stream:
+    try:
+        opened = io.BytesIO(source) if isinstance(source, bytes) else open_regular(Path(source))
+    except PhotoUnavailable as error:
+        raise UnreadablePhoto(str(error)) from error  # whoever asks for a file by its name is told what it is now
+    with closing(opened) as stream:
         photo = _decode(stream, limits)
     return replace(photo, warnings=photo.warnings + check_fitness(photo, limits))
 

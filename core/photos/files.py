@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import UnreadablePhoto
+from core.errors import PhotoUnavailable, UnreadablePhoto
 
 PHOTO_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".tif", ".tiff"}
@@ -46,7 +47,9 @@ def find_photo_files(folder: Path) -> Iterator[Path]:
 def open_regular(path: Path) -> BinaryIO:
     """The file opened for reading, never through a link in its last component, never a FIFO or device.
 
-    Raises :class:`UnreadablePhoto`. ``O_NONBLOCK`` keeps a FIFO from blocking between the check and the opening.
+    Raises :class:`UnreadablePhoto` for what is no file or no name, :class:`PhotoUnavailable` for what the surroundings
+    are to blame for: a mount, a permission, a file that is not there, a disk. ``O_NONBLOCK`` keeps a FIFO from blocking
+    between the check and the opening.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -54,9 +57,22 @@ def open_regular(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:
         if path.is_symlink():
             raise UnreadablePhoto("The file is a link; links are not followed: put the photo itself here.") from error
+        if isinstance(error, OSError) and error.errno not in _OWN_FAULT:
+            raise unavailable(error) from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is not usable"
         raise UnreadablePhoto(f"The file cannot be opened: {reason}.") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnreadablePhoto("This is not a regular file but a folder, a pipe or a device.")
     return os.fdopen(descriptor, "rb")
+
+
+_OWN_FAULT = {errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
+"""What no mount, no permission and no other day would change: a link, a socket, a name that nothing can have."""
+
+
+def unavailable(error: OSError) -> PhotoUnavailable:
+    """The error of somebody who could not read a photo that may be good."""
+    gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+    reason = "it is not there any more" if gone else error.strerror or type(error).__name__
+    return PhotoUnavailable(f"The photo cannot be read now: {reason}.")

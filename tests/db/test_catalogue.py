@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from db.catalogue import Changes, FoundPhoto, FoundProduct, ensure_catalogue, sync_products
+from db.catalogue import Changes, FoundPhoto, FoundProduct, NotNow, ensure_catalogue, sync_products
 from db.planning import candidates
 
 
@@ -12,15 +12,17 @@ def product(sku: str, *photos: tuple[str, str], **more: Any) -> FoundProduct:
     return FoundProduct(sku, sku, tuple(FoundPhoto(f"file:///{p}", print_, 1) for p, print_ in photos), **more)
 
 
-def sync(engine: Any, products: list[FoundProduct], hashes: dict[str, str | None]) -> tuple[Changes, list[str]]:
+def sync(
+    engine: Any, products: list[FoundProduct], hashes: dict[str, str | NotNow], **more: Any
+) -> tuple[Changes, list[str]]:
     asked: list[str] = []
 
-    def read(photo: FoundPhoto) -> str | None:
+    def read(photo: FoundPhoto) -> str | NotNow:
         asked.append(photo.source_uri)
         return hashes[photo.source_uri]
 
     catalogue = ensure_catalogue(engine, "shop", "file:///shop")
-    return sync_products(engine, catalogue, products, read), asked
+    return sync_products(engine, catalogue, products, read, **more), asked
 
 
 def test_new_changed_unchanged_and_removed(engine: Any) -> None:
@@ -28,7 +30,7 @@ def test_new_changed_unchanged_and_removed(engine: Any) -> None:
     assert (first.new, first.unchanged) == (["a", "b"], 0)
     again, asked = sync(engine, [product("a", ("a", "1")), product("b", ("b", "1"))], {})
     assert (again.new, again.changed, again.unchanged, asked) == ([], [], 2, [])
-    changed, asked = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A2"})
+    changed, asked = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A2"}, allow_removal=True)
     assert (changed.changed, changed.removed, asked) == (["a"], ["b"], ["file:///a"])
     back, _ = sync(engine, [product("a", ("a", "2")), product("b", ("b", "1"))], {})
     assert back.new == ["b"]
@@ -43,14 +45,14 @@ def test_a_touched_file_with_the_same_bytes_is_unchanged_and_read_once(engine: A
 
 
 def test_a_photo_that_is_still_being_written_waits(engine: Any) -> None:
-    waiting, _ = sync(engine, [product("a", ("a", "1"))], {"file:///a": None})
-    assert (waiting.waiting, waiting.new) == (["a"], [])
+    waiting, _ = sync(engine, [product("a", ("a", "1"))], {"file:///a": NotNow("It is busy.")})
+    assert (waiting.waiting, waiting.new, waiting.reasons) == (["a"], [], {"a": "It is busy."})
     ready, _ = sync(engine, [product("a", ("a", "2"))], {"file:///a": "A"})
     assert ready.new == ["a"]
 
 
 def test_the_first_photo_is_the_one_to_build_from(engine: Any) -> None:
-    hashes: dict[str, str | None] = {"file:///front": "F", "file:///back": "B"}
+    hashes: dict[str, str | NotNow] = {"file:///front": "F", "file:///back": "B"}
     sync(engine, [product("a", ("front", "1"), ("back", "1"), height_cm=12.5)], hashes)
     catalogue = ensure_catalogue(engine, "shop", "file:///shop")
     page = candidates(engine, catalogue)
@@ -87,7 +89,7 @@ def test_a_transaction_whose_answer_was_lost_may_be_asked_again(engine: Any) -> 
     first = sync_products(engine, catalogue, products, read, patience=twice)
     assert (len(hashed), first.unchanged) == (3, 3), "files are read once whatever happens to the transactions"
     assert [c.photo_sha256 for c in candidates(engine, catalogue)] == [p.photos[0].source_uri for p in products]
-    gone = sync_products(engine, catalogue, products[:1], read, patience=twice)
+    gone = sync_products(engine, catalogue, products[:1], read, patience=twice, allow_removal=True)
     assert (gone.unchanged, len(candidates(engine, catalogue))) == (1, 1)
 
 

@@ -153,8 +153,34 @@ def test_photos_from_the_future_do_not_wait_for_it(
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "mug.jpg").write_bytes(b"photo")
     moment = time.time() + later
-    monkeypatch.setattr("tasks.ingest.time", SimpleNamespace(time=lambda: moment))
+    monkeypatch.setattr("tasks.readings.time", SimpleNamespace(time=lambda: moment))
     _, changes = ingest_source(house, str(tmp_path / "photos"), settle_seconds=60)
     assert (changes.waiting == ["mug"]) is waits
     assert (changes.new == ["mug"]) is not waits
     house.close()
+
+
+def test_a_permission_that_failed_once_is_not_remembered_for_ever(empty_database_url: str) -> None:
+    """Earlier versions took the sentence about a photo for its content, and never looked again."""
+    import hashlib
+
+    engine = open_engine(empty_database_url)
+    upgrade(engine, "0009")
+    refused = hashlib.sha256(b"unreadable: The file cannot be opened: Permission denied.").hexdigest()
+    linked = hashlib.sha256(b"unreadable: The file is a link; links are not followed.").hexdigest()
+    with engine.execution_options(writes=True).begin() as connection:
+        for statement in ROWS[:2]:
+            connection.execute(text(statement), {"at": "2026-11-22 20:00:00+00:00"})
+        for number, sha256 in enumerate((refused, linked), 1):
+            connection.execute(
+                text(
+                    "INSERT INTO photo (id, product_id, sha256, bytes, source_uri, fingerprint, current, chosen, "
+                    "created_at, role, used_for) VALUES (:id, 1, :sha256, 7, 'file:///p', '7-1', true, true, :at, "
+                    "'unknown', 'main')"
+                ),
+                {"id": number, "sha256": sha256, "at": "2026-11-22 20:00:00+00:00"},
+            )
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT fingerprint FROM photo ORDER BY id")).scalars().all() == ["", "7-1"]
+    engine.dispose()

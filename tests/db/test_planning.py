@@ -96,6 +96,8 @@ def test_a_run_is_summed_up_by_the_database(engine: Any) -> None:
     ]
     assert (found["computed_seconds"], found["cost"]) == (10.0, 1.0)
     assert runs.unsettled(engine, ["a-s0004", "a-s0000"]) == ["a-s0004"]
+    assets.set_status(engine, "a-s0004", "queued", reason="Its photo cannot be read now.")
+    assert runs.unsettled(engine, ["a-s0004", "a-s0000"]) == [], "it waits for the next run"
     runs.end_run(engine, "run", found)
     with reading(engine) as session:
         row = session.get(Run, "run")

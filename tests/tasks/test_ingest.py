@@ -15,12 +15,11 @@ from PIL import Image
 from s3_server import ACCESS, SECRET, ready
 from sqlalchemy import select
 
-from core.errors import InputError
+from core.errors import InputError, PhotoUnavailable
 from db.catalogue import Changes
 from db.engine import reading
 from db.planning import candidates
 from db.tables import Photo, Product
-from storage import ObjectMissing
 from storage.s3 import S3Store, open_s3
 from tasks.house import House, open_house
 from tasks.ingest import ingest_source
@@ -79,7 +78,7 @@ def test_a_folder_from_night_to_night(house: House, tmp_path: Path) -> None:
     (folder / "mug.png").write_bytes(picture(310, 200))
     os.utime(folder / "shoe" / "front.png")
     (folder / "note.jpg").unlink()
-    _, second = ingest_source(house, str(folder))
+    _, second = ingest_source(house, str(folder), allow_removal=True)
     assert brief(second) == {"changed": ["mug"], "unchanged": 1, "removed": ["note"]}
     assert rows(house)["mug.png"] == (310, 200, True)
     (folder / "shoe" / "front.png").unlink()
@@ -161,12 +160,12 @@ def test_a_prefix_of_a_real_s3_server(seaweed: str, tmp_path: Path, database_url
     put(store, "mug.png", picture(320, 200))
     store.delete("shoe/front view.png")
     store.delete("shoe/back.png")
-    _, third = ingest_source(house, source)
+    _, third = ingest_source(house, source, allow_removal=True)
     assert brief(third) == {"changed": ["mug"], "removed": ["shoe"]}
     page = candidates(house.engine, catalogue)
     photo = read_source(house, page[0].photo_uri, page[0].photo_sha256)
     assert photo.source == picture(320, 200)
-    with pytest.raises(ObjectMissing):
+    with pytest.raises(PhotoUnavailable):
         read_source(house, f"{source}/shoe/back.png", "0" * 64)
     house.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from storage.places import uri_path
 from tasks.shots import Reading
-from tasks.sources import hash_file, scan_folder
+from tasks.sources import BEING_WRITTEN, hash_file, scan_folder
 
 
 def skus(folder: Path) -> list[str]:
@@ -82,4 +82,4 @@ def test_a_file_that_grows_while_it_is_read_waits(tmp_path: Path) -> None:
     (product,) = scan_folder(tmp_path).products
     with (tmp_path / "a.jpg").open("ab") as stream:
         stream.write(b"more")
-    assert hash_file(product.photos[0]) is None
+    assert hash_file(product.photos[0]) == BEING_WRITTEN
