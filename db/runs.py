@@ -36,8 +36,8 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
     """What became of the assets that a run set out to build.
 
     ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` by reason (count, one SKU as an example),
-    those that wait for the next run among them, ``computed_seconds`` and ``cost`` in all. Seconds and cost of reused stages count for
-    each asset that uses them.
+    those that wait for the next run among them, ``computed_seconds`` and ``cost`` in all. Seconds and cost of
+    reused stages count for each asset that uses them.
     """
     mine = Asset.run_id == run_id
     waits = and_(Asset.status == "queued", Asset.reason.is_not(None))
@@ -124,7 +124,7 @@ def put_back(engine: Engine, asset_ids: Sequence[str]) -> None:
 
 
 def unsettled(engine: Engine, asset_ids: list[str]) -> list[str]:
-    """Those of a shard's assets that nobody brought to an end; one that waits for the next run, with its reason, was."""
+    """Those of a shard's assets that nobody brought to an end. One that waits for the next run, with a reason, was."""
     open_ = or_(Asset.status == "running", and_(Asset.status == "queued", Asset.reason.is_(None)))
     with reading(engine) as session:
         query = select(Asset.id).where(Asset.id.in_(asset_ids), open_)
