@@ -15,7 +15,7 @@ from db.planning import Wanted, candidates, ensure_recipe, plan_page
 from db.tables import Asset, Run
 
 
-def never(_status: str, _error: str | None) -> bool:
+def never(_status: str, _error: str | None, _nights: int) -> bool:
     return False
 
 
@@ -49,7 +49,7 @@ def test_only_what_is_unsettled_is_planned_again(engine: Any) -> None:
     for sku, status in (("s0000", "finished"), ("s0001", "failed"), ("s0002", "quarantined")):
         assets.set_status(engine, f"a-{sku}", status)
     assert plan(engine, page) == [False, False, False, True]
-    assert plan(engine, page, redo=lambda status, _: status == "failed") == [False, True, False, True]
+    assert plan(engine, page, redo=lambda status, *_: status == "failed") == [False, True, False, True]
     assert statuses(engine)["a-s0001"] == "queued"
 
 
