@@ -29,10 +29,10 @@ def load_models(
     views: Any = None
     about: dict[str, Any] = {}
     if "views" in stages or "shape" in stages:
-        from core.zero123.placement import load_on
+        from core.zero123 import load_model
 
         weights = resolve_views(settings, recipe.views.checkpoint, registered)
-        views = load_on(Path(weights.path), _device(device))
+        views = load_model(Path(weights.path), _device(device))
         about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
     segmenter: Any = None
     segmenter_about = None

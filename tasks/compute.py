@@ -168,9 +168,9 @@ def _segmenter(path: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _model(path: str, device: str) -> Any:
-    from core.zero123.placement import load_on
+    from core.zero123 import load_model
 
-    return load_on(path, device)
+    return load_model(path, device)
 
 
 def _device(call: StageCall) -> str:

@@ -13,7 +13,6 @@ from core.memory import is_out_of_memory
 from core.progress import Progress, silent
 from core.sjc.params import ReconstructParams
 from core.sjc.runner import Loop, run_to_end, thinned
-from core.zero123.placement import precision_of
 
 if TYPE_CHECKING:
     from core.zero123.model import Zero123
@@ -54,8 +53,6 @@ def reconstruct(
         parameters=params.model_dump(mode="json"),
         losses=thinned(loop.history),
     )
-    if model is not None:
-        field.info.update(precision_of(model))
     return field
 
 

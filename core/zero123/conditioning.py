@@ -71,9 +71,9 @@ def clip_pixels(images: Tensor, size: int = 224) -> Tensor:
 
 def embed_image(model: Zero123, images: Tensor) -> Tensor:
     """Projected CLIP image embeddings ``(B, clip)`` of images ``(B, 3, S, S)``, not normalised, in CLIP's precision."""
-    tower = model.image_encoder
-    out: Tensor = tower(pixel_values=clip_pixels(images, model.clip_size).to(tower.device, tower.dtype)).image_embeds
-    return out.float().to(model.device)
+    pixels = clip_pixels(images, model.clip_size).to(model.image_encoder.dtype)
+    out: Tensor = model.image_encoder(pixel_values=pixels).image_embeds
+    return out.float()
 
 
 def encode_condition(model: Zero123, images: Tensor) -> Tensor:

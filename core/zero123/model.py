@@ -126,15 +126,12 @@ class Zero123:
             "cc_projection": self.projection,
         } | ({} if self.lift is None else {"lift": self.lift})
 
-    def to(self, device: str | torch.device, dtype: torch.dtype | None = None, *, tower_waits: bool = False) -> Zero123:
-        """This model with every part moved; ``dtype`` goes to the U-Net alone, the others stay as they are.
-
-        With ``tower_waits`` CLIP's tower stays where it is: one photo needs it once.
-        """
-        self.unet.to(device, dtype)  # both at once: the card never holds the wider copy
-        for name, part in self.parts.items():
-            if name != "unet" and not (tower_waits and name == "image_encoder"):
-                part.to(device)
+    def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> Zero123:
+        """This model with every part moved; ``dtype`` goes to the U-Net alone, the others stay as they are."""
+        for part in self.parts.values():
+            part.to(device)
+        if dtype is not None:
+            self.unet.to(dtype)
         return replace(self)
 
 

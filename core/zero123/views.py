@@ -14,7 +14,6 @@ from core.progress import Progress, silent
 from core.zero123.conditioning import cutout_pixels, sees_alpha
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
-from core.zero123.placement import precision_of
 from core.zero123.sampling import view_seed
 from core.zero123.synthesis import ViewRequest, synthesize
 
@@ -67,7 +66,7 @@ def make_view_set(
         "weights": model.info.get("weights", "folder"),
         "seed": seed,
         "elevation": found,
-    } | precision_of(model)
+    }
     if params.other_seed:
         again = novel_views(model, cutout, elevation, cameras[::4], params=params, seed=seed + 1, progress=progress)
         info["seed_agreement"] = likeness(images[::4], again)

@@ -49,8 +49,9 @@ def main() -> None:
     if "MESHMILL_TEST_ALONE" in os.environ:
         patch.object(flows.run, "EmbeddedServer", Never).start()
     recipe = load_recipe("starter", (folder / "recipe").read_text().split())
+    force = "MESHMILL_TEST_FORCE" in os.environ
     house = open_house(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
-    document = flows.run.run_folder(house, str(folder / "photos"), recipe, out=folder / "out")
+    document = flows.run.run_folder(house, str(folder / "photos"), recipe, out=folder / "out", force=force)
     house.close()
     print(json.dumps(document["counts"]))  # noqa: T201
 

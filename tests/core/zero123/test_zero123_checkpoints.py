@@ -135,29 +135,6 @@ def test_original_ckpt_with_a_trainers_leftovers(tiny: Any, original: Path, tmp_
     assert same(load_original(original, settings=settings()), load_original(path, settings=settings()))
 
 
-@pytest.mark.parametrize("narrow", ["float16", "bfloat16"])
-def test_a_file_pruned_to_half_precision_has_the_published_schedule(
-    tiny: Any, original: Path, tmp_path: Path, narrow: str
-) -> None:
-    """Pruning narrows the schedule's buffers too; their rounding is no other schedule."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    from core.zero123.ldm import load_original
-    from core.zero123.model import Schedule
-
-    dtype = getattr(torch, narrow)
-    tensors = load_file(original) | {"betas": Schedule().betas().float()}
-    path = tmp_path / "pruned.safetensors"
-    save_file({key: value.to(dtype) for key, value in tensors.items()}, path)
-    assert load_original(path, settings=settings()).schedule == Schedule()
-    save_file(
-        {key: value.to(dtype) for key, value in (tensors | {"betas": torch.linspace(1e-4, 2e-2, 1000)}).items()}, path
-    )
-    with pytest.raises(CheckpointError, match="square-root-linear"):
-        load_original(path, settings=settings())
-
-
 def test_stable_zero123_is_known_by_its_file_name(tiny: Any, original: Path, tmp_path: Path) -> None:
     from core.zero123.ldm import load_original
 

@@ -1,0 +1,339 @@
+"""An operator's bad day: one catalogue on PostgreSQL behind PgBouncer and an S3 server behind a balancer, one thing
+going wrong after the other, and after each a night that ends. Then lost 0, doubled 0, half-published 0, unpublished 0.
+
+    python -m pytest tests/flows/test_operator_day.py -s      prints what happened, case by case
+
+Stages cost nothing but in the last case, which runs the real ones. What is published is looked at all day long, ten
+times a second: a product that was published and is not any more counts as unpublished, however short the gap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from balancer import Balancer
+from pooler import pgbouncer
+from s3_server import ACCESS, SECRET, ready
+from shop import ROOT, Shop, left_behind, tree
+from sqlalchemy import create_engine, text
+
+from storage.s3 import open_s3
+from tests.conftest import upgraded
+from tests.flows.test_kill import kill_once
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
+
+PRODUCTS = 4
+LEASE = 3
+SMALLEST = (
+    'views.rings=[{"elevation":10,"count":4}]',
+    "reconstruct.steps=60",
+    "reconstruct.grid=32",
+    "reconstruct.rays=1024",
+    "finish.faces=2000",
+    "finish.lods=[]",
+    "finish.texture=128",
+    "finish.usdz=false",
+    "finish.turntable=0",
+    "quality.finished=0",
+)
+PUBLISHED = "SELECT catalogue || '/' || sku FROM finished_assets"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What must be zero."""
+
+    lost: int
+    """Products without a published asset of the photo that lies in the folder, and rows whose object is gone."""
+    doubled: int
+    """Stage keys that finished twice, products that are published twice."""
+    half_published: int
+    """Published files that are not in the store byte by byte, and objects that are not what their name says."""
+    unpublished: int
+    """Products that were published at some moment of the day and, at a later one, were not."""
+
+
+class Watch:
+    """Looks at what is published, ten times a second, past pooler and balancer."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        self.seen: set[str] = set()
+        self.missed: set[str] = set()
+        self._looks = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.1):
+            published = {row[0] for row in self.ask(PUBLISHED)}
+            self.missed |= self.seen - published
+            self.seen |= published
+            self._looks += 1
+
+    def looks(self) -> int:
+        """How often it looked since it was asked last."""
+        count, self._looks = self._looks, 0
+        return count
+
+    def forgotten(self) -> set[str]:
+        """Products that were published and then were not, since it was asked last."""
+        missed, self.missed = self.missed, set()
+        return missed
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        self.engine.dispose()
+
+
+class Day:
+    """The shop, what stands before its servers, and who watches."""
+
+    def __init__(self, folder: Path, database: str, pooled: str, store_port: int, prefix: str) -> None:
+        self.balancer, self.prefix, self.store_port = Balancer(store_port), prefix, store_port
+        self.environment = {
+            "MESHMILL_DATABASE_URL": pooled,
+            "MESHMILL_STORE_URL": f"s3://contract/{prefix}",
+            "MESHMILL_S3_ENDPOINT": f"http://127.0.0.1:{self.balancer.port}",
+            "MESHMILL_S3_ACCESS_KEY": ACCESS,
+            "MESHMILL_S3_SECRET_KEY": SECRET,
+            "MESHMILL_LEASE_SECONDS": str(LEASE),
+            "MESHMILL_TEST_SECONDS": "0.2",
+            "MESHMILL_TEST_ALONE": "",
+        }
+        self.shop = Shop(folder, **self.environment)
+        self.shop.stock(PRODUCTS)
+        self.shops = [self.shop]
+        self.watch = Watch(database)
+        self.dice = random.Random(16)
+        self.report: list[tuple[str, dict[str, int]]] = []
+        self.changes = 0
+
+    def direct(self) -> Any:
+        """The store, past the balancer."""
+        return open_s3("contract", self.prefix, f"http://127.0.0.1:{self.store_port}", ACCESS, SECRET)
+
+    def change(self, *products: int) -> None:
+        """New photos of these products: work for a night."""
+        self.changes += 1
+        for n in products:
+            (self.shop.folder / "photos" / f"p{n}.png").write_bytes(b"photo %d of change %d" % (n, self.changes))
+
+    def night(self, *within: str) -> dict[str, int]:
+        return self.shop.finish(self.shop.start(*within), 300)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command of meshmill's with stages that cost nothing."""
+        line = [sys.executable, str(Path(__file__).with_name("fake_cli.py")), *words, "--json"]
+        return subprocess.run(line, env=self.shop.environment, capture_output=True, text=True, check=False, timeout=600)
+
+    def audit(self) -> Audit:
+        assert self.watch.looks(), "nobody watched"
+        store, ask = self.direct(), self.watch.ask
+        broken = set()
+        for entry in store.list("objects/"):
+            with store.open(entry.key) as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() not in entry.key:
+                    broken.add(entry.key)
+        stands = {entry.key for entry in store.list("objects/")} - broken
+        referred = {key for (key,) in ask("SELECT key FROM artifact WHERE collected_at IS NULL")}
+        photos = {
+            path.stem: hashlib.sha256(path.read_bytes()).hexdigest()
+            for shop in self.shops
+            for path in (shop.folder / "photos").iterdir()
+        }
+        current = dict(
+            ask(
+                "SELECT product.sku, photo.sha256 FROM asset JOIN product ON product.id = asset.product_id "
+                "JOIN photo ON photo.id = asset.photo_id WHERE asset.status = 'finished'"
+            )
+        )
+        built = {sku for sku, sha256 in photos.items() if current.get(sku) == sha256}
+        published = [name.rpartition("/")[2] for (name,) in ask(PUBLISHED)]
+        files = {uri.partition(f"{self.prefix}/")[2] for (uri,) in ask("SELECT uri FROM finished_files")}
+        twice = ask("SELECT key FROM stage_run WHERE state = 'finished' GROUP BY key HAVING count(*) > 1")
+        return Audit(
+            lost=len(set(photos) - (built & set(published))) + len(referred - stands),
+            doubled=len(twice) + len(published) - len(set(published)),
+            half_published=len(files - stands) + len(broken),
+            unpublished=len(self.watch.forgotten()),
+        )
+
+    def close(self) -> None:
+        self.watch.close()
+        for shop in self.shops:
+            assert left_behind(shop.folder) == []
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory, postgres: Any, seaweed: str) -> Iterator[Day]:
+    folder = tmp_path_factory.mktemp("day")
+    name = f"day{time.time_ns()}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    database = str(postgres.get_uri(name))
+    upgraded(database)
+    prefix = f"{folder.parent.name}-{folder.name}"
+    ready(open_s3("contract", prefix, seaweed, ACCESS, SECRET))
+    with pgbouncer(database) as pooled:
+        opened = Day(folder, database, pooled, int(seaweed.rsplit(":", 1)[1]), prefix)
+        opened.night()
+        yield opened
+        opened.close()
+        for case, counts in opened.report:
+            print(f"{case:45}", *(f"{what} {count}" for what, count in counts.items()))  # noqa: T201
+
+
+@pytest.fixture
+def case(day: Day, request: pytest.FixtureRequest) -> Iterator[Day]:
+    """The day, and what must be true of it after a case."""
+    yield day
+    counts = asdict(day.audit())
+    day.report.append((request.node.name.removeprefix("test_"), counts))
+    assert counts == dict.fromkeys(counts, 0)
+
+
+@pytest.fixture(scope="module")
+def mounts() -> list[str]:
+    """A shell that may mount what nobody else sees."""
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc"]
+    if subprocess.run([*shell, "mount -t tmpfs none /mnt"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    return shell
+
+
+def test_kill_minus_nine(case: Day) -> None:
+    case.change(0, 1)
+    for stage in case.dice.sample(["segment", "views", "reconstruct", "finish", "assess"], 3):
+        kill_once(case.shop, stage, case.dice.uniform(0, 0.2))
+    case.night()
+
+
+def test_stopped_past_its_lease_and_woken(case: Day) -> None:
+    """SIGSTOP of a worker in mid-stage; another takes its lease over and ends the night; SIGCONT."""
+    case.change(0, 2)
+    seen = len(case.shop.events())
+    sleeper = case.shop.start()
+    assert case.shop.wait(sleeper, lambda: any(e[:2] == ["started", "views"] for e in case.shop.events()[seen:]))
+    transactions = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    while True:  # stopped within a transaction it would keep its locks as well, until PostgreSQL's own limit
+        stopped = tree(sleeper.pid)
+        send(stopped, signal.SIGSTOP)
+        if case.watch.ask(transactions) == [(0,)]:
+            break
+        send(stopped, signal.SIGCONT)
+        time.sleep(0.05)
+    try:
+        assert case.night()["finished"] >= 2
+    finally:
+        send(stopped, signal.SIGCONT)
+    assert case.shop.finish(sleeper)["failed"] == 0
+
+
+def send(pids: list[int], number: int) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def test_two_workers_in_containers(case: Day) -> None:
+    wall = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*wall, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody make a PID namespace")
+    case.change(1, 3)
+    workers = [case.shop.start(*wall), case.shop.start(*wall)]
+    for worker in workers:
+        assert case.shop.finish(worker, 300)["failed"] == 0
+
+
+@pytest.mark.parametrize(("trouble", "requests"), [("503", 12), ("slow", 12), ("partial", 3), ("404", 3)])
+def test_the_store_answers(case: Day, trouble: str, requests: int) -> None:
+    case.change(0, 3)
+    seen = len(case.shop.events())
+    night = case.shop.start()
+    assert case.shop.wait(night, lambda: any(e[:2] == ["started", "views"] for e in case.shop.events()[seen:]))
+    case.balancer.trouble(trouble, requests)
+    case.shop.finish(night, 300)
+    assert case.balancer.done, "the balancer must have been in the way"
+    case.balancer.trouble("", 0)
+    case.night()
+
+
+def test_the_photos_mount_vanishes(case: Day) -> None:
+    """In mid-run, then for a whole night; then it is back."""
+    case.change(1, 2)
+    photos, away = case.shop.folder / "photos", case.shop.folder / "away"
+    seen = len(case.shop.events())
+    night = case.shop.start()
+    assert case.shop.wait(night, lambda: any(e[:2] == ["started", "segment"] for e in case.shop.events()[seen:]))
+    photos.rename(away)
+    photos.mkdir()
+    night.communicate(timeout=300)
+    case.shop.start().communicate(timeout=300)
+    photos.rmdir()
+    away.rename(photos)
+    case.night()
+
+
+def test_a_photo_on_a_bad_disk(case: Day, mounts: list[str]) -> None:
+    """Reading a process's memory at its beginning is a real EIO of a regular file."""
+    case.change(0, 1)
+    bad = case.shop.folder / "photos" / "p1.png"
+    night = case.shop.start(*mounts, f'mount --bind /proc/$$/mem "{bad}"; exec "$@"', "sh")
+    out, _ = night.communicate(timeout=300)
+    assert json.loads(out)["finished"] >= PRODUCTS - 1, "the others are built"
+    case.night()
+
+
+def test_a_huge_file_among_the_photos(case: Day) -> None:
+    case.change(2)
+    huge = case.shop.folder / "photos" / "huge.png"
+    with huge.open("wb") as stream:
+        stream.truncate(3 << 30)
+    assert case.night("prlimit", "--as=2800000000")["quarantined"] == 1
+    huge.unlink()
+    case.night()
+
+
+def test_garbage_is_collected_beside_a_night(case: Day) -> None:
+    case.change(0, 1, 2, 3)
+    seen = len(case.shop.events())
+    night = case.shop.start()
+    assert case.shop.wait(night, lambda: len(case.shop.events()) > seen)
+    for _ in range(3):
+        done = case.command("gc", "--delete", "--superseded", "--older-than", "0", "--really")
+        assert done.returncode == 0, done.stderr
+    case.shop.finish(night)
+
+
+def test_real_stages_killed_and_made_again(case: Day) -> None:
+    folder = case.shop.folder / "real"
+    folder.mkdir()
+    shop = Shop(folder, "tasks.compute", **case.environment, OMP_NUM_THREADS="1")
+    case.shops.append(shop)
+    shutil.copy(ROOT / "examples" / "photos" / "toaster-red.jpg", folder / "photos" / "toaster.jpg")
+    (folder / "recipe").write_text("\n".join(SMALLEST))
+    assert kill_once(shop, "reconstruct", 0.2)
+    assert shop.finish(shop.start(), 600)["finished"] == 1
+    fetched = folder / "toaster.glb"
+    assert case.command("fetch", "toaster", "-o", str(fetched)).returncode == 0
+    assert case.command("verify", str(fetched)).returncode == 0
