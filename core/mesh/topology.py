@@ -125,6 +125,16 @@ def manifold3d_agrees(vertices: Vertices, faces: Faces) -> bool:
     return bool(status == manifold3d.Error.NoError)
 
 
+def crossing_faces(vertices: Vertices, faces: Faces) -> NDArray[np.int64]:
+    """Faces that pass through another one, ``(K,)``, by libigl's exact predicates; neighbours that only touch do not."""
+    import igl.predicates
+
+    _, pairs, _ = igl.predicates.find_self_intersections(
+        np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64)
+    )
+    return np.asarray(np.unique(pairs), np.int64)
+
+
 def compact(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces, NDArray[np.int64]]:
     """Without unused vertices; the third value lists the kept ones."""
     used, inverse = np.unique(faces, return_inverse=True)
