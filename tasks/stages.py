@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "reconstruct",
-        version=6,
+        version=7,
         params=ReconstructParams,
         inputs=("cutout", "views"),
         outputs=("field",),
@@ -111,10 +111,10 @@ STAGES: tuple[Stage, ...] = (
         ladder=(Rung("score_cameras", 1 / 2, 1), Rung("rays", 1 / 2, 1024), Rung("grid", 2 / 3, 48)),
         resumable=True,
     ),
-    Stage("mesh", version=4, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",)),
+    Stage("mesh", version=5, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",)),
     Stage(
         "finish",
-        version=6,
+        version=7,
         params=FinishParams,
         inputs=("mesh", "field", "cutout", "views", "thumbnail.png"),
         outputs=("glb", "report"),

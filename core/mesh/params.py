@@ -14,7 +14,18 @@ class MeshParams(Parameters):
 
     engine: Literal["pymeshlab", "permissive"] = Field("pymeshlab", description="`permissive` never loads GPL code")
     denoise: float = Field(1.0, ge=0, le=1, description="Gaussian blur of the clipped density, sigma in voxels")
-    floater: float = Field(0.005, ge=0, le=1, description="Parts below this share of the largest part's volume go")
+    floater: float = Field(
+        0.08,
+        ge=0,
+        le=1,
+        description="Parts below this share of the largest part's volume go, unless the photo shows them",
+    )
+    fairing: float = Field(
+        80.0,
+        ge=0,
+        le=1000,
+        description="Strength of the bi-Laplacian fairing at 96 voxels; 0 leaves the marched surface",
+    )
 
 
 class FinishParams(Parameters):

@@ -1,4 +1,4 @@
-"""A density field becomes a closed surface: clip, denoise, close the border, march, drop what floats."""
+"""A density field becomes a closed surface: clip, denoise, close the border, drop crumbs, join, march, fair."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera, camera_rays, intrinsics, project
 from core.errors import MeshFailed, ReconstructionFailed
+from core.mesh.fairing import smooth
 from core.mesh.params import MeshParams
-from core.mesh.topology import compact, face_components, inspect, signed_volumes
+from core.mesh.pieces import joined, without_crumbs
+from core.mesh.topology import crossing_faces, inspect, signed_volumes
 
 PAD = 2
 """Voxels of empty space added on each side: a surface that reaches the border is closed there."""
@@ -30,7 +32,8 @@ def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshPa
     """The closed, outward-facing surface of ``field``, in its world, with the field's colour at the vertices.
 
     The level is ``field.info["isovalue"]`` where the reconstruction gives one, else the density at which the
-    silhouette from ``field.camera`` matches the cutout best. Raises :class:`ReconstructionFailed` for a field that
+    silhouette from ``field.camera`` matches the cutout best. Pieces, joints, rims and foot follow the photo alone:
+    the views of ``view_set`` disagree about outlines. Raises :class:`ReconstructionFailed` for a field that
     is not finite, empty or full, :class:`MeshFailed` when no closed surface comes out.
     """
     density = np.asarray(field.density, np.float32)
@@ -43,18 +46,22 @@ def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshPa
         level, info["silhouette_iou"] = silhouette_level(density, field.camera, cutout.rgba[..., 3])
         info["isovalue_from"] = "silhouette"
     info["isovalue"] = level
+    mask = cutout.rgba[..., 3] > 127
     volume = trimmed(solid(density, level, params.denoise), cutout, field.camera)
+    volume, info["floaters_dropped"] = without_crumbs(volume, PAD, mask, field.camera, params.floater)
+    allowed = trimmed(np.ones_like(volume), cutout, field.camera) > 0
+    volume, info["joints"] = joined(volume, allowed, mask)
     if (border := _border_share(volume)) > 0:
         info["border_share"] = round(border, 4)
     vertices, faces = march(volume)
-    vertices, faces, dropped = drop_floaters(vertices, faces, cutout, view_set, field.camera, params.floater)
+    vertices, info["fairing"] = smooth(vertices, faces, cutout, field.camera, params.fairing, max(density.shape))
     state = inspect(vertices, faces)
     if not state.sound:
         raise MeshFailed(
             f"No closed surface came out of the field: {state.open_edges} open, {state.crowded_edges} crowded and "
             f"{state.flipped_edges} flipped edges, {state.pinched_vertices} pinched vertices."
         )
-    info |= {"topology": state.report(), "floaters_dropped": dropped}
+    info["topology"] = state.report() | {"crossing_faces": len(crossing_faces(vertices, faces))}
     colors = None if field.color is None else sample_color(field.color, vertices)
     return Mesh(vertices, faces, colors, info)
 
@@ -192,42 +199,6 @@ def march(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.
     if signed_volumes(world, triangles).sum() < 0:
         triangles = triangles[:, ::-1]
     return np.ascontiguousarray(world), np.ascontiguousarray(triangles)
-
-
-def drop_floaters(
-    vertices: NDArray[np.float64],
-    faces: NDArray[np.int64],
-    cutout: Cutout,
-    view_set: ViewSet,
-    camera: Camera,
-    share: float,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
-    """Keep parts of a tenth of the largest one's volume, and smaller ones above ``share`` that the pictures show."""
-    labels = face_components(faces)
-    volumes = np.bincount(labels, signed_volumes(vertices, faces))
-    largest = float(volumes.max())
-    keep = volumes >= 0.1 * largest
-    for part in np.flatnonzero(~keep & (volumes >= max(share, 1e-9) * largest)):
-        points = vertices[np.unique(faces[labels == part])]
-        keep[part] = support(points, cutout, view_set, camera) >= 0.7
-    vertices, faces, _ = compact(vertices, faces[keep[labels]])
-    return vertices, faces, int((~keep).sum())
-
-
-def support(points: NDArray[np.float64], cutout: Cutout, view_set: ViewSet, camera: Camera) -> float:
-    """How much of points ``(N, 3)`` lies on the object: in the photo or in the views on average, whichever sees less.
-
-    What floats in a corner of the box hides behind the product in the photo, but never from all sides.
-    """
-
-    def seen(mask: NDArray[np.bool_], eye: Camera) -> float:
-        size = mask.shape[0]
-        xy = np.clip(np.rint(project(points, eye, size)[:, :2]), 0, size - 1).astype(int)
-        return float(mask[xy[:, 1], xy[:, 0]].mean())
-
-    photo = seen(cutout.rgba[..., 3] > 127, camera)
-    views = [seen(image.min(-1) < 248, eye) for image, eye in zip(view_set.images, view_set.cameras, strict=True)]
-    return min(photo, float(np.mean(views))) if views else photo
 
 
 def sample_color(color: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.uint8]:

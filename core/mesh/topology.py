@@ -126,7 +126,7 @@ def manifold3d_agrees(vertices: Vertices, faces: Faces) -> bool:
 
 
 def crossing_faces(vertices: Vertices, faces: Faces) -> NDArray[np.int64]:
-    """Faces that pass through another one, ``(K,)``, by libigl's exact predicates; neighbours that only touch do not."""
+    """Faces that pass through another one, ``(K,)``, by libigl's exact predicates; neighbours that touch do not."""
     import igl.predicates
 
     _, pairs, _ = igl.predicates.find_self_intersections(

@@ -144,6 +144,7 @@ class FastLoop:
             judges = [view for i, view in enumerate(self.views) if view.trusted or i % 4 == 1]
             weights = [4.0 if view.trusted else 1.0 for view in judges]
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
+            painter = "fit" if self.volume is None else "lift"
             if self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:
@@ -161,6 +162,7 @@ class FastLoop:
             self.camera,
             {
                 "isovalue": isovalue,
+                "color_from": painter,
                 "silhouette_iou": round(match, 5),
                 "dissent": run.dissent,
                 "score_samples": self.params.score_cameras * sum("score" in terms for terms in run.history),

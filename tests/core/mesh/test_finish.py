@@ -331,3 +331,22 @@ def test_a_flat_or_open_mesh_is_refused() -> None:
         finish_asset(replace(mesh, faces=mesh.faces[1:]), field, cutout, view_set, LIGHT, ABOUT)
     with pytest.raises(MeshFailed):
         finish_asset(replace(mesh, vertices=mesh.vertices * [1, 0, 1]), field, cutout, view_set, LIGHT, ABOUT)
+
+
+def test_views_do_not_paint_where_the_model_s_lift_has_coloured_the_field() -> None:
+    _, mesh, field, cutout, view_set = finished("torus")
+    magenta = np.where(view_set.images.min(-1, keepdims=True) < 250, np.uint8([255, 0, 255]), np.uint8(255))
+    painted = replace(view_set, images=magenta.astype(np.uint8))
+    params = FinishParams(faces=1500, lods=(), texture=256, turntable=0, small=False, usdz=False)
+    found = {}
+    for painter in ("fit", "lift"):
+        by = replace(field, info=field.info | {"color_from": painter})
+        result = finish_asset(mesh, by, cutout, painted, params, ABOUT)
+        texels = read_glb(result.files["model.glb"]).texels()
+        assert texels is not None
+        pure = (texels[..., 0] > 200) & (texels[..., 1] < 60) & (texels[..., 2] > 200)
+        found[painter] = (float(pure.mean()), result.report["texture"])
+    assert found["fit"][0] > 0.2
+    assert found["lift"][0] < 0.01
+    assert found["lift"][1]["from_views"] == 0
+    assert found["lift"][1]["unseen"] == found["fit"][1]["unseen"]
