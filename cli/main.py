@@ -16,6 +16,7 @@ from cli.logs import configure_logs
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cli.run", "Ingest a folder of product photos and build its assets to the end."),
+    "plan": ("cli.plan", "What a run would do, from which shots, how long, at what cost."),
     "assets": ("cli.assets", "Query assets by status, SKU, date or catalogue."),
     "show": ("cli.show", "How an asset was made: its lineage tree."),
     "fetch": ("cli.fetch", "Copy an asset's GLB out of the store."),

@@ -97,11 +97,16 @@ def plan_pages(
     """
 
     def redo(status: str, error_class: str | None, failed_nights: int) -> bool:
-        return force or (status == "failed" and is_tried_again(error_class, failed_nights))
+        return force or redone(status, error_class, failed_nights)
 
     planner = _Planner(house, recipe, models, redo, run_id)
     for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit))):
         yield planner.plan(page)
+
+
+def redone(status: str, error_class: str | None, failed_nights: int) -> bool:
+    """Whether a run tries a settled asset again by itself."""
+    return status == "failed" and is_tried_again(error_class, failed_nights)
 
 
 class _Planner:

@@ -1,0 +1,119 @@
+"""How long and how dear a night will be, from what the same stages took before on the same device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from core.recipes import Recipe
+from db.standing import PastStage, past_nights, past_runs
+from tasks.house import House
+from tasks.models import Weights
+from tasks.stages import STAGE, STAGES
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one run of a stage takes."""
+
+    seconds: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What products take that are built one after the other, their finishing beside the next one's models."""
+
+    seconds: float
+    cost: float
+
+
+class Estimator:
+    """Medians of past stage runs: of the same parameters where there are any, else of the stage."""
+
+    def __init__(self, house: House, recipe: Recipe, models: Mapping[str, Weights]) -> None:
+        self._lanes = house.settings.finish_workers
+        self._params = {stage.name: hashed_params(stage.name, recipe) for stage in STAGES}
+        self._seed = recipe.seed
+        self._models = {
+            stage.name: {stage.weights: models[stage.weights].sha256} if stage.weights else {} for stage in STAGES
+        }
+        past = {stage.name: house.ask(past_runs, stage.name) for stage in STAGES}
+        device = house.settings.device if house.settings.device != "auto" else _device(past)
+        self._costs = {name: _median(runs, self._params[name], device) for name, runs in past.items()}
+        nights = house.ask(past_nights)
+        beside = [night.seconds - self._line(night.stages) for night in nights]
+        self._beside = max(0.0, median(beside)) if beside else 0.0
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Stages that never ran on this device."""
+        return tuple(name for name, cost in self._costs.items() if cost is None)
+
+    def stages_left(self, made: Mapping[str, PastStage], photo_sha256: str) -> tuple[str, ...]:
+        """Stages that are built again where a product has been built before: from the first one that differs."""
+        names = [stage.name for stage in STAGES]
+        for at, stage in enumerate(STAGES):
+            past = made.get(stage.name)
+            if past is None or stage.about or not self._same(stage.name, past, photo_sha256):
+                return tuple(names[at:])
+        return ()
+
+    def _same(self, stage: str, past: PastStage, photo_sha256: str) -> bool:
+        if past.parameters.get("inputs", {}).get("photo", photo_sha256) != photo_sha256:
+            return False
+        params = {k: v for k, v in past.parameters.get("params", {}).items() if k in self._params[stage]}
+        same = past.version == STAGE[stage].version and _without_pose(params) == _without_pose(self._params[stage])
+        seeded = past.parameters.get("seed") in (None, self._seed)
+        return same and seeded and past.parameters.get("models", {}) == self._models[stage]
+
+    def of_product(self, stages: tuple[str, ...]) -> Estimate:
+        """One product alone. Stages that are :attr:`unknown` count as nothing."""
+        costs = [cost for name in stages if (cost := self._costs[name]) is not None]
+        return Estimate(sum(c.seconds for c in costs), sum(c.cost for c in costs))
+
+    def of_night(self, products: list[tuple[str, ...]]) -> Estimate:
+        """Products one after the other, each by the stages that it still needs, and what past nights took beside their
+        stages: starting, loading the models, storing."""
+        if not products:
+            return Estimate(0.0, 0.0)
+        stages = [{name: self.of_product((name,)).seconds for name in left} for left in products]
+        return Estimate(self._beside + self._line(stages), sum(self.of_product(left).cost for left in products))
+
+    def _line(self, products: Iterable[Mapping[str, float]]) -> float:
+        """Seconds of products, each given by the seconds of its stages: the models' stages in a row, finishing in lanes
+        beside them."""
+        models, lanes = 0.0, [0.0] * self._lanes
+        for number, stages in enumerate(products):
+            models += sum(seconds for name, seconds in stages.items() if STAGE[name].weights is not None)
+            finishing = sum(seconds for name, seconds in stages.items() if STAGE[name].weights is None)
+            lane = number % self._lanes
+            lanes[lane] = max(lanes[lane], models) + finishing
+        return max(models, *lanes)
+
+
+def hashed_params(stage: str, recipe: Recipe) -> dict[str, Any]:
+    """The parameters that a stage's key hashes."""
+    row = STAGE[stage]
+    return {name: value for name, value in row.params_of(recipe).items() if name != row.weights_parameter}
+
+
+def _without_pose(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A photo's name may say its elevation, which then stands in the parameters."""
+    return {name: value for name, value in params.items() if name != "elevation"}
+
+
+def _device(past: Mapping[str, list[PastStage]]) -> str:
+    """Where the models ran last: asking torch would take longer than the whole plan."""
+    return next((runs[0].device for name, runs in past.items() if STAGE[name].gpu and runs), "cpu")
+
+
+def _median(runs: list[PastStage], params: Mapping[str, Any], device: str) -> StageCost | None:
+    here = [run for run in runs if run.device.split(":")[0] == device or not STAGE[run.stage].gpu]
+    alike = [run for run in here if _without_pose(run.parameters.get("params", {})) == _without_pose(params)]
+    chosen = alike or here
+    if not chosen:
+        return None
+    return StageCost(median(run.seconds for run in chosen), median(run.cost for run in chosen))

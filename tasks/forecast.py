@@ -1,0 +1,281 @@
+"""What a run would do with a source, from which shots, how long and how dear: nothing is written, no model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote
+
+from core.errors import InputError, PolicyViolation
+from core.photos.limits import PhotoLimits
+from core.photos.names import display_name
+from core.recipes import Recipe, recipe_hash
+from db import standing
+from db.catalogue import MISSING, FoundPhoto, FoundProduct, known_skus
+from db.planning import PAGE, SETTLED, Candidate
+from db.standing import Standing
+from storage.places import bucket_of
+from tasks.estimate import Estimator
+from tasks.house import House
+from tasks.ingest import nothing_found, scan_source
+from tasks.keys import asset_id
+from tasks.models import Weights, models_of
+from tasks.night import Night
+from tasks.plan import plan_key, redone
+from tasks.policy import check_photo
+from tasks.remote import hash_object, size_of_object
+from tasks.sources import hash_file, size_of_file
+from tasks.stages import STAGE_NAMES
+
+DEFAULT_PRIORITY = 100
+
+USES = {"main": "built from", "geometry": "kept for its side", "record": "recorded", "copy": "a copy"}
+"""How people are told what a photo is used for."""
+
+
+@dataclass(frozen=True)
+class PlannedProduct:
+    """What a run would do with a product."""
+
+    found: FoundProduct
+    action: str
+    """``build``, ``reuse``, ``wait`` or ``refuse``."""
+    reason: str
+    stages: tuple[str, ...] = ()
+    """What must be computed."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do."""
+
+    products: tuple[PlannedProduct, ...]
+    notes: tuple[str, ...]
+    removed: int
+    """Products that the source no longer shows."""
+    seconds: float | None
+    """None where a stage has never run on this device."""
+    cost: float | None
+    ends_at: datetime | None
+    unknown: tuple[str, ...]
+    """Stages without a past run."""
+    source: str
+
+    def document(self) -> dict[str, Any]:
+        """The document of `plan --json`."""
+        ends = None if self.ends_at is None else self.ends_at.isoformat(timespec="seconds")
+        return {
+            "products": [self._product(product) for product in self.products],
+            "estimate": {
+                "seconds": None if self.seconds is None else round(self.seconds, 1),
+                "cost": None if self.cost is None else round(self.cost, 4),
+                "ends_at": ends,
+                "unknown_stages": list(self.unknown),
+            },
+            "counts": self.counts(),
+            "removed": self.removed,
+            "notes": list(self.notes),
+        }
+
+    def counts(self) -> dict[str, int]:
+        actions = [product.action for product in self.products]
+        return {action: actions.count(action) for action in ("build", "reuse", "wait", "refuse")}
+
+    def _product(self, product: PlannedProduct) -> dict[str, Any]:
+        found = product.found
+        return {
+            "sku": found.sku,
+            "action": product.action,
+            "reason": product.reason,
+            "size_known": any(side is not None for side in (found.height_cm, found.width_cm, found.depth_cm)),
+            "warnings": list(found.warnings),
+            "photos": [
+                {
+                    "file": self.file_of(photo),
+                    "role": photo.role,
+                    "azimuth": photo.azimuth,
+                    "elevation": photo.elevation,
+                    "use": photo.used_for,
+                }
+                for photo in found.photos
+            ],
+        }
+
+    def file_of(self, photo: FoundPhoto) -> str:
+        """A photo's path inside its source, else its whole address."""
+        inside = photo.source_uri.removeprefix(self.source.rstrip("/") + "/")
+        folder = self.source.rsplit("/", 1)[0] + "/"  # a manifest's photos lie beside it
+        return display_name(unquote(inside.removeprefix(folder)))
+
+
+def forecast(
+    house: House,
+    source: str,
+    recipe: Recipe,
+    *,
+    limit: int | None = None,
+    force: bool = False,
+    group: bool = True,
+    night: Night = Night(),  # noqa: B008 - frozen
+) -> Forecast:
+    """Raises :class:`InputError` for a source that is not there or shows nothing, CheckpointError, PolicyViolation."""
+    models = models_of(house, recipe)
+    scan, _, uri = scan_source(house, source, group=group)
+    catalogue = house.ask(standing.catalogue_of, uri)
+    planner = _Forecaster(house, recipe, models, catalogue, force)
+    products = [product for page in _pages(scan.products) for product in planner.page(page)]
+    if not products:
+        raise InputError(nothing_found(source, scan.notes))
+    shown = {product.found.sku for product in products}
+    gone = len(house.ask(known_skus, uri) - shown)
+    ordered = _in_order(products, night.first)
+    ordered = ordered if limit is None else ordered[:limit]
+    estimator = Estimator(house, recipe, models)
+    ordered = _fitting(ordered, estimator, night)
+    build = [product.stages for product in ordered if product.action == "build"]
+    unknown = estimator.unknown if build else ()
+    total = estimator.of_night(build)
+    now = datetime.now().astimezone()
+    return Forecast(
+        tuple(ordered),
+        scan.notes,
+        gone,
+        None if unknown else total.seconds,
+        None if unknown else total.cost,
+        None if unknown else now + timedelta(seconds=total.seconds),
+        unknown,
+        uri,
+    )
+
+
+def _pages(products: Iterable[FoundProduct]) -> Iterator[list[FoundProduct]]:
+    source = iter(products)
+    while page := list(islice(source, PAGE)):
+        yield page
+
+
+def _in_order(products: list[PlannedProduct], first: tuple[str, ...]) -> list[PlannedProduct]:
+    """As the night goes through them: those that are named, then by the manifest's priority, then by SKU."""
+    skus = {product.found.sku for product in products}
+    if unknown := [sku for sku in first if sku not in skus]:
+        raise InputError(f"The photos show no product {display_name(unknown[0])} to build first.")
+    place = {sku: at for at, sku in enumerate(first)}
+
+    def rank(product: PlannedProduct) -> tuple[int, int, str]:
+        found = product.found
+        priority = DEFAULT_PRIORITY if found.priority is None else found.priority
+        return place.get(found.sku, len(place)), priority, found.sku
+
+    return sorted(products, key=rank)
+
+
+def _fitting(products: list[PlannedProduct], estimator: Estimator, night: Night) -> list[PlannedProduct]:
+    """The products, from the first one on that does not fit into the night waiting."""
+    now = datetime.now().astimezone()
+    result: list[PlannedProduct] = []
+    taken: list[tuple[str, ...]] = []
+    objection = None
+    for product in products:
+        if product.action == "build":
+            if objection is None and (night.until is not None or night.max_cost is not None):
+                total = estimator.of_night([*taken, product.stages])
+                objection = night.objection(now, total.seconds, total.cost)
+            if objection is not None:
+                product = replace(product, action="wait", reason=objection)
+            else:
+                taken.append(product.stages)
+        result.append(product)
+    return result
+
+
+class _Forecaster:
+    """What would become of pages of products."""
+
+    def __init__(
+        self, house: House, recipe: Recipe, models: Mapping[str, Weights], catalogue: int | None, force: bool
+    ) -> None:
+        self._house, self._recipe, self._catalogue, self._force = house, recipe, catalogue, force
+        self._key = recipe_hash(recipe)
+        self._hashes = {role: weights.sha256 for role, weights in models.items()}
+        self._estimator = Estimator(house, recipe, models)
+
+    def page(self, page: list[FoundProduct]) -> list[PlannedProduct]:
+        stands = standing.compare(self._house.engine, self._catalogue, page, self._read_hash, self._read_size)
+        known: dict[str, Candidate] = {}
+        if self._catalogue is not None:
+            skus = [stand.product.sku for stand in stands if stand.state in ("unchanged", "changed")]
+            known = self._house.ask(standing.candidates_of, self._catalogue, skus)
+        keys = {sku: asset_id(c.product_id, plan_key(c, self._key, self._hashes)) for sku, c in known.items()}
+        states = self._house.ask(standing.assets_of, list(keys.values()))
+        made = self._house.ask(standing.made_of, [candidate.product_id for candidate in known.values()])
+        result = []
+        for stand in stands:
+            sku = stand.product.sku
+            candidate = known.get(sku)
+            state = states.get(keys.get(sku, ""))
+            left = STAGE_NAMES
+            if candidate is not None and not self._force and stand.product.photos[0].source_uri not in stand.moved:
+                left = self._estimator.stages_left(made.get(candidate.product_id, {}), candidate.photo_sha256)
+            result.append(self._planned(stand, state, left or STAGE_NAMES[-1:]))
+        return result
+
+    def _planned(self, stand: Standing, state: standing.AssetState | None, left: tuple[str, ...]) -> PlannedProduct:
+        product = stand.product
+        if stand.state == "waiting":
+            return PlannedProduct(product, "wait", "A photo is still being uploaded.")
+        if objection := self._objection(stand):
+            return PlannedProduct(product, "refuse", objection)
+        if stand.state == "unchanged" and state is not None and not self._force:
+            if state.status in SETTLED and not redone(state.status, state.error_class, state.failed_nights):
+                said = f": {state.reason}" if state.reason and state.status != "finished" else "."
+                action = "refuse" if state.status == "quarantined" else "reuse"
+                return PlannedProduct(product, action, f"Nothing has changed; it is {state.status}{said}")
+            how = {"failed": "It failed for a reason that may pass.", "superseded": "A newer version took its place."}
+            return PlannedProduct(product, "build", how.get(state.status, "It is queued."), left)
+        reasons = {
+            "new": "It is new.",
+            "changed": "A photo or what the catalogue says of it has changed.",
+            "unchanged": "Recipe, weights or program have changed since it was built." if len(left) else "",
+        }
+        if self._force:
+            return PlannedProduct(product, "build", "Everything is built again (--force).", STAGE_NAMES)
+        return PlannedProduct(product, "build", reasons[stand.state], left)
+
+    def _objection(self, stand: Standing) -> str | None:
+        """Why a product cannot be built, as far as that is seen without decoding its photo."""
+        product, photo = stand.product, stand.product.photos[0]
+        if product.problem:
+            return product.problem
+        if photo.fingerprint == MISSING:
+            return "Its photo is missing."
+        size = stand.sizes.get(photo.source_uri)
+        name = display_name(unquote(photo.source_uri.rsplit("/", 1)[-1]))
+        if size is None and photo.bytes == 0:
+            return f"{name} is empty: upload it again."
+        if size is None and bucket_of(photo.source_uri) is None:
+            return f"{name} cannot be read as a picture: save it again."
+        smallest = PhotoLimits().min_side
+        if size is not None and min(size) < smallest:
+            return f"{name} has {size[0]}x{size[1]} pixels; its shorter side needs at least {smallest}."
+        try:
+            check_photo(self._recipe, _as_candidate(product, photo))
+        except PolicyViolation as error:
+            return str(error)
+        return None
+
+    def _read_hash(self, photo: FoundPhoto) -> str | None:
+        if photo.fingerprint == MISSING:
+            return f"missing {photo.source_uri}"
+        return hash_object(self._house, photo) if bucket_of(photo.source_uri) is not None else hash_file(photo)
+
+    def _read_size(self, photo: FoundPhoto) -> tuple[int, int] | None:
+        return size_of_object(self._house, photo) if bucket_of(photo.source_uri) is not None else size_of_file(photo)
+
+
+def _as_candidate(product: FoundProduct, photo: FoundPhoto) -> Candidate:
+    """A product that is not in the database, as its policy is asked."""
+    height, elevation, licence = product.height_cm, product.elevation, product.licence
+    return Candidate(0, product.sku, product.name, height, elevation, licence, 0, "", photo.source_uri, photo.licence)
