@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 InCatalogue = Annotated[
     str | None, typer.Option("--catalogue", help="The catalogue, by name or source, where a SKU stands in several.")
 ]
+First = Annotated[list[str] | None, typer.Option("--first", help="A SKU to build before all others; may be repeated.")]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="What the night may cost; the rest waits.")]
+Until = Annotated[str | None, typer.Option("--until", help="HH:MM: what would not end by then stays queued.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 

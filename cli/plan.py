@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import First, Json, MaxCost, Until, open_house_for_people, put_json, sentences
 
 if TYPE_CHECKING:
     from tasks.forecast import Forecast
 
 app = typer.Typer(add_completion=False)
-
-First = Annotated[list[str] | None, typer.Option("--first", help="A SKU to build before all others; may be repeated.")]
-MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="What the night may cost; the rest waits.")]
-Until = Annotated[str | None, typer.Option("--until", help="HH:MM: what would not end by then stays queued.")]
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, Strict, end, open_house_for_people, put_json, sentences
+from cli.common import First, Json, MaxCost, Strict, Until, end, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -27,6 +27,9 @@ def run(
         bool, typer.Option("--allow-removal", help="Go on where more than a fifth of the products is gone.")
     ] = False,
     strict: Strict = False,
+    first: First = None,
+    max_cost: MaxCost = None,
+    until: Until = None,
     json: Json = False,
 ) -> None:
     """Ingest a folder of product photos and build its assets to the end.
@@ -38,9 +41,10 @@ def run(
         from cli.progress import watch
         from core.recipes import load_recipe
         from flows.run import run_folder
+        from tasks.night import night_of
         from tasks.webhooks import opened_or_told
 
-        loaded = load_recipe(recipe, set_ or [])
+        loaded, night = load_recipe(recipe, set_ or []), night_of(first or (), max_cost, until)
         with watch(quiet=json) as listener:
             house = opened_or_told(lambda: open_house_for_people(listener))
             try:
@@ -53,6 +57,7 @@ def run(
                     force=force,
                     group=not no_group,
                     allow_removal=allow_removal,
+                    night=night,
                 )
             finally:
                 house.close()

@@ -52,5 +52,7 @@ def print_run(document: dict[str, Any], out: Path | None) -> None:
     console.print(asset_table(document["assets"]))
     counts = ", ".join(f"{count} {name}" for name, count in document["counts"].items() if count) or "nothing to do"
     console.print(f"\n{counts} in {document['seconds']:.0f} s (run {document['run_id']})")
+    if document.get("night"):
+        console.print(escape(f"{document['counts'].get('queued', 0)} products stay queued: {document['night']}"))
     if out is not None:
         console.print(f"GLBs in {escape(str(out))}, contact sheet {escape(document.get('sheet') or 'not drawn')}")

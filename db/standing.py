@@ -28,6 +28,8 @@ class Standing:
     """Width and height by source URI, of photos that were looked at or are known."""
     moved: tuple[str, ...] = ()
     """Source URIs of photos that are new or have other bytes."""
+    why: str | None = None
+    """What it waits for."""
 
 
 def catalogue_of(engine: Engine, source_uri: str) -> int | None:
@@ -40,11 +42,11 @@ def compare(
     engine: Engine,
     catalogue_id: int | None,
     page: Sequence[FoundProduct],
-    read_hash: Callable[[FoundPhoto], str | None],
+    read_hash: held.ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
 ) -> list[Standing]:
     """How each product of a page stands. Only photos of known products that moved are read whole; of new ones the
-    header. ``read_hash`` gives None for a photo that is still being written."""
+    header."""
     known = held._Known({}, {}, {}) if catalogue_id is None else held._look(engine, catalogue_id, page)
     return [_standing(product, known, read_hash, read_size) for product in page]
 
@@ -52,23 +54,25 @@ def compare(
 def _standing(
     product: FoundProduct,
     known: held._Known,
-    read_hash: Callable[[FoundPhoto], str | None],
+    read_hash: held.ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
 ) -> Standing:
     row = known.products.get(product.sku)
     read: dict[tuple[str, str], held._Read] = {}
     moved = []
+    if known.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
+        return Standing(product, "waiting", {}, why=product.problem or "None of its photos is there any more.")
     for photo in product.photos:
         stood = known.photo(product.sku, photo.source_uri)
         if stood is not None and stood.fingerprint == photo.fingerprint:
             continue
         # Bytes that nobody has seen yet need no hash to be new.
         sha256 = read_hash(photo) if stood is not None else f"unseen {photo.source_uri}"
-        if sha256 is None:
-            return Standing(product, "waiting", {})
+        if isinstance(sha256, held.NotNow):
+            return Standing(product, "waiting", {}, why=sha256.sentence)
         if stood is None or stood.sha256 != sha256:
             moved.append(photo.source_uri)
-        width, height = (None if photo.fingerprint == MISSING else read_size(photo)) or (None, None)
+        width, height = read_size(photo) or (None, None)
         read[product.sku, photo.source_uri] = held._Read(sha256, width, height)
     settled = held._settled(product, known, read)
     sizes = {photo.source_uri: _size(held._fact(known, read, product.sku, photo)) for photo in settled.photos}

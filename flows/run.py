@@ -21,10 +21,12 @@ from flows.embedded import EmbeddedServer
 from flows.sheet import write_sheet
 from storage import copy_to_file
 from tasks.build import build_ahead
+from tasks.estimate import budget_of
 from tasks.house import HOUSE, House
 from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
+from tasks.night import Night
 from tasks.plan import begin_run, plan_catalogue
 from tasks.webhooks import told
 from tasks.worker import StageCall
@@ -40,8 +42,9 @@ def run_folder(
     force: bool = False,
     group: bool = True,
     allow_removal: bool = False,
+    night: Night = Night(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """Ingest and build to the end; the document of `run --json`.
+    """Ingest and build to the end, or as far as the night reaches; the document of `run --json`.
 
     Raises InputError for a folder that is missing or has lost most of its products, CheckpointError and PolicyViolation
     before anything is computed.
@@ -51,10 +54,16 @@ def run_folder(
         catalogue_id, changes = ingest_source(house, photos, group=group, allow_removal=allow_removal)
         models = models_of(house, recipe)
         run_id = begin_run(house, catalogue_id, recipe)
-        plan = plan_catalogue(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
+        plan = plan_catalogue(
+            house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=night.first
+        )
+        house.budget = budget_of(house, night, recipe, models)
         stopped = _build(house, plan.build, models, force, run_id) if plan.build else None
+        if house.budget.objection:
+            house.ask(runs.put_back, plan.build)
         rows = house.ask(assets.list_assets, ids=[*plan.build, *plan.reused])
-        document = summary(run_id, rows, plan.reused, time.monotonic() - started, changes, stopped)
+        seconds, night_end = time.monotonic() - started, house.budget.objection
+        document = summary(run_id, rows, plan.reused, seconds, changes, stopped, night_end)
         short = {name: value for name, value in document.items() if name != "assets"}
         house.ask(runs.end_run, run_id, short)
         tell("run.stopped" if stopped else "run.ended", short)
@@ -151,19 +160,21 @@ def summary(
     seconds: float,
     changes: Changes | None,
     stopped: str | None = None,
+    night: str | None = None,
 ) -> dict[str, Any]:
-    """The document of `run --json`."""
+    """The document of `run --json`. ``night``: why what is queued was left for another night."""
     counts = Counter(row.status for row in rows)
     return {
         "run_id": run_id,
         "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
         | {
-            "waiting": len(changes.waiting if changes else ()) + (0 if stopped else counts["queued"]),
+            "waiting": len(changes.waiting if changes else ()) + (0 if stopped or night else counts["queued"]),
             "reused": len(reused),
         }
-        | ({"queued": counts["queued"]} if stopped else {}),
+        | ({"queued": counts["queued"]} if stopped or night else {}),
         "seconds": round(seconds, 2),
         "stopped": stopped,
+        "night": night,
         "changes": asdict(changes) if changes else None,
         "assets": [row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
     }

@@ -197,7 +197,7 @@ class Shard:
             pending: list[Future[None]] = []
             try:
                 for number, asset_id in enumerate(asset_ids):
-                    if self.enough is not None and self.enough():
+                    if self.house.budget.exhausted() or (self.enough is not None and self.enough()):
                         break
                     with self._settling(asset_id):
                         state = self._through_models(asset_id)
@@ -236,7 +236,10 @@ class Shard:
         self.breaker.check()
         if self.enough is not None and self.enough():
             raise _Enough
-        advance(state, stage, self.run(request(state, stage, lane)))
+        result = self.run(request(state, stage, lane))
+        if not result.reused:
+            self.house.budget.spend(result.run.cost)
+        advance(state, stage, result)
 
     @contextmanager
     def _settling(self, asset_id: str) -> Iterator[None]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from core.errors import InputError
 from core.recipes import Recipe
 from db.standing import PastStage, past_nights, past_runs
 from tasks.house import House
 from tasks.models import Weights
-from tasks.stages import STAGE, STAGES
+from tasks.night import Budget, Night
+from tasks.stages import STAGE, STAGE_NAMES, STAGES
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,22 @@ class Estimator:
             lane = number % self._lanes
             lanes[lane] = max(lanes[lane], models) + finishing
         return max(models, *lanes)
+
+
+def budget_of(house: House, night: Night, recipe: Recipe, models: Mapping[str, Weights]) -> Budget:
+    """The night's limits, with what a product takes. Raises :class:`InputError` for a limit of cost where nothing has a
+    price."""
+    check_price(house, night)
+    if night.max_cost is None and night.until is None:
+        return Budget(night)
+    product = Estimator(house, recipe, models).of_product(STAGE_NAMES)
+    return Budget(night, product.seconds, product.cost)
+
+
+def check_price(house: House, night: Night) -> None:
+    """Raises :class:`InputError` for a limit of cost where nothing has a price."""
+    if night.max_cost is not None and not (house.settings.cost_per_cpu_hour or house.settings.cost_per_gpu_hour):
+        raise InputError("--max-cost needs a price: set MESHMILL_COST_PER_GPU_HOUR or MESHMILL_COST_PER_CPU_HOUR.")
 
 
 def hashed_params(stage: str, recipe: Recipe) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from core.photos.names import display_name
 from core.recipes import Recipe, recipe_hash
 from db import standing
 from db.catalogue import MISSING, FoundPhoto, FoundProduct, known_skus
-from db.planning import PAGE, SETTLED, Candidate
+from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED, Candidate
 from db.standing import Standing
 from storage.places import bucket_of
-from tasks.estimate import Estimator
+from tasks.estimate import Estimator, check_price
 from tasks.house import House
 from tasks.ingest import nothing_found, scan_source
 from tasks.keys import asset_id
@@ -26,14 +26,8 @@ from tasks.models import Weights, models_of
 from tasks.night import Night
 from tasks.plan import plan_key, redone
 from tasks.policy import check_photo
-from tasks.remote import hash_object, size_of_object
-from tasks.sources import hash_file, size_of_file
+from tasks.readings import Readings
 from tasks.stages import STAGE_NAMES
-
-DEFAULT_PRIORITY = 100
-
-USES = {"main": "built from", "geometry": "kept for its side", "record": "recorded", "copy": "a copy"}
-"""How people are told what a photo is used for."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +116,20 @@ def forecast(
     night: Night = Night(),  # noqa: B008 - frozen
 ) -> Forecast:
     """Raises :class:`InputError` for a source that is not there or shows nothing, CheckpointError, PolicyViolation."""
+    check_price(house, night)
     models = models_of(house, recipe)
     scan, _, uri = scan_source(house, source, group=group)
     catalogue = house.ask(standing.catalogue_of, uri)
     planner = _Forecaster(house, recipe, models, catalogue, force)
     products = [product for page in _pages(scan.products) for product in planner.page(page)]
     if not products:
-        raise InputError(nothing_found(source, scan.notes))
+        raise InputError(nothing_found(source, scan.notes, scan.unread))
     shown = {product.found.sku for product in products}
-    gone = len(house.ask(known_skus, uri) - shown)
+    stood = house.ask(known_skus, uri)
+    gone = len(stood - shown)
+    notes = [*scan.notes, *([scan.unread] if scan.unread else [])]
+    if gone * 5 > len(stood):
+        notes.append(f"{gone:,} of {len(stood):,} products are gone: a run ends there, unless told --allow-removal.")
     ordered = _in_order(products, night.first)
     ordered = ordered if limit is None else ordered[:limit]
     estimator = Estimator(house, recipe, models)
@@ -141,7 +140,7 @@ def forecast(
     now = datetime.now().astimezone()
     return Forecast(
         tuple(ordered),
-        scan.notes,
+        tuple(notes),
         gone,
         None if unknown else total.seconds,
         None if unknown else total.cost,
@@ -203,7 +202,8 @@ class _Forecaster:
         self._estimator = Estimator(house, recipe, models)
 
     def page(self, page: list[FoundProduct]) -> list[PlannedProduct]:
-        stands = standing.compare(self._house.engine, self._catalogue, page, self._read_hash, self._read_size)
+        readings = Readings(self._house)
+        stands = standing.compare(self._house.engine, self._catalogue, page, readings.sha256, readings.size)
         known: dict[str, Candidate] = {}
         if self._catalogue is not None:
             skus = [stand.product.sku for stand in stands if stand.state in ("unchanged", "changed")]
@@ -225,7 +225,7 @@ class _Forecaster:
     def _planned(self, stand: Standing, state: standing.AssetState | None, left: tuple[str, ...]) -> PlannedProduct:
         product = stand.product
         if stand.state == "waiting":
-            return PlannedProduct(product, "wait", "A photo is still being uploaded.")
+            return PlannedProduct(product, "wait", stand.why or "Its photo cannot be read now.")
         if objection := self._objection(stand):
             return PlannedProduct(product, "refuse", objection)
         if stand.state == "unchanged" and state is not None and not self._force:
@@ -265,14 +265,6 @@ class _Forecaster:
         except PolicyViolation as error:
             return str(error)
         return None
-
-    def _read_hash(self, photo: FoundPhoto) -> str | None:
-        if photo.fingerprint == MISSING:
-            return f"missing {photo.source_uri}"
-        return hash_object(self._house, photo) if bucket_of(photo.source_uri) is not None else hash_file(photo)
-
-    def _read_size(self, photo: FoundPhoto) -> tuple[int, int] | None:
-        return size_of_object(self._house, photo) if bucket_of(photo.source_uri) is not None else size_of_file(photo)
 
 
 def _as_candidate(product: FoundProduct, photo: FoundPhoto) -> Candidate:

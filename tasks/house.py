@@ -20,6 +20,7 @@ from db.migrate import WrongSchema, prepare
 from storage import Store, open_store
 from tasks.compute import compute
 from tasks.loopback import spare_loopback
+from tasks.night import Budget, Night
 from tasks.patience import patiently
 from tasks.settings import Settings, read_settings
 from tasks.stages import STAGE
@@ -73,6 +74,8 @@ class House:
     _workers: dict[str, StageWorker] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the run was interrupted: nothing waits any longer, what is unfinished stays for the next run."""
+    budget: Budget = field(default_factory=lambda: Budget(Night()))
+    """What the run at hand may still take."""
     registered: bool = False
     """Whether the store knows that this database uses it."""
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -42,7 +42,7 @@ def scan_manifest(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
 def _product(manifest: Path, listed: ListedProduct, sides: Sides) -> FoundProduct:
     looked = [look_up(manifest.parent, photo) for photo in listed.photos]
     place = f"of {display_name(manifest.name)}"
-    faults = [f"{listed.entry} {found.photo.line} {place}: {found.fault}." for found in looked if found.fault]
+    faults = [f"{listed.entry} {found.photo.line} {place}: {_ended(found.fault)}" for found in looked if found.fault]
     files = [(found.photo, path) for found in looked for path in found.paths]
     problems = list(listed.problems) if files else [*listed.problems, *faults[:MOST_FAULTS]]
     facts = dict(listed.facts)
@@ -63,6 +63,10 @@ def _product(manifest: Path, listed: ListedProduct, sides: Sides) -> FoundProduc
         listed.sku, [(named, path.name, photo.bytes) for (named, path), photo in zip(files, photos, strict=True)], sides
     )
     return product_with_shots(product, [(photos[at], shot, use) for at, shot, use in shots])
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(("?", ".")) else f"{sentence}."
 
 
 def _shots(sku: str, files: list[tuple[NamedPhoto, str, int]], sides: Sides) -> list[tuple[int, Shot, Use]]:

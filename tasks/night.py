@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,30 @@ class Night:
         if self.max_cost is not None and cost > self.max_cost:
             return f"It would cost more than {self.max_cost:g} in all; it stays queued."
         return None
+
+
+class Budget:
+    """A night's limits while it goes on. Called from several threads."""
+
+    def __init__(self, night: Night, seconds: float = 0.0, cost: float = 0.0) -> None:
+        self._night, self._seconds, self._cost = night, seconds, cost
+        self._lock = threading.Lock()
+        self._spent = 0.0
+        self.objection: str | None = None
+        """Why what is left stays queued."""
+
+    def spend(self, cost: float) -> None:
+        """A stage was computed."""
+        with self._lock:
+            self._spent += cost
+
+    def exhausted(self) -> bool:
+        """Whether one more product, which takes as much as products did before, does not fit."""
+        with self._lock:
+            if self.objection is None:
+                now = datetime.now().astimezone()
+                self.objection = self._night.objection(now, self._seconds, self._spent + self._cost)
+            return self.objection is not None
 
 
 def night_of(first: Sequence[str], max_cost: float | None, until: str | None) -> Night:

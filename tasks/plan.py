@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import InputError
 from core.licences import credit_line
+from core.photos.names import display_name
 from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
@@ -22,7 +24,7 @@ from tasks.stages import VERSIONS
 
 @dataclass(frozen=True)
 class Plan:
-    """Asset ids of a run or of a page of it, in the order of their SKUs."""
+    """Asset ids of a run or of a page of it, in the night's order."""
 
     build: tuple[str, ...]
     reused: tuple[str, ...]
@@ -89,8 +91,10 @@ def plan_pages(
     run_id: str | None = None,
     limit: int | None = None,
     force: bool = False,
+    first: Sequence[str] = (),
 ) -> Iterator[Plan]:
-    """Queue what is new or changed, page by page; leave alone what is settled, unless ``force`` is given.
+    """Queue what is new or changed, page by page; leave alone what is settled, unless ``force`` is given. ``first``:
+    SKUs that come before all others. Raises :class:`InputError` where the catalogue does not show one of them.
 
     Failed assets are tried again only where the surroundings failed (network, memory, time), for three nights;
     `meshmill retry` tries the others.
@@ -100,7 +104,7 @@ def plan_pages(
         return force or redone(status, error_class, failed_nights)
 
     planner = _Planner(house, recipe, models, redo, run_id)
-    for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit))):
+    for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit, first))):
         yield planner.plan(page)
 
 
@@ -137,7 +141,18 @@ class _Planner:
         return Plan(tuple(id_ for id_, must in planned if must), tuple(id_ for id_, must in planned if not must))
 
 
-def _candidates(house: House, catalogue_id: int, limit: int | None) -> Iterator[list[Candidate]]:
+def _candidates(
+    house: House, catalogue_id: int, limit: int | None, first: Sequence[str] = ()
+) -> Iterator[list[Candidate]]:
+    """Pages in the night's order."""
+    if unknown := house.ask(planning.unknown_skus, catalogue_id, first):
+        raise InputError(f"The photos show no product {display_name(unknown[0])} to build first.")
+    ordered = house.ask(planning.in_order, catalogue_id, first)
+    if ordered is not None:
+        ordered = ordered[:limit]
+        for start in range(0, len(ordered), planning.PAGE):
+            yield house.ask(planning.candidates_by_id, ordered[start : start + planning.PAGE])
+        return
     after, left = "", limit
     while page := house.ask(
         planning.candidates, catalogue_id, after, planning.PAGE if left is None else min(planning.PAGE, left)
@@ -181,9 +196,11 @@ def plan_catalogue(
     run_id: str | None = None,
     limit: int | None = None,
     force: bool = False,
+    first: Sequence[str] = (),
 ) -> Plan:
     """All pages at once, for runs of one machine."""
-    return _together(plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force))
+    pages = plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=first)
+    return _together(pages)
 
 
 def _together(plans: Iterable[Plan]) -> Plan:
