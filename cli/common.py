@@ -107,11 +107,14 @@ def open_house_for_people(listener: Any = None) -> Any:
         raise as_meshmill_error(error) from error
 
 
-def find_asset(house: Any, name: str, catalogue: str | None = None) -> str:
-    """The asset id of a SKU, ``catalogue/SKU`` or asset id. Raises ``UnknownName``, ``AmbiguousName``."""
+def find_asset(house: Any, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
+    """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
+    Raises ``UnknownName``, ``AmbiguousName``."""
+    from functools import partial
+
     from db import skus
 
-    return str(_known(skus.find_asset, house, name, catalogue))
+    return str(_known(partial(skus.find_asset, published=published), house, name, catalogue))
 
 
 def find_product(house: Any, name: str, catalogue: str | None = None) -> int:

@@ -24,7 +24,9 @@ def fetch(
     catalogue: InCatalogue = None,
     json: Json = False,
 ) -> None:
-    """Copy an asset's GLB, or another of its artifacts, out of the store."""
+    """Copy an asset's GLB, or another of its artifacts, out of the store.
+
+    A SKU's published asset, while its successor is built or waits for a person, too; an asset id names any other."""
     with sentences():
         from core.errors import InputError, NotFound
         from db.assets import artifact
@@ -34,8 +36,8 @@ def fetch(
         if (output is None) == (link is None):
             raise InputError("Say either -o FILE or --link SECONDS.")
         house = open_house_for_people()
-        asset_id = find_asset(house, asset, catalogue)
-        stored = artifact(house.engine, asset_id, kind)
+        asset_id = find_asset(house, asset, catalogue, published=True)
+        stored = artifact(house.engine, asset_id, kind, published=asset_id != asset)
         if stored is None:
             raise NotFound(f"The asset {asset} has no {kind}: `meshmill show {asset}` lists what it has.")
         if output is None:

@@ -14,7 +14,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def retry(
     skus: Annotated[list[str] | None, typer.Argument(help="Only these products: SKU or catalogue/SKU.")] = None,
-    status: Annotated[str, typer.Option("--status", help="failed, quarantined, review, queued or running.")] = "failed",
+    status: Annotated[
+        str, typer.Option("--status", help="failed, quarantined, review, queued, running or finished.")
+    ] = "failed",
     recipe: Annotated[str | None, typer.Option("--recipe", help="Make another version by this recipe.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Make another version with this setting, such as views.steps=30.")

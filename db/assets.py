@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from db.engine import reading, writing
 from db.globs import matches
 from db.planning import CANDIDATE, Candidate
+from db.publications import publish
 from db.skus import UnknownName
 from db.tables import (
     Artifact,
@@ -22,6 +23,7 @@ from db.tables import (
     Catalogue,
     Photo,
     Product,
+    Publication,
     RecipeRow,
     Review,
     StageRun,
@@ -81,9 +83,16 @@ def job(engine: Engine, asset_id: str) -> Job:
 
 
 def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> None:
-    """Move an asset; a newly finished one supersedes its product's earlier finished or reviewed ones."""
+    """Move an asset; a newly finished one is published, its product's other finished or reviewed ones superseded."""
     with writing(engine) as session:
         move(session, asset_id, status, values)
+
+
+def begin(engine: Engine, asset_id: str) -> None:
+    """Somebody builds the asset now. What another worker has finished meanwhile stays so for readers."""
+    still_open = Asset.status.not_in(("finished", "review"))
+    with writing(engine) as session:
+        session.execute(update(Asset).where(Asset.id == asset_id, still_open).values(status="running"))
 
 
 def move(session: Session, asset_id: str, status: str, values: dict[str, Any]) -> None:
@@ -92,6 +101,7 @@ def move(session: Session, asset_id: str, status: str, values: dict[str, Any]) -
         values.setdefault("finished_at", now())
     session.execute(update(Asset).where(Asset.id == asset_id).values(status=status, **values))
     if status == "finished":
+        publish(session, asset_id)
         product = select(Asset.product_id).where(Asset.id == asset_id).scalar_subquery()
         session.execute(
             update(Asset)
@@ -109,13 +119,16 @@ def record_failure(
     error_class: str,
     last_night: int | None,
     last_reason: dict[str, Any],
-) -> str:
-    """An asset ends with an error; the sentence that is recorded. Where the error may pass (``last_night`` is given)
-    nights are counted, and after so many in a row it is ``last_reason``."""
+) -> tuple[str, str | None]:
+    """An asset ends with an error; the status and sentence that stand. Where the error may pass (``last_night`` is
+    given) nights are counted, and after so many in a row it is ``last_reason``. What another worker has finished
+    meanwhile stays as it is: the error says something of this one's surroundings."""
     with writing(engine) as session:
         asset = session.get(Asset, asset_id, with_for_update=True)
         if asset is None:
             raise UnknownName(f"There is no asset {asset_id}.")
+        if asset.status in ("finished", "review"):
+            return asset.status, asset.reason
         if last_night is None:
             asset.failed_nights = 0
         elif asset.status != "failed":  # else asked a second time after a lost answer
@@ -124,10 +137,10 @@ def record_failure(
             reason = last_reason
         asset.status, asset.reason, asset.reasons = status, reason["message"], [reason]
         asset.error_class, asset.finished_at = error_class, now()
-    return str(reason["message"])
+    return status, str(reason["message"])
 
 
-Retryable = Literal["failed", "quarantined", "review", "queued", "running"]
+Retryable = Literal["failed", "quarantined", "review", "queued", "running", "finished"]
 """Statuses of assets that may be built again."""
 
 
@@ -328,13 +341,17 @@ def _stage(session: Session, run: StageRun, reused: bool) -> dict[str, Any]:
     }
 
 
-def artifact(engine: Engine, asset_id: str, kind: str = "glb") -> dict[str, Any] | None:
-    """The asset's artifact of a kind: its key, sha256, bytes and URI."""
+def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: bool = False) -> dict[str, Any] | None:
+    """The asset's artifact of a kind: its key, sha256, bytes and URI. ``published``: where the asset is published, the
+    one that readers get, whatever has been made for it since."""
+    query = select(Artifact).where(Artifact.kind == kind).order_by(Artifact.id.desc())
+    made = select(AssetStage.stage_run_id).where(AssetStage.asset_id == asset_id)
+    glb = select(Artifact.made_by).join(Publication, Publication.glb_id == Artifact.id)
     with reading(engine) as session:
-        row = session.scalars(
-            select(Artifact)
-            .join(AssetStage, AssetStage.stage_run_id == Artifact.made_by)
-            .where(AssetStage.asset_id == asset_id, Artifact.kind == kind)
-            .order_by(Artifact.id.desc())
-        ).first()
+        row = session.scalars(query.where(Artifact.made_by.in_(made))).first()
+        if published:
+            row = (
+                session.scalars(query.where(Artifact.made_by.in_(glb.where(Publication.asset_id == asset_id)))).first()
+                or row
+            )
         return None if row is None else {"key": row.key, "sha256": row.sha256, "bytes": row.bytes, "uri": row.uri}

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import reading, take_turns, writing
 from db.leases import clock
+from db.publications import counts, in_published_run
 from db.tables import Artifact, Asset, AssetStage, CollectionMark, Photo, StageRun, now
 
 PAGE = 500
@@ -32,10 +33,9 @@ class ObjectsCollected(Exception):
 
 
 def _lives() -> Any:
-    """Artifacts of stages that an asset which counts was made with."""
-    return exists().where(
-        AssetStage.stage_run_id == Artifact.made_by, Asset.id == AssetStage.asset_id, Asset.status != "superseded"
-    )
+    """Artifacts of stages that an asset which counts was made with, or that were published with their GLB."""
+    used = exists().where(AssetStage.stage_run_id == Artifact.made_by, Asset.id == AssetStage.asset_id, counts())
+    return or_(used, in_published_run())
 
 
 def _outlived(before: datetime) -> Any:
@@ -44,7 +44,7 @@ def _outlived(before: datetime) -> Any:
     uses = exists().where(AssetStage.stage_run_id == Artifact.made_by)
     replaced = exists().where(StageRun.id == Artifact.made_by, StageRun.state == "replaced")
     shown = exists().where(Photo.sha256 == Artifact.sha256, Photo.current)
-    built = exists().where(Photo.sha256 == Artifact.sha256, Asset.photo_id == Photo.id, Asset.status != "superseded")
+    built = exists().where(Photo.sha256 == Artifact.sha256, Asset.photo_id == Photo.id, counts())
     made = and_(Artifact.made_by.is_not(None), or_(uses, replaced), ~_lives())
     photo = and_(Artifact.made_by.is_(None), ~shown, ~built)
     return and_(Artifact.created_at < before, or_(made, photo))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.assets import move
 from db.engine import writing
+from db.publications import is_published, withdraw
 from db.skus import UnknownName
 from db.tables import Asset, Review, now
 
@@ -51,8 +52,9 @@ class Decided:
 
 
 def record_decision(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str | None) -> Decided:
-    """A person's decision: ``approve`` publishes the asset, ``reject`` fails it; checked, recorded and carried out in
-    one transaction. Raises :class:`NotReviewable`, :class:`~db.skus.UnknownName`.
+    """A person's decision: ``approve`` publishes the asset, ``reject`` fails it and takes it from readers, also while
+    it is being built again. Checked, recorded and carried out in one transaction. Raises :class:`NotReviewable`,
+    :class:`~db.skus.UnknownName`.
     """
     if decision not in STATUS_OF_DECISION:
         raise NotReviewable(f"The decision is {' or '.join(STATUS_OF_DECISION)}.")
@@ -61,13 +63,16 @@ def record_decision(engine: Engine, asset_id: str, decision: str, note: str | No
         if asset is None:
             raise UnknownName(f"There is no asset {asset_id}.")
         before, status = asset.status, STATUS_OF_DECISION[decision]
-        if before not in ("finished", "review", "failed"):
+        taken_back = decision == "reject" and is_published(session, asset_id)
+        if before not in ("finished", "review", "failed") and not taken_back:
             raise NotReviewable(f"Only a built asset can be reviewed; this one is {before}.")
         if status == "finished" and asset.glb_id is None:
             raise NotReviewable("This asset has no GLB: nothing can be approved. Use `meshmill retry`.")
         review = Review(asset_id=asset_id, decision=decision, note=note, reviewer=reviewer, created_at=now())
         session.add(review)
         move(session, asset_id, status, {"reason": _reason_of(review), "error_class": None})
+        if decision == "reject":
+            withdraw(session, asset_id)
         return Decided(asset_id, before, status, decision, note, reviewer, review.created_at)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, or_, select
 
 from db.engine import reading
-from db.tables import Asset, Catalogue, Product
+from db.tables import Asset, Catalogue, Product, Publication
 
 
 class UnknownName(Exception):
@@ -64,8 +64,9 @@ def find_product(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> in
     return found[0].product_id
 
 
-def find_asset(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> str:
-    """The id of an asset by its id, or by its SKU: the newest one that was not superseded, else the newest.
+def find_asset(engine: Engine, name: str, catalogue: Sequence[str] = (), *, published: bool = False) -> str:
+    """The id of an asset by its id, or by its SKU: the newest one that was not superseded, else the newest;
+    ``published``: the published one, where there is one.
 
     Raises :class:`UnknownName`, :class:`AmbiguousName`.
     """
@@ -74,6 +75,8 @@ def find_asset(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> str:
             return name
     product_id = find_product(engine, name, catalogue)
     newest = select(Asset.id).where(Asset.product_id == product_id)
+    if published:
+        newest = newest.order_by(Asset.id.in_(select(Publication.asset_id)).desc())
     newest = newest.order_by(Asset.status == "superseded", Asset.created_at.desc(), Asset.id).limit(1)
     with reading(engine) as session:
         return str(session.scalars(newest).one())

@@ -214,6 +214,21 @@ class Asset(Base):
     finished_at: Mapped[datetime | None]
 
 
+class Publication(Base):
+    """What readers get of a product: the asset that finished, or was approved, last. Only a person's rejection of that
+    very asset takes it away; building it again does not."""
+
+    __tablename__ = "publication"
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), primary_key=True, autoincrement=False)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), index=True)
+    glb_id: Mapped[int] = mapped_column(ForeignKey("artifact.id"), index=True)
+    """The GLB that was judged; the other published files are those of its stage run."""
+    faces: Mapped[int | None] = mapped_column(Integer)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    score: Mapped[float | None] = mapped_column(Float)
+    published_at: Mapped[datetime]
+
+
 class StageRun(Base):
     """One attempt to build one stage key. At most one a key is ``finished``: that one is reused."""
 

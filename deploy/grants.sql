@@ -9,5 +9,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO meshmill_gallery;
 GRANT INSERT ON review TO meshmill_gallery;
 GRANT USAGE ON SEQUENCE review_id_seq TO meshmill_gallery;
 GRANT UPDATE (status, reason, error_class, finished_at) ON asset TO meshmill_gallery;
+GRANT INSERT, UPDATE, DELETE ON publication TO meshmill_gallery;
 
 GRANT SELECT ON finished_assets, finished_files TO meshmill_reader;

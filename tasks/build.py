@@ -65,8 +65,7 @@ def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], forc
     """Mark the asset as running and put its photo into the store. Raises :class:`InputError` for a photo or
     a line of its catalogue that cannot be used, TransientError."""
     job = house.ask(assets.job, asset_id)
-    if job.status not in ("finished", "review"):  # a second worker on the same catalogue hides nothing from readers
-        house.ask(assets.set_status, asset_id, "running")
+    house.ask(assets.begin, asset_id)
     if job.candidate.problem:
         raise InputError(job.candidate.problem)
     state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
@@ -136,20 +135,20 @@ def end_asset(house: House, state: Progressing) -> str:
 
 
 def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
-    """Write why an asset did not come to be; the status. Transient errors pass: Prefect retries them first."""
+    """Write why an asset did not come to be; the status that stands. Transient errors pass: Prefect retries first."""
     known = as_meshmill_error(error)
-    status = status_of(known)
-    waits = status == "queued"
-    reason = house.ask(
+    waits = status_of(known) == "queued"
+    status, reason = house.ask(
         assets.record_failure,
         asset_id,
-        status,
+        status_of(known),
         reason=plain(reason_of(known)),
         error_class=type(known).__name__,
         last_night=NIGHTS if may_pass(known) and not waits else None,
         last_reason=plain(last_reason_of(known)),
     )
-    house.listener.asset(asset_id, "waiting" if waits else status, reason)
+    if status not in ("finished", "review"):  # else whoever finished it has said so
+        house.listener.asset(asset_id, "waiting" if waits else status, reason)
     return status
 
 

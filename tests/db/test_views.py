@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import writing
+from db.publications import publish
 from db.tables import (
     Artifact,
     ArtifactInput,
@@ -51,6 +52,7 @@ def add_asset(session: Any, number: int, figures: dict[str, Any] | None, kinds: 
               glb_id=made["glb"].id, finished_at=PUBLISHED)
     )  # fmt: skip
     session.flush()
+    publish(session, f"a{number}")
     session.add(AssetStage(asset_id=f"a{number}", stage="segment", stage_run_id=segment.id, reused=False))
     session.add(AssetStage(asset_id=f"a{number}", stage="finish", stage_run_id=finish.id, reused=False))
 
@@ -131,7 +133,7 @@ def test_the_files_of_finished_assets(shop: Any) -> None:
     }  # fmt: skip
     with writing(shop) as session:
         session.execute(text("UPDATE artifact SET collected_at = created_at WHERE kind = 'report'"))
-        session.execute(text("UPDATE asset SET status = 'superseded' WHERE id = 'a2'"))
+        session.execute(text("DELETE FROM publication WHERE asset_id = 'a2'"))
     left = rows(shop, "SELECT DISTINCT catalogue, kind FROM finished_files ORDER BY kind")
     assert {row["kind"] for row in left if row["catalogue"] == "spring"} == set(KINDS) - {"report"}
     assert {row["kind"] for row in left if row["catalogue"] == "autumn"} == {"glb"}, "the cap's"
