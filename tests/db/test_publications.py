@@ -28,8 +28,10 @@ def make(engine: Any, asset_id: str, name: str) -> int:
         session.add(run)
         session.flush()
         files = [
-            Artifact(made_by=run.id, kind=kind, key=f"{kind} {name}", uri=f"file:///{kind}-{name}", sha256=name, bytes=1,
-                     media_type="t")
+            Artifact(
+                made_by=run.id, kind=kind, key=f"{kind} {name}", uri=f"file:///{kind}-{name}", sha256=name, bytes=1,
+                media_type="t",
+            )
             for kind in ("glb", "model.usdz")
         ]  # fmt: skip
         session.add_all(files)
