@@ -39,6 +39,9 @@ ROWS = (
 )
 """One finished asset, in the columns that the first version had (`score` was called `quality` before 0009)."""
 
+PUBLISHED = "INSERT INTO publication (product_id, asset_id, glb_id, score, published_at) VALUES (1, 'a1', 1, 0.75, :at)"
+"""What publishes it since 0012; earlier, its status did."""
+
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(empty_database_url: str, version: str) -> None:
@@ -50,6 +53,8 @@ def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(empty_d
             if version >= "0009":
                 statement = statement.replace(" quality,", " score,")
             connection.execute(text(statement), {"at": "2026-11-22 20:00:00+00:00"})
+        if version >= "0012":
+            connection.execute(text(PUBLISHED), {"at": "2026-11-22 20:00:00+00:00"})
     assert upgrade(engine) == head_revision(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
