@@ -95,7 +95,7 @@ RECIPE = (
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(("products", "kills"), [(2, 6), (6, 20)])
+@pytest.mark.parametrize(("products", "kills"), [(2, 6), pytest.param(6, 20, marks=pytest.mark.huge)])
 def test_kills_of_the_real_stages(tmp_path: Path, products: int, kills: int) -> None:
     shop = Shop(
         tmp_path,

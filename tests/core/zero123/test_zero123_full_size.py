@@ -62,7 +62,7 @@ def differences(one: object, other: object) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.huge
 @pytest.mark.timeout(1200)  # ten gigabytes go to disk and back
 def test_full_size_saves_loads_converts_and_steps_within_12_gb(tmp_path: Path) -> None:
     if shutil.disk_usage(tmp_path).free < NEEDS_DISK:
