@@ -64,7 +64,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     files = {name: f"{name} {digest.hexdigest()}{said}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
     if call.stage == "assess":
-        verdict = "review" if b"doubtful" in call.inputs["cutout"] else "finished"
+        everything = call.params.get("finished", 0) >= 1  # the score from which nobody is asked
+        verdict = "review" if everything or b"doubtful" in call.inputs["cutout"] else "finished"
         figures = {"score": 0.75, "verdict": verdict, "reasons": [], "metrics": {"closed": True}}
     return StageOutput(files, figures)
 
