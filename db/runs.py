@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, null, or_, select, update
 
 from db.engine import reading, writing
-from db.tables import STATUSES, Asset, Product, Run, now
+from db.tables import STATUSES, Asset, Catalogue, Product, Run, now
 
 PAGE = 1000
 SLOWEST = 10
@@ -26,6 +26,12 @@ def start_run(
             )
 
 
+def catalogue_name(engine: Engine, catalogue_id: int) -> str:
+    """What a catalogue is called."""
+    with reading(engine) as session:
+        return session.scalars(select(Catalogue.name).where(Catalogue.id == catalogue_id)).one()
+
+
 def end_run(engine: Engine, run_id: str, summary: dict[str, Any]) -> None:
     """The run is over, and this came out."""
     with writing(engine) as session:
@@ -35,9 +41,9 @@ def end_run(engine: Engine, run_id: str, summary: dict[str, Any]) -> None:
 def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
     """What became of the assets that a run set out to build.
 
-    ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` by reason (count, one SKU as an example),
-    those that wait for the next run among them, ``computed_seconds`` and ``cost`` in all. Seconds and cost of
-    reused stages count for each asset that uses them.
+    ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` and ``reviews`` by reason (count, one
+    SKU as an example), those that wait for the next run among the failures, ``computed_seconds`` and ``cost`` in
+    all. Seconds and cost of reused stages count for each asset that uses them.
     """
     mine = Asset.run_id == run_id
     waits = and_(Asset.status == "queued", Asset.reason.is_not(None))
@@ -60,6 +66,14 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
             .order_by(func.count().desc(), Asset.reason)
             .limit(REASONS)
         ).all()
+        reviews = session.execute(
+            select(Asset.reason, func.count(), func.min(Product.sku))
+            .join(Product, Product.id == Asset.product_id)
+            .where(mine, Asset.status == "review")
+            .group_by(Asset.reason)
+            .order_by(func.count().desc(), Asset.reason)
+            .limit(REASONS)
+        ).all()
         seconds, cost = session.execute(select(func.sum(Asset.seconds), func.sum(Asset.cost)).where(mine)).one()
     return {
         "counts": {status: counted.get(status, 0) for status in STATUSES},
@@ -74,6 +88,7 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
             }
             for status, error, reason, count, sku in failures
         ],
+        "reviews": [{"reason": reason, "count": int(count), "example": sku} for reason, count, sku in reviews],
         "computed_seconds": float(seconds or 0.0),
         "cost": float(cost or 0.0),
     }

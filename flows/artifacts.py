@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +19,7 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectException
 
 from db.assets import AssetRow
+from flows.links import gallery_page
 from flows.sheet import Shown, write_sheet
 from tasks.house import House
 
@@ -58,21 +59,24 @@ def show_text(markdown: str, key: str, description: str | None = None) -> None:
         create_markdown_artifact(markdown, key=key, description=description)
 
 
-def show_picture(path: Path, key: str, text: str) -> None:
-    """A link to a picture."""
+def show_link(url: str, key: str, text: str) -> None:
+    """A link."""
     with suppress(*UNSEEN):
-        create_link_artifact(path.as_uri(), text, key=key)
+        create_link_artifact(url, text, key=key)
 
 
-def show_assets(rows: Sequence[AssetRow], description: str) -> None:
-    """A table with a row an asset and where its GLB is."""
+def show_assets(rows: Sequence[AssetRow], description: str, page: Callable[[str], str | None]) -> None:
+    """A table with a row an asset, where its GLB is, and its page in the gallery where there is one."""
     columns = ("sku", "status", "score", "reason", "faces", "bytes", "glb")
+    table = [{name: getattr(row, name) for name in columns} | {"page": page(row.asset_id)} for row in rows]
     with suppress(*UNSEEN):
-        create_table_artifact([{name: getattr(row, name) for name in columns} for row in rows], "assets", description)
+        create_table_artifact(table, "assets", description)
 
 
 def show_sheet(house: House, rows: Sequence[Shown], path: Path) -> None:
-    """The contact sheet as a file in the home, and a link to it."""
+    """The contact sheet as a file in the home, and a link: into the gallery, worst first, or else to that file, which
+    opens on the host that ran the flow."""
     sheet = write_sheet(house, rows, path)
     if sheet is not None:
-        show_picture(Path(sheet), "contact-sheet", "contact sheet, worst first")
+        link = gallery_page(house.settings, order="worst") or Path(sheet).as_uri()
+        show_link(link, "contact-sheet", "what was built, worst first")

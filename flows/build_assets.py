@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from prefect import flow, runtime
@@ -9,6 +10,8 @@ from prefect import flow, runtime
 from core.errors import RunStopped
 from db import assets
 from flows.artifacts import ProgressArtifact, show_assets, show_sheet
+from flows.links import asset_page
+from flows.pages import log, shard_name, tag
 from flows.stopped import end_of
 from tasks.build import Shard
 from tasks.house import HOUSE, House, open_house
@@ -17,7 +20,7 @@ from tasks.stopping import Breaker
 from tasks.webhooks import opened_or_told, told
 
 
-@flow(name="build_assets", log_prints=False, validate_parameters=False)
+@flow(name="build_assets", flow_run_name=shard_name, log_prints=False, validate_parameters=False)
 def build_assets(asset_ids: list[str], force: bool = False, run_id: str | None = None) -> dict[str, str]:
     """Build a shard's assets; asset id to final status. One asset's failure never stops the others.
 
@@ -43,7 +46,13 @@ def build_assets(asset_ids: list[str], force: bool = False, run_id: str | None =
 def show_shard(house: House, asset_ids: Sequence[str]) -> None:
     """What a run of its own leaves on Prefect's pages; a shard inside a night is part of the night's."""
     rows = house.ask(assets.list_assets, ids=asset_ids)
-    show_assets(rows, "What this shard built")
+    if rows:
+        tag(catalogue=rows[0].catalogue, recipe=rows[0].recipe, model=rows[0].model)
+    for row in rows:
+        if row.status in ("failed", "quarantined", "review"):
+            log("%s: %s: %s", row.sku, row.status, row.reason)
+    log("%s", ", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).items()))
+    show_assets(rows, "What this shard built", lambda asset_id: asset_page(house.settings, asset_id))
     worst_first = sorted(rows, key=lambda row: row.score if row.score is not None else -1.0)
     show_sheet(house, worst_first, house.settings.home_path / "summaries" / f"{runtime.flow_run.id}.png")
 

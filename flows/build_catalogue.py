@@ -11,13 +11,14 @@ from core.errors import RunStopped
 from core.recipes import Recipe
 from flows.artifacts import ProgressArtifact
 from flows.build_assets import build_assets
+from flows.pages import log
 from flows.pool import WorkPool
 from tasks.house import HOUSE
 from tasks.models import models_of
 from tasks.plan import Plan, plan_pages
 
 
-@flow(name="build_catalogue", log_prints=False, validate_parameters=False)
+@flow(name="build_catalogue", flow_run_name="build {run_id}", log_prints=False, validate_parameters=False)
 def build_catalogue(
     catalogue_id: int,
     recipe: Recipe,
@@ -61,6 +62,7 @@ def _built_here(shards: Iterable[list[str]], force: bool, run_id: str) -> Iterat
 
 def _counted(pages: Iterable[Plan], counts: dict[str, int]) -> Iterator[str]:
     for page in pages:
+        log("Planned: %d to build, %d already there.", len(page.build), len(page.reused))
         counts["planned"] += len(page.build)
         counts["reused"] += len(page.reused)
         yield from page.build

@@ -10,15 +10,16 @@ from prefect import flow
 from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
-from flows.artifacts import ProgressArtifact, show_picture, show_text
+from flows.artifacts import ProgressArtifact, show_link, show_text
 from flows.evaluate import Options, evaluate_folder
 from flows.evaluation_models import load_models
 from flows.evaluation_report import contact_sheet, markdown_table
+from flows.pages import night_name
 
 LPIPS = "lpips_alex.npz"
 
 
-@flow(name="evaluate", log_prints=False)
+@flow(name="evaluate", flow_run_name=night_name, log_prints=False)
 def evaluate(
     folder: Annotated[str, Field(min_length=1, description="Objects with a known truth, in the evaluation's format")],
     recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
@@ -45,6 +46,6 @@ def evaluate(
     (path / "result.json").write_text(json.dumps(result.document, indent=1), "utf-8")
     contact_sheet(result.pictures).save(path / "contact-sheet.png")
     show_text(markdown_table(result.document), "evaluation")
-    show_picture(path / "contact-sheet.png", "evaluation-contact-sheet", "contact sheet")
+    show_link((path / "contact-sheet.png").as_uri(), "evaluation-contact-sheet", "contact sheet")
     mean: dict[str, Any] = result.document["mean"]
     return mean

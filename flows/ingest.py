@@ -12,7 +12,9 @@ from core.recipes import Recipe, RecipeName, load_recipe
 from db import gallery, runs
 from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
-from flows.report import markdown_summary, nightly_summary, write_summary
+from flows.links import gallery_page
+from flows.pages import log, night_name, tag
+from flows.report import ended_in_words, in_words, markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
 from flows.stopped import end_of
 from tasks.house import HOUSE, open_house
@@ -21,7 +23,7 @@ from tasks.plan import begin_run
 from tasks.webhooks import opened_or_told, told
 
 
-@flow(name="ingest", log_prints=False)
+@flow(name="ingest", flow_run_name=night_name, log_prints=False)
 def ingest(
     folder: Annotated[str, Field(min_length=1, description="Folder, s3:// prefix, or CSV/XLSX/JSON manifest")],
     recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
@@ -43,6 +45,9 @@ def ingest(
             catalogue_id, changes = ingest_source(
                 house, folder, settle_seconds, group=group, allow_removal=allow_removal
             )
+            catalogue = house.ask(runs.catalogue_name, catalogue_id)
+            tag(catalogue=catalogue, recipe=chosen.name)
+            log("Catalogue %s: %s.", catalogue, in_words(changes))
             run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
             counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
             document = nightly_summary(
@@ -50,7 +55,12 @@ def ingest(
             )
             house.ask(runs.end_run, run_id, document)
             summary = write_summary(house.settings, document)
-            show_text(markdown_summary(document), "nightly-summary", f"Run {run_id}")
+            text = markdown_summary(
+                document, lambda status: gallery_page(house.settings, catalogue=catalogue, status=status)
+            )
+            show_text(text, "nightly-summary", f"Run {run_id}")
+            for line in ended_in_words(document):
+                log("%s", line)
             show_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
             tell("run.stopped" if document["stopped"] else "run.ended", document)
     finally:

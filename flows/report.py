@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from db.catalogue import Changes
+from db.tables import STATUSES
 from tasks.settings import Settings
+
+WAITING = 10
+"""SKUs that a log line names."""
 
 NAMED = 100
 """SKUs that the summary lists of each kind of change; the counts are always whole."""
@@ -33,6 +38,7 @@ def nightly_summary(
         | {"waiting": len(changes.waiting) + (0 if counts["stopped"] else outcome["counts"]["queued"])},
         "slowest": outcome["slowest"],
         "failures": [*outcome["failures"], *waiting(changes)],
+        "reviews": outcome["reviews"],
         "computed_seconds": round(outcome["computed_seconds"], 2),
         "cost": round(outcome["cost"], 6),
         "changes": {name: len(skus) for name, skus in found.items()} | {"unchanged": changes.unchanged},
@@ -52,6 +58,33 @@ def waiting(changes: Changes) -> list[dict[str, Any]]:
     ]
 
 
+def in_words(changes: Changes) -> str:
+    """What a source showed: counts, whose photos wait, what else there is to say."""
+    counts = {
+        "new": len(changes.new),
+        "changed": len(changes.changed),
+        "removed": len(changes.removed),
+        "waiting": len(changes.waiting),
+        "unchanged": changes.unchanged,
+    }
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no products"
+    names = f"; waiting: {', '.join(changes.waiting[:WAITING])}" if changes.waiting else ""
+    return said + names + "".join(f"; {note.rstrip('.')}" for note in changes.notes)
+
+
+def ended_in_words(document: dict[str, Any]) -> list[str]:
+    """How a night ended, a line each: counts, why it stopped, the reasons of failures and reviews."""
+    counts = ", ".join(f"{count} {name}" for name, count in document["counts"].items() if count) or "nothing to build"
+    lines = [f"Ended after {document['seconds']:.0f} s: {counts}."]
+    lines += [document["stopped"]] if document["stopped"] else []
+    lines += [
+        f"{row['count']} {row['status']}, such as {row['example']}: {row['reason']}" for row in document["failures"]
+    ]
+    return lines + [
+        f"{row['count']} to review, such as {row['example']}: {row['reason']}" for row in document["reviews"]
+    ]
+
+
 def write_summary(settings: Settings, document: dict[str, Any]) -> Path:
     """``HOME/summaries/RUN.json``."""
     path = settings.home_path / "summaries" / f"{document['run_id']}.json"
@@ -60,14 +93,17 @@ def write_summary(settings: Settings, document: dict[str, Any]) -> Path:
     return path
 
 
-def markdown_summary(document: dict[str, Any]) -> str:
-    """The same for people."""
+def markdown_summary(document: dict[str, Any], gallery: Callable[[str], str | None] = lambda status: None) -> str:
+    """The same for people. ``gallery``: where the run's assets of a status are shown, None where nobody knows."""
     changes = ", ".join(f"{count} {name}" for name, count in document["changes"].items() if count) or "nothing new"
     lines = [f"# Run {document['run_id']}", "", f"{document['seconds']:.0f} s; photos: {changes}", ""]
     if document["stopped"]:
         lines += [f"**{_cell(document['stopped'])}**", ""]
     lines += ["| status | assets |", "| --- | ---: |"]
-    lines += [f"| {name} | {count} |" for name, count in document["counts"].items() if count]
+    for name, count in document["counts"].items():
+        if count:
+            link = gallery(name) if name in STATUSES else None
+            lines.append(f"| [{name}]({link}) | {count} |" if link else f"| {name} | {count} |")
     if document["slowest"]:
         lines += ["", "| slowest | seconds |", "| --- | ---: |"]
         lines += [f"| {_cell(row['sku'])} | {row['seconds']:.0f} |" for row in document["slowest"]]
@@ -76,6 +112,12 @@ def markdown_summary(document: dict[str, Any]) -> str:
         lines += [
             f"| {_cell(row['reason'] or '')} | {row['status']} | {row['count']} | {_cell(row['example'])} |"
             for row in document["failures"]
+        ]
+    if document["reviews"]:
+        lines += ["", "| why a person is asked | assets | example |", "| --- | ---: | --- |"]
+        lines += [
+            f"| {_cell(row['reason'] or '')} | {row['count']} | {_cell(row['example'])} |"
+            for row in document["reviews"]
         ]
     return "\n".join(lines)
 

@@ -11,13 +11,14 @@ from core.errors import RunStopped
 from db.assets import Retryable, of_status, requeue
 from db.skus import find_product
 from flows.build_assets import build_assets, show_shard
+from flows.pages import retry_name
 from flows.stopped import end_of
 from tasks.house import HOUSE, House, open_house
 from tasks.plan import plan_otherwise
 from tasks.webhooks import opened_or_told, told
 
 
-@flow(name="retry_failed", log_prints=False)
+@flow(name="retry_failed", flow_run_name=retry_name, log_prints=False)
 def retry_failed(
     status: Annotated[Retryable, Field(description="Which assets to take up again")] = "failed",
     skus: Annotated[list[str] | None, Field(description="Only these products: SKU or catalogue/SKU")] = None,

@@ -9,10 +9,11 @@ from prefect import flow
 from pydantic import Field
 
 from flows.artifacts import show_text
+from flows.pages import training_name
 from training.starter import TrainViewsConfig
 
 
-@flow(name="train_views", log_prints=False)
+@flow(name="train_views", flow_run_name=training_name, log_prints=False)
 def train_views(
     out: Annotated[str, Field(min_length=1, description="Folder of the training; the same one continues it")],
     data: Annotated[str, Field(min_length=1, description="`procedural`, or a folder of GLBs")] = "procedural",

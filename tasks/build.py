@@ -91,6 +91,7 @@ def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
         about_of(state.job, state.models) if row.about else {},
         state.force,
         lane,
+        sku=state.job.candidate.sku,
     )
 
 

@@ -41,6 +41,8 @@ class StageRequest:
     force: bool = False
     lane: int = 0
     prefect_run_id: str | None = None
+    sku: str = ""
+    """For the pages of whoever runs it."""
 
 
 @dataclass(frozen=True)

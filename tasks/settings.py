@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     stage_timeout: float = Field(
         3600, gt=0, le=30 * DAY, description="Hard limit of one stage in seconds; the process is killed"
     )
+    gallery_url: Annotated[str, AfterValidator(_webhook)] | None = Field(
+        None, description="Where people's browsers find the gallery: links on Prefect's pages lead there"
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="How log lines are written: for people, or one JSON a line"
     )

@@ -24,7 +24,7 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(
     name="stage",
-    task_run_name="{stage} {asset_id}",
+    task_run_name="{sku} {stage}",
     retries=4,
     retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
@@ -33,7 +33,7 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     persist_result=False,
     log_prints=False,
 )
-def stage_task(asset_id: str, stage: str, call: quote) -> StageResult:
+def stage_task(sku: str, stage: str, call: quote) -> StageResult:
     """Run or reuse one stage of one asset. ``call`` is quoted: Prefect must not look through its contents."""
     context = TaskRunContext.get()
     run_id = str(context.task_run.id) if context and context.task_run else None
@@ -43,4 +43,4 @@ def stage_task(asset_id: str, stage: str, call: quote) -> StageResult:
 
 def run_as_task(request: StageRequest) -> StageResult:
     """The runner that flows hand to :func:`tasks.build.build_asset`."""
-    return stage_task(request.asset_id, request.stage, quote(request))
+    return stage_task(request.sku or request.asset_id, request.stage, quote(request))

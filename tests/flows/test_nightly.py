@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import re
 import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +159,38 @@ def test_what_failed_for_its_surroundings_is_built_by_the_next_night_or_by_retry
     (other, status), *_ = flows.retry_failed.retry_failed("failed", ["a"], overrides=["finish.faces=5000"]).items()
     assert other != asset_id, "another version of the same product"
     assert status == "failed", "its photo is what it is"
+
+
+RUN_LOG = "prefect.flow_runs"
+"""Prefect's logger of a run's page."""
+
+
+@pytest.mark.server
+def test_a_night_can_be_read_on_prefects_pages(
+    api: str, factory: tuple[Path, Recipe], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names, tags, log lines, and links that open in a browser."""
+    monkeypatch.setenv("MESHMILL_GALLERY_URL", "https://shop.example.com/gallery/")
+    photos, recipe = factory
+    (photos / "cup.png").write_bytes(b"cup")
+    (photos / "vase.png").write_bytes(b"review this vase")
+    ended = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
+    assert ended["reviews"] == [{"reason": None, "count": 1, "example": "vase"}]
+
+    runs = {run["name"]: run for run in ask(f"{api}/flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})}
+    night = runs[f"photos {datetime.now():%Y-%m-%d}"]
+    assert {"catalogue:photos", "recipe:starter"} <= set(night["tags"])
+
+    ours = [re.sub(r"\d+ s:", "N s:", record.getMessage()) for record in caplog.records if record.name == RUN_LOG]
+    assert [line for line in ours if "low run" not in line and "Finished" not in line and "View" not in line] == [
+        "Catalogue photos: 2 new.",
+        "Planned: 2 to build, 0 already there.",
+        "Ended after N s: 1 finished, 1 review, 2 planned.",
+        "1 to review, such as vase: None",
+    ]
+    (text,) = (a["data"] for a in artifacts(api, "nightly-summary") if a["flow_run_id"] == night["id"])
+    assert "[review](https://shop.example.com/gallery/?catalogue=photos&status=review)" in text
+    names = {run["name"] for run in runs.values()}
+    assert f"2 assets of {ended['run_id']}" in names
+    stages = {getattr(record, "task_run_name", None) for record in caplog.records}
+    assert {f"{sku} {stage}" for sku in ("cup", "vase") for stage in ("segment", "assess")} <= stages

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from flows.report import markdown_summary
+from db.catalogue import Changes
+from flows.report import ended_in_words, in_words, markdown_summary
 from tasks.settings import Settings
 from tasks.webhooks import post, signature
 
@@ -58,6 +59,12 @@ def test_a_receiver_that_is_down_fails_nothing(tmp_path: Path, monkeypatch: pyte
     assert not post(Settings(home=tmp_path), "run.ended", {})
 
 
+def test_what_a_source_showed_is_said_in_words() -> None:
+    changes = Changes(new=["a", "b"], waiting=["c"], unchanged=5, notes=["2 files are no pictures."])
+    assert in_words(changes) == "2 new, 1 waiting, 5 unchanged; waiting: c; 2 files are no pictures"
+    assert in_words(Changes()) == "no products"
+
+
 def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     document = {
         "run_id": "r",
@@ -67,8 +74,16 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
         "changes": {"new": 3, "changed": 0},
         "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
         "failures": [{"status": "failed", "error": "E", "reason": "Too dark.", "count": 2, "example": "c"}],
+        "reviews": [{"reason": "Its back | is invented.", "count": 4, "example": "<b>"}],
     }
-    text = markdown_summary(document)
+    text = markdown_summary(document, lambda status: f"http://gallery/?status={status}")
+    assert "| [failed](http://gallery/?status=failed) | 2 |" in text
+    assert "| Its back \\| is invented. | 4 | &lt;b> |" in text
+    assert ended_in_words(document)[1:] == [
+        "Stopped: the | bucket <is> gone.",
+        "2 failed, such as c: Too dark.",
+        "4 to review, such as <b>: Its back | is invented.",
+    ]
     assert "| Too dark. | failed | 2 | c |" in text
     assert "| a\\|b &lt;script> | 12 |" in text
     assert "3 new" in text

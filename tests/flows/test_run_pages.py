@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,9 +13,9 @@ from flows import artifacts
 
 CALLS: dict[str, Callable[[], None]] = {
     "create_progress_artifact": lambda: artifacts.ProgressArtifact("assets-done", "assets")(1, 2),
-    "create_table_artifact": lambda: artifacts.show_assets([], "nothing"),
+    "create_table_artifact": lambda: artifacts.show_assets([], "nothing", str),
     "create_markdown_artifact": lambda: artifacts.show_text("| a |", "nightly-summary"),
-    "create_link_artifact": lambda: artifacts.show_picture(Path("/tmp/sheet.png"), "contact-sheet", "contact sheet"),
+    "create_link_artifact": lambda: artifacts.show_link("file:///tmp/sheet.png", "contact-sheet", "contact sheet"),
 }
 
 
