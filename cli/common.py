@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -110,45 +110,6 @@ def open_house_for_people(listener: Any = None) -> Any:
 def find_asset(house: Any, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
     """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
     Raises ``UnknownName``, ``AmbiguousName``."""
-    from functools import partial
+    from tasks import names
 
-    from db import skus
-
-    return str(_known(partial(skus.find_asset, published=published), house, name, catalogue))
-
-
-def find_product(house: Any, name: str, catalogue: str | None = None) -> int:
-    """The product of a SKU or ``catalogue/SKU``. Raises ``UnknownName``, ``AmbiguousName``."""
-    from db import skus
-
-    return int(_known(skus.find_product, house, name, catalogue))
-
-
-def _known(find: Callable[..., str | int], house: Any, name: str, catalogue: str | None) -> str | int:
-    """By the name as it was said, else by the key that stands for it where it is not plain."""
-    from db.skus import UnknownName
-    from tasks.sources import sku_of
-
-    names = catalogue_names(catalogue)
-    try:
-        return find(house.engine, name, names)
-    except UnknownName as error:
-        try:
-            return find(house.engine, sku_of(name), names)
-        except UnknownName:
-            raise error from None
-
-
-def catalogue_names(catalogue: str | None) -> list[str]:
-    """What a catalogue may be called: by its name, its source's URI, or its folder."""
-    from contextlib import suppress
-    from pathlib import Path
-
-    from storage.places import file_uri
-
-    if catalogue is None:
-        return []
-    names = [catalogue, catalogue.rstrip("/")]
-    with suppress(OSError, RuntimeError, ValueError):  # no folder of that name can be
-        names.append(file_uri(Path(catalogue).expanduser().resolve()))
-    return names
+    return names.find_asset(house, name, catalogue, published=published)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from cli.common import Json, put_json
+from cli.store import make_place
 
 app = typer.Typer(add_completion=False)
 
@@ -18,9 +19,16 @@ LARGE_SEGMENTER = "isnet-general-use"
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[CHECK]...", help="Only these checks.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Make a missing bucket, and Prefect's automation.")] = False,
+    json: Json = False,
+) -> None:
     """What is installed and reachable, which device is used, and what to fix; exit 1 where something must be."""
-    checks = [_check(name, probe) for name, probe in _PROBES.items()]
+    for name in names or ():
+        if name not in _PROBES:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(_PROBES)}.")
+    checks = [_looked_at(name, fix) for name in _PROBES if not names or name in names]
     if json:
         put_json({"healthy": all(check["ok"] for check in checks), "checks": checks})
     else:
@@ -30,6 +38,17 @@ def doctor(json: Json = False) -> None:
                 typer.echo(f"                {check['fix']}")
     if not all(check["ok"] for check in checks):
         raise typer.Exit(1)
+
+
+def _looked_at(name: str, fix: bool) -> dict[str, Any]:
+    check = _check(name, _PROBES[name])
+    if check["ok"] or not fix or name not in _REMEDIES:
+        return check
+    try:
+        _REMEDIES[name]()
+    except Exception as error:  # noqa: BLE001 - said as any other finding
+        return check | {"fix": f"{check['fix']} (Tried: {str(error) or type(error).__name__})"}
+    return _check(name, _PROBES[name])
 
 
 def _check(name: str, probe: Callable[[], tuple[str, str | None]]) -> dict[str, Any]:
@@ -120,6 +139,7 @@ def _store() -> tuple[str, str | None]:
     store = open_store_of(settings)
     data = b"meshmill doctor"
     sha256 = hashlib.sha256(data).hexdigest()
+    store.size("doctor/probe")  # some servers make a bucket for whoever writes into it
     store.put(data, "doctor/probe", sha256, "text/plain")
     read_bytes(store, "doctor/probe", sha256)
     store.delete("doctor/probe")
@@ -189,7 +209,23 @@ def _prefect() -> tuple[str, str | None]:
         return "embedded: a server is started for each run", None
     spare_loopback()
     with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - the operator's own setting
-        return f"{url} answers {answer.status}", None
+        found = f"{url} answers {answer.status}"
+    from flows.watching import objections
+
+    return found, " ".join(objections()) or None
+
+
+def _make_bucket() -> None:
+    from tasks.house import open_store_of
+    from tasks.settings import read_settings
+
+    make_place(open_store_of(read_settings()))
+
+
+def _put_automations() -> None:
+    from flows.watching import put_automations
+
+    put_automations()
 
 
 _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
@@ -206,13 +242,15 @@ _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
     "prefect": _prefect,
 }
 
+_REMEDIES: dict[str, Callable[[], None]] = {"store": _make_bucket, "prefect": _put_automations}
+
 _FIXES = {
     "settings": "Correct the setting that is named.",
     "temporary": "Set TMPDIR to a writable folder.",
     "device": "Reinstall torch for this machine.",
     "home": "Set MESHMILL_HOME to a writable folder.",
     "database": "Check MESHMILL_DATABASE_URL and that the server runs.",
-    "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; the bucket must exist.",
+    "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; `doctor --fix` makes a missing bucket.",
     "owner": "Check MESHMILL_DATABASE_URL and MESHMILL_STORE_URL.",
     "models": "Get the shipped models folder, or register weights with `meshmill models add`.",
     "prefect": "Start the Prefect server, or unset PREFECT_API_URL for the embedded mode.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.common import InCatalogue, Json, Strict, end, find_product, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, Strict, end, open_house_for_people, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -38,13 +38,13 @@ def retry(
         with watch(quiet=json) as listener:
             house = open_house_for_people(listener)
             try:
-                products = _products(house, skus or [], catalogue)
+                scope = _scope(house, skus or [], catalogue)
                 if recipe or set_:
-                    chosen = of_status(house.engine, [status], products)
+                    chosen = of_status(house.engine, [status], *scope)
                     plan = plan_otherwise(house, chosen, recipe, set_ or [])
                     document = build_again(house, plan.build, plan.reused)
                 else:
-                    document = build_again(house, requeue(house.engine, [status], products))
+                    document = build_again(house, requeue(house.engine, [status], *scope))
             finally:
                 house.close()
         if json:
@@ -56,12 +56,13 @@ def retry(
     end(document, strict)
 
 
-def _products(house: Any, skus: list[str], catalogue: str | None) -> list[int]:
-    """Products by their SKUs. Raises :class:`InputError` for one that is not there: nothing is tried instead of it."""
+def _scope(house: Any, skus: list[str], catalogue: str | None) -> tuple[list[int], list[int]]:
+    """What is meant. Raises :class:`InputError` for a name that is not there: nothing is tried instead of it."""
     from core.errors import InputError
     from db.skus import UnknownName
+    from tasks.names import find_scope
 
     try:
-        return [find_product(house, sku, catalogue) for sku in skus]
+        return find_scope(house, skus, catalogue)
     except UnknownName as error:
         raise InputError(str(error)) from error

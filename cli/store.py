@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from cli.common import Json, put_json, sentences
@@ -20,15 +22,20 @@ def create(json: Json = False) -> None:
     with sentences():
         from core.errors import TransientError
         from storage import StoreDown
-        from storage.s3 import S3Store
         from tasks.house import open_store_of
         from tasks.settings import read_settings
 
         settings = read_settings()
-        store = open_store_of(settings)
         try:
-            if isinstance(store, S3Store):
-                store.ensure_bucket()
+            make_place(open_store_of(settings))
         except StoreDown as error:
             raise TransientError(str(error)) from error
         put_json({"store": settings.store}) if json else typer.echo(f"{settings.store} stands")
+
+
+def make_place(store: Any) -> None:
+    """Make a store's bucket where it is missing; a folder is there once the store is open. Raises StoreDown."""
+    from storage.s3 import S3Store
+
+    if isinstance(store, S3Store):
+        store.ensure_bucket()

@@ -144,21 +144,27 @@ Retryable = Literal["failed", "quarantined", "review", "queued", "running", "fin
 """Statuses of assets that may be built again."""
 
 
-def of_status(engine: Engine, statuses: Sequence[str], products: Sequence[int]) -> list[str]:
-    """Ids of the assets of these statuses, of all products or of these."""
+def of_status(
+    engine: Engine, statuses: Sequence[str], products: Sequence[int], catalogues: Sequence[int] = ()
+) -> list[str]:
+    """Ids of the assets of these statuses: of these products, of these catalogues, or of all."""
     with reading(engine) as session:
-        return list(session.scalars(_of_status(statuses, products)))
+        return list(session.scalars(_of_status(statuses, products, catalogues)))
 
 
-def _of_status(statuses: Sequence[str], products: Sequence[int]) -> Select[Any]:
+def _of_status(statuses: Sequence[str], products: Sequence[int], catalogues: Sequence[int]) -> Select[Any]:
     query = select(Asset.id).where(Asset.status.in_(statuses)).order_by(Asset.id)
+    if catalogues:
+        query = query.join(Product, Product.id == Asset.product_id).where(Product.catalogue_id.in_(catalogues))
     return query.where(Asset.product_id.in_(products)) if products else query
 
 
-def requeue(engine: Engine, statuses: Sequence[str], products: Sequence[int]) -> list[str]:
-    """Put settled assets, of all products or of these, back into the queue; their ids."""
+def requeue(
+    engine: Engine, statuses: Sequence[str], products: Sequence[int], catalogues: Sequence[int] = ()
+) -> list[str]:
+    """Put settled assets back into the queue: of these products, of these catalogues, or all; their ids."""
     with writing(engine) as session:
-        ids = list(session.scalars(_of_status(statuses, products)))
+        ids = list(session.scalars(_of_status(statuses, products, catalogues)))
         for start in range(0, len(ids), PAGE):
             session.execute(
                 update(Asset)

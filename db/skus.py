@@ -49,6 +49,16 @@ def places(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> list[Pla
     return [Place._make(row) for row in found]
 
 
+def find_catalogues(engine: Engine, said: str, names: Sequence[str]) -> list[int]:
+    """Catalogues of these names or source URIs. Raises :class:`UnknownName`, which names what was ``said``."""
+    query = select(Catalogue.id).where(or_(Catalogue.name.in_(names), Catalogue.source_uri.in_(names)))
+    with reading(engine) as session:
+        found = list(session.scalars(query.order_by(Catalogue.id)))
+    if not found:
+        raise UnknownName(f"There is no catalogue '{said}': `meshmill assets` lists them.")
+    return found
+
+
 def find_product(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> int:
     """The one product of a SKU. Raises :class:`UnknownName`, :class:`AmbiguousName`."""
     found = places(engine, name, catalogue)

@@ -12,5 +12,4 @@ for pool in cpu gpu; do
     prefect work-pool inspect "$pool" >/dev/null 2>&1 || prefect work-pool create "$pool" --type process
 done
 prefect --no-prompt deploy --all --prefect-file "$kit/prefect.yaml"
-prefect automation inspect "A run whose host died has crashed" >/dev/null 2>&1 ||
-    prefect automation create --from-file "$kit/automations.yaml"
+meshmill doctor prefect --fix

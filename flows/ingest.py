@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-from prefect import flow, runtime
+from prefect import flow, runtime, tags
 from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
@@ -49,7 +49,8 @@ def ingest(
             tag(catalogue=catalogue, recipe=chosen.name)
             log("Catalogue %s: %s.", catalogue, in_words(changes))
             run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
-            counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
+            with tags(*runtime.flow_run.tags):  # what watches the night watches its part too
+                counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
             document = nightly_summary(
                 run_id, house.ask(runs.outcome, run_id), counts, changes, time.monotonic() - started
             )

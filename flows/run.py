@@ -124,13 +124,22 @@ def _build(
 
 def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) -> None:
     """The flow in this process; a server must be up and the house in its context."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_CLIENT_RETRY_EXTRA_CODES,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     from flows.build_assets import build_assets
 
     # A flow waits a second for its heartbeat thread to end; nobody watches for zombies in this process. Prefect reads
     # its settings when it is imported, and a second server of this process listens elsewhere.
-    settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_URL: os.environ["PREFECT_API_URL"]}
+    settings = {
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_CLIENT_RETRY_EXTRA_CODES: "500,504",
+        PREFECT_API_URL: os.environ["PREFECT_API_URL"],
+    }
     with temporary_settings(settings):
         build_assets(asset_ids, force, run_id)
 

@@ -57,6 +57,8 @@ class Run:
     """Products by what became of them, as in ``meshmill run --json``."""
     seconds: float
     assets: tuple[BuiltAsset, ...]
+    stopped: str | None = None
+    """Why it ended before its time, in one sentence; what it did not try stays queued for the next run."""
 
 
 def build_folder(
@@ -88,7 +90,8 @@ def build_folder(
             file = delivered_path(folder, names[row["sku"]], row["status"])
         return BuiltAsset(**{name: row[name] for name in _SAID}, file=file)
 
-    return Run(document["run_id"], document["counts"], document["seconds"], tuple(map(built, rows)))
+    assets = tuple(map(built, rows))
+    return Run(document["run_id"], document["counts"], document["seconds"], assets, document["stopped"])
 
 
 def build_photo(

@@ -25,7 +25,7 @@ _KEYS = "check MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY, and what they 
 _FULL = "there is no room left: free some, or raise its quota"
 
 REFUSALS = {
-    "NoSuchBucket": "there is no such bucket: create it with `meshmill store create`, or check the bucket's name",
+    "NoSuchBucket": "there is no such bucket: check its name; `meshmill store create` makes the store's",
     "InvalidBucketName": "the bucket's name is not valid there: check MESHMILL_STORE_URL",
     "PermanentRedirect": "the bucket lies at another endpoint: check MESHMILL_S3_ENDPOINT and MESHMILL_S3_REGION",
     "AuthorizationHeaderMalformed": "the bucket lies in another region: check MESHMILL_S3_REGION",

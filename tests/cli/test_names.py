@@ -94,3 +94,18 @@ def test_names_that_nobody_knows(home: Path) -> None:
     done = meshmill("retry", "photos/mug", "nosuch", "--json", home=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert "There is no asset or SKU 'nosuch'" in done.stderr
+
+
+def test_retry_may_be_of_one_catalogue_alone(home: Path) -> None:
+    from db.assets import of_status
+    from tasks.house import open_house
+    from tasks.names import find_scope
+    from tasks.settings import Settings
+
+    house = open_house(Settings(home=home))
+    named = {said: of_status(house.engine, ["finished"], *find_scope(house, [], said)) for said in ("photos-2", None)}
+    assert named == {"photos-2": ["a2"], None: ["a1", "a2"]}
+    house.close()
+    done = meshmill("retry", "--catalogue", "nosuch", home=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is no catalogue 'nosuch'" in done.stderr

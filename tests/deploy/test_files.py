@@ -200,3 +200,11 @@ def test_a_pod_of_the_pool_asks_for_a_gpu_and_runs_as_nobody() -> None:
     assert pod["securityContext"]["runAsNonRoot"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_whoever_asks_prefect_bears_an_error_of_its_server() -> None:
+    for name in ("worker", "build", "build-gpu", "setup"):
+        assert "500" in str(SERVICES[name]["environment"]["PREFECT_CLIENT_RETRY_EXTRA_CODES"]), name
+    for unit in ("meshmill-worker", "meshmill-gpu@"):
+        written = (ROOT / "deploy" / "systemd" / f"{unit}.service").read_text("utf-8")
+        assert "Environment=PREFECT_CLIENT_RETRY_EXTRA_CODES=500" in written, unit

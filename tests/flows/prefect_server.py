@@ -96,6 +96,7 @@ class PrefectServer:
             "MESHMILL_TEST_POOL": "1",
             "PYTHONPATH": str(Path(__file__).parent / "fake_pool"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",  # as documented
         }
         workers = []
         for number, pool in enumerate(pools):

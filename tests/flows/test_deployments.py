@@ -155,14 +155,15 @@ def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
 
 ENDLESS = """
 import time
-from prefect import flow
+from prefect import flow, tags
 
 @flow
 def endless():
     print("begun", flush=True)
     time.sleep(3600)
 
-endless()
+with tags("meshmill"):
+    endless()
 """
 
 

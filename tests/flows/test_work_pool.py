@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prefect_server import PrefectServer, prefect_server
 from sqlalchemy import text
+from stumbling_proxy import stumbling_proxy
 
 from core.recipes import load_recipe
 from db.engine import open_engine
@@ -131,6 +132,21 @@ def test_a_cancelled_night_reaches_its_shards(server: PrefectServer, night: Nigh
     assert night.ask("SELECT count(*) FROM stage_run WHERE state <> 'finished'") == [(0,)], "which was not cut off"
     assert night.statuses() == {"queued": 6}
     assert night.events() == {"run.stopped": 1}
+
+
+def test_an_error_of_prefect_ends_no_night(server: PrefectServer, night: Night) -> None:
+    """Each kind of request, by the workers, the night and its shards, is answered 500 once."""
+    night.put({f"p{n}": f"photo {n}" for n in range(3)})
+    with stumbling_proxy(int(server.api.split(":")[2].split("/")[0])) as proxy:
+        api = f"http://127.0.0.1:{proxy.port}/api"
+        with server.worker("cpu", "gpu", PREFECT_API_URL=api, **night.environment):
+            run = night.start(shard_size=2)
+            assert server.ended(run)["state_type"] == "COMPLETED", server.logs()
+            shards = night.shards(run)
+    assert [shard["state_type"] for shard in shards] == ["COMPLETED"] * 2
+    assert night.statuses() == {"finished": 3}
+    assert proxy.stumbled["POST /api/flow_runs/ID/set_state"] == 1
+    assert proxy.stumbled["POST /api/deployments/ID/create_flow_run"] == 1
 
 
 @pytest.mark.parametrize("trouble", ["bucket", "key"])
