@@ -155,8 +155,8 @@ def test_the_commands_of_a_worker_host_run(tmp_path: Path, start_server: Any) ->
     ran = 0
     for words in commands(OPERATIONS):
         if (
-            words[:2] == ["meshmill", "db"]
-            or words[:2] in (["prefect", "work-pool"], ["prefect", "automation"])
+            words[:2] in (["meshmill", "db"], ["prefect", "work-pool"])
+            or words[:3] == ["meshmill", "doctor", "prefect"]
             or "deploy" in words
         ):
             done = run(words, tmp_path if words[0] == "meshmill" else REPOSITORY, PREFECT_API_URL=url,

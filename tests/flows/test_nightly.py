@@ -137,7 +137,7 @@ def test_a_night_says_what_came_out(
         assert headers["X-Meshmill-Signature"] == signature("s3cret", headers["X-Meshmill-Time"], body)
 
     (photos / "pan.png").unlink()
-    second = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
+    second = flows.ingest.ingest(str(photos), recipe, settle_seconds=0, allow_removal=True)
     assert (second["counts"]["planned"], second["counts"]["reused"]) == (0, 3)
     assert second["changes"] == {"new": 0, "changed": 0, "removed": 1, "waiting": 0, "unchanged": 3}
 

@@ -59,7 +59,7 @@ class Shop:
         recipe = self.recipe(*overrides)
         models = resolve_models(self.settings, recipe, registered_in(house.engine))
         catalogue = ensure_catalogue(house.engine, "photos", file_uri(self.photos))
-        sync_products(house.engine, catalogue, scan_folder(self.photos).products, hash_file)
+        sync_products(house.engine, catalogue, scan_folder(self.photos).products, hash_file, allow_removal=True)
         return plan_catalogue(house, catalogue, recipe, models, force=force), models
 
     def build(self, house: House, *overrides: str) -> Plan:
