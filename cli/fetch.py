@@ -43,11 +43,11 @@ def fetch(
         if output is None:
             if link is None or not isinstance(house.store, S3Store):
                 raise InputError("A folder hands out no links: copy the file with -o.")
-            url = house.store.link(stored["key"], link)
+            url = house.store.link(stored.key, link)
             house.close()
             put_json({"asset_id": asset_id, "link": url, "seconds": link}) if json else typer.echo(url)
             return
-        copy_to_file(house.store, stored["key"], stored["sha256"], output)
+        copy_to_file(house.store, stored.key, stored.sha256, output)
         house.close()
-        document = {"asset_id": asset_id, "file": str(output), "bytes": stored["bytes"], "sha256": stored["sha256"]}
-        put_json(document) if json else typer.echo(f"{output}  {stored['bytes']:,} bytes")
+        document = {"asset_id": asset_id, "file": str(output), "bytes": stored.bytes, "sha256": stored.sha256}
+        put_json(document) if json else typer.echo(f"{output}  {stored.bytes:,} bytes")

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("cli.verify", "Check a GLB's validity and its profile's budgets."),
     "reproduce": ("cli.reproduce", "Build an asset again and compare every hash."),
     "gc": ("cli.gc", "Find, and with --delete remove, objects that nothing refers to."),
+    "fsck": ("cli.fsck", "Check, and with --repair mend, every stored object."),
     "models": ("cli.models", "List, add and verify model weights and their licences."),
     "recipes": ("cli.recipes", "List recipes, and what each parameter means and may be."),
     "train": ("cli.train", "Train the view model or the segmenter."),

@@ -15,6 +15,7 @@ from db.globs import matches
 from db.planning import CANDIDATE, Candidate
 from db.publications import publish
 from db.skus import UnknownName
+from db.stage_runs import Stored, stored_of
 from db.tables import (
     Artifact,
     ArtifactInput,
@@ -347,8 +348,8 @@ def _stage(session: Session, run: StageRun, reused: bool) -> dict[str, Any]:
     }
 
 
-def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: bool = False) -> dict[str, Any] | None:
-    """The asset's artifact of a kind: its key, sha256, bytes and URI. ``published``: where the asset is published, the
+def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: bool = False) -> Stored | None:
+    """The asset's artifact of a kind. ``published``: where the asset is published, the
     one that readers get, whatever has been made for it since."""
     query = select(Artifact).where(Artifact.kind == kind).order_by(Artifact.id.desc())
     made = select(AssetStage.stage_run_id).where(AssetStage.asset_id == asset_id)
@@ -360,4 +361,4 @@ def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: boo
                 session.scalars(query.where(Artifact.made_by.in_(glb.where(Publication.asset_id == asset_id)))).first()
                 or row
             )
-        return None if row is None else {"key": row.key, "sha256": row.sha256, "bytes": row.bytes, "uri": row.uri}
+        return None if row is None else stored_of(row)

@@ -150,6 +150,12 @@ def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[
             session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
 
 
+def recipes(engine: Engine) -> list[dict[str, Any]]:
+    """Parameters of all recipes that assets were made by, the newest first."""
+    with reading(engine) as session:
+        return list(session.scalars(select(RecipeRow.parameters).order_by(RecipeRow.created_at.desc())))
+
+
 def plan_page(
     engine: Engine,
     page: Sequence[Wanted],

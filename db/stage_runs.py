@@ -54,7 +54,8 @@ class NewArtifact:
     media_type: str
 
 
-def _stored(row: Artifact) -> Stored:
+def stored_of(row: Artifact) -> Stored:
+    """An artifact's row, to be handed around."""
     return Stored(row.id, row.kind, row.key, row.sha256, row.bytes, row.media_type)
 
 
@@ -70,7 +71,7 @@ def find_finished(engine: Engine, key: str) -> FinishedRun | None:
             run.seconds or 0.0,
             run.cost or 0.0,
             run.figures or {},
-            tuple(_stored(a) for a in made),
+            tuple(stored_of(a) for a in made),
             run.parameters,
             run.ladder,
         )
@@ -153,7 +154,7 @@ def finish(
             update(StageRun).where(StageRun.id == run_id).values(state="finished", finished_at=now(), **values)
         )
         session.flush()
-        return tuple(_stored(row) for row in rows)
+        return tuple(stored_of(row) for row in rows)
 
 
 def fail(
@@ -206,4 +207,4 @@ def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:
             session.add(row)
             session.flush()
         row.collected_at = None  # given up before, and here again
-        return _stored(row)
+        return stored_of(row)

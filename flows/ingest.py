@@ -17,6 +17,7 @@ from flows.pages import log, night_name, tag
 from flows.report import ended_in_words, in_words, markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
 from flows.stopped import end_of
+from tasks.fsck import checked_tonight
 from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
 from tasks.plan import begin_run
@@ -51,8 +52,9 @@ def ingest(
             run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
             with tags(*runtime.flow_run.tags):  # what watches the night watches its part too
                 counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
+            store = None if counts["stopped"] else checked_tonight(house)
             document = nightly_summary(
-                run_id, house.ask(runs.outcome, run_id), counts, changes, time.monotonic() - started
+                run_id, house.ask(runs.outcome, run_id), counts, changes, time.monotonic() - started, store
             )
             house.ask(runs.end_run, run_id, document)
             summary = write_summary(house.settings, document)

@@ -20,9 +20,14 @@ NAMED = 100
 
 
 def nightly_summary(
-    run_id: str, outcome: dict[str, Any], counts: dict[str, Any], changes: Changes, seconds: float
+    run_id: str,
+    outcome: dict[str, Any],
+    counts: dict[str, Any],
+    changes: Changes,
+    seconds: float,
+    store: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One document of a size that does not grow with the catalogue."""
+    """One document of a size that does not grow with the catalogue. ``store``: what the check of a part of it found."""
     found = {
         "new": changes.new,
         "changed": changes.changed,
@@ -45,6 +50,7 @@ def nightly_summary(
         "skus": {name: skus[:NAMED] for name, skus in found.items() if skus},
         "photos": changes.photos,
         "notes": changes.notes,
+        "store": store,
     }
 
 
@@ -99,6 +105,8 @@ def markdown_summary(document: dict[str, Any], gallery: Callable[[str], str | No
     lines = [f"# Run {document['run_id']}", "", f"{document['seconds']:.0f} s; photos: {changes}", ""]
     if document["stopped"]:
         lines += [f"**{_cell(document['stopped'])}**", ""]
+    if (why := store_line(document["store"])) is not None:
+        lines += [f"**{_cell(why)}**", ""]
     lines += ["| status | assets |", "| --- | ---: |"]
     for name, count in document["counts"].items():
         if count:
@@ -120,6 +128,16 @@ def markdown_summary(document: dict[str, Any], gallery: Callable[[str], str | No
             for row in document["reviews"]
         ]
     return "\n".join(lines)
+
+
+def store_line(found: dict[str, Any] | None) -> str | None:
+    """What people must know of the store, in a sentence; None where the part that was checked is whole."""
+    if found is None or "sentence" in found:
+        return found["sentence"] if found else None
+    faults = [f"{found[name]:,} {name}" for name in ("missing", "damaged", "unknown") if found[name]]
+    if not faults:
+        return None
+    return f"Of {found['checked']:,} stored objects looked at: {', '.join(faults)}. Run `meshmill fsck --repair`."
 
 
 def _cell(text: str) -> str:

@@ -17,9 +17,10 @@ from core.recipes import Recipe
 from db import assets, runs
 from db.assets import AssetRow
 from db.catalogue import Changes
+from db.stage_runs import Stored
 from flows.embedded import EmbeddedServer
 from flows.sheet import write_sheet
-from storage import copy_to_file
+from storage import ObjectDamaged, ObjectMissing, copy_to_file
 from tasks.build import build_ahead
 from tasks.estimate import budget_of
 from tasks.house import HOUSE, House
@@ -28,6 +29,7 @@ from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
 from tasks.night import Night
 from tasks.plan import begin_run, plan_catalogue
+from tasks.remake import heal
 from tasks.webhooks import told
 from tasks.worker import StageCall
 
@@ -191,9 +193,10 @@ def summary(
 
 def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
     """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``; what a file's
-    name cannot hold is escaped."""
+    name cannot hold is escaped. Raises ``ObjectDamaged``, in the end, where one is lost and cannot be made again."""
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
+    lost: ObjectDamaged | None = None
     names = delivered_names([row.sku for row in rows])
     for row in rows:
         if row.status not in ("finished", "review"):
@@ -202,10 +205,26 @@ def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
         if stored is None:
             continue
         path = delivered_path(out, names[row.sku], row.status)
-        if not path.is_file() or path.stat().st_size != stored["bytes"] or _differs(path, stored["sha256"]):
-            house.keep(partial(copy_to_file, house.store, stored["key"], stored["sha256"], path))
+        if not path.is_file() or path.stat().st_size != stored.bytes or _differs(path, stored.sha256):
+            try:
+                _hand_out(house, stored, path)
+            except ObjectDamaged as error:  # the others are handed out all the same
+                lost = lost or error
+                continue
         written.append(path)
+    if lost is not None:
+        raise lost
     return written
+
+
+def _hand_out(house: House, stored: Stored, path: Path) -> None:
+    """Copy an object out of the store, made again first where it is not there, whole. Raises ``ObjectDamaged``."""
+    copy = partial(copy_to_file, house.store, stored.key, stored.sha256, path)
+    try:
+        house.keep(copy)
+    except (ObjectMissing, ObjectDamaged):
+        heal(house, [stored])
+        house.keep(copy)
 
 
 def delivered_path(out: Path, name: str, status: str) -> Path:

@@ -62,7 +62,7 @@ def _picture(house: House, asset_id: str, kind: str) -> Image.Image | None:
     stored = house.ask(assets.artifact, asset_id, kind)
     if stored is None:
         return None
-    image = Image.open(io.BytesIO(read_bytes(house.store, stored["key"], stored["sha256"]))).convert("RGBA")
+    image = Image.open(io.BytesIO(read_bytes(house.store, stored.key, stored.sha256))).convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image)
     white.thumbnail((CELL, CELL))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,7 +87,7 @@ def put(
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
 
     def work() -> None:
-        if house.store.size(key) != size or not _whole(house, key, sha256):
+        if house.store.size(key) != size or not holds(house, key, sha256):
             house.store.put(source, key, sha256, media_type)
 
     house.keep(work, alive)
@@ -103,10 +104,15 @@ def _spare(house: House, key: str, alive: Callable[[], None] = lambda: None) -> 
 PAUSE = 0.2
 
 
-def _whole(house: House, key: str, sha256: str) -> bool:
+def holds(house: House, key: str, sha256: str) -> bool:
+    """Whether the store has these bytes under this key; streamed. Bytes on a bad sector are none."""
     try:
         return is_whole(house.store, key, sha256)
     except ObjectMissing:
+        return False
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
         return False
 
 
@@ -115,5 +121,10 @@ def load(house: House, artifact: Stored) -> bytes:
     return house.keep(lambda: read_bytes(house.store, artifact.key, artifact.sha256))
 
 
-def exists(house: House, artifact: Stored) -> bool:
-    return house.keep(lambda: house.store.size(artifact.key)) == artifact.bytes
+def whole(house: House, artifact: Stored) -> bool:
+    """Whether the object stands in the store, byte for byte. Its size is asked first: most damage shows there."""
+
+    def look() -> bool:
+        return house.store.size(artifact.key) == artifact.bytes and holds(house, artifact.key, artifact.sha256)
+
+    return house.keep(look)

@@ -53,6 +53,8 @@ def as_meshmill_error(error: BaseException) -> MeshmillError:
         return error
     if isinstance(error, REFUSED):
         return SetupError(str(error))
+    if isinstance(error, (ObjectMissing, ObjectDamaged)):
+        return TransientError(f"{str(error).rstrip('.')}. `meshmill fsck --repair` makes it again.")
     if isinstance(error, TRANSIENT):
         return TransientError(str(error))
     if isinstance(error, (OddText, AmbiguousName, NotReviewable)):

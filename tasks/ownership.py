@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from core.errors import TransientError
+from core.errors import SetupError, TransientError
 from db import installation, leases
 from storage import ObjectMissing
 from tasks.house import House
@@ -71,13 +71,32 @@ def register(house: House) -> None:
 
 
 def renew(house: House) -> str | None:
-    """A run begins: the marker gets a new token. What speaks against collecting garbage here, as a warning."""
+    """A run begins: the marker gets a new token. What speaks against collecting garbage here, as a warning.
+
+    Raises :class:`SetupError` where nothing of what this database has stored is there: a disk that is not mounted would
+    get a second store in its place.
+    """
+    if is_gone(house):
+        raise SetupError(
+            f"The store {house.settings.store} holds nothing, and this database has stored assets: check that it is "
+            "mounted, and MESHMILL_STORE_URL. If it is a new or an emptied one, say so with `meshmill gc --adopt`."
+        )
     _in_turn(house, lambda: _tell(house, disputed=_disputed(house, owners(house).ours)))
     house.registered = True
     why = objection(house)
     if why is not None:
         logging.getLogger(__name__).warning("%s Until then `meshmill gc` removes nothing.", why)
     return why
+
+
+def is_gone(house: House) -> bool:
+    """Whether the store has neither our marker nor any object, though this database once stored something."""
+    if owners(house).ours is not None or not house.ask(installation.own).tokens:
+        return False
+    return (
+        house.ask(installation.has_assets)
+        and house.keep(lambda: next(iter(house.store.list("objects/")), None)) is None
+    )
 
 
 def adopt(house: House) -> None:

@@ -15,16 +15,15 @@ from db.engine import DatabaseDown
 from db.housekeeping import ObjectsCollected
 from db.stage_runs import FinishedRun, LeaseLost, NewArtifact, Stored
 from storage import ObjectDamaged, ObjectMissing
-from tasks.artifacts import exists, kind_of, load, store_file
+from tasks.artifacts import kind_of, load, store_file, whole
 from tasks.failures import as_meshmill_error
 from tasks.house import House
 from tasks.keys import stage_key, stage_parameters
 from tasks.models import Weights
+from tasks.remake import heal
+from tasks.renewal import POLL_SECONDS, Renewal
 from tasks.stages import STAGE
 from tasks.worker import StageCall
-
-POLL_SECONDS = 0.5
-"""How often to look whether another worker has finished the key that we wait for."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +107,9 @@ def _parameters(request: StageRequest) -> dict[str, Any]:
 
 
 def _usable(house: House, key: str) -> FinishedRun | None:
-    """A finished run whose objects still stand; one whose objects are gone is set aside."""
+    """A finished run whose objects still stand, byte for byte; one whose objects are gone or damaged is set aside."""
     found = house.ask(stage_runs.find_finished, key)
-    if found is not None and not all(exists(house, stored) for stored in found.artifacts):
+    if found is not None and not all(whole(house, stored) for stored in found.artifacts):
         house.ask(stage_runs.set_aside, key)
         return None
     return found
@@ -138,11 +137,14 @@ def _build(house: House, request: StageRequest, key: str, parameters: dict[str, 
 
 
 def _load_inputs(house: House, request: StageRequest, key: str, owner: str) -> dict[str, bytes]:
+    """What the stage reads. What was lost since it was made is made again; our lease goes back first, as that may take
+    long, and :class:`LeaseLost` starts over."""
     try:
         return {role: load(house, stored) for role, stored in request.inputs.items()}
     except (ObjectMissing, ObjectDamaged):
         house.ask(leases.release, key, owner)
-        raise
+        heal(house, request.inputs.values())
+        raise LeaseLost(key) from None
 
 
 def _attempt(
@@ -165,7 +167,7 @@ def _attempt(
         prefect_run_id=request.prefect_run_id,
     )
     started = time.monotonic()
-    renewal = _Renewal(house, key, owner)
+    renewal = Renewal(house, key, owner)
     checkpoint = house.scratch / f"{key}.checkpoint"
     call = StageCall(
         request.stage,
@@ -247,24 +249,3 @@ def _stored(
         made = [store_file(house, name, data, alive) for name, data in files.items()]
         with suppress(ObjectsCollected):
             return record(made)
-
-
-class _Renewal:
-    """Renews the lease at a third of its life while the stage runs. Raises :class:`LeaseLost`.
-
-    A database that is down for a moment does not end a stage that may have computed for half an hour: the row stands
-    when it comes back, and whoever took it over meanwhile is noticed then.
-    """
-
-    def __init__(self, house: House, key: str, owner: str) -> None:
-        self._house, self._key, self._owner = house, key, owner
-        self._last = time.monotonic()
-
-    def __call__(self) -> None:
-        seconds = self._house.settings.lease_seconds
-        if time.monotonic() - self._last < seconds / 3:
-            return
-        with suppress(DatabaseDown):
-            if not leases.renew(self._house.engine, self._key, self._owner, seconds):
-                raise LeaseLost(self._key)
-            self._last = time.monotonic()

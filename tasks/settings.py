@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     source_s3_region: str | None = None
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run")
     finish_workers: int = Field(1, ge=1, le=64, description="Processes that finish meshes beside the model's process")
+    check_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of all stored objects that a night reads and compares, another each day",
+    )
     lease_seconds: float = Field(60, gt=1, le=DAY, description="A worker that says nothing for so long has died")
     patience_seconds: float = Field(
         180,

@@ -22,7 +22,7 @@ from core.photos.size import photo_size
 from db.catalogue import MISSING, FoundPhoto, NotNow
 from storage.places import file_uri, uri_path
 from storage.store import CHUNK
-from tasks.artifacts import content_key
+from tasks.artifacts import content_key, holds
 from tasks.house import House
 from tasks.shots import AS_NAMED, Reading, Scan, found_products
 
@@ -173,7 +173,7 @@ def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
     """The photo from where it lies, while it is still the one that was planned. Raises :class:`UnreadablePhoto`,
     :class:`PhotoUnavailable`, and :class:`TransientError` when it has changed since."""
     key = content_key(sha256, "")
-    size = house.keep(lambda: house.store.size(key))
+    size = house.keep(lambda: house.store.size(key) if holds(house, key, sha256) else None)
     if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
         return SourcePhoto(None, size)
     data = fetch_source(house, uri)

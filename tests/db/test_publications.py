@@ -92,7 +92,7 @@ def test_building_again_takes_nothing_away(engine: Any, catalogue: int, how: str
     assert published(engine) == [(A, "file:///glb-one", 3)], "and after it"
     found = assets.artifact(engine, A, published=True)
     assert found is not None
-    assert found["uri"] == "file:///glb-one"
+    assert found.key == "glb one"
     plan(engine, wanted(engine, catalogue, "b"))
     assert published(engine) == [(A, "file:///glb-one", 3)], "whatever a new plan sets aside"
     end(engine, A, "three", "finished")

@@ -22,6 +22,7 @@ import flows.embedded
 import flows.ingest
 import flows.retry_failed
 from core.recipes import Recipe, load_recipe
+from db import assets
 from db.engine import reading
 from db.tables import Run, StageRun
 from flows.embedded import EmbeddedServer
@@ -136,8 +137,18 @@ def test_a_night_says_what_came_out(
     for headers, body in got:
         assert headers["X-Meshmill-Signature"] == signature("s3cret", headers["X-Meshmill-Time"], body)
 
+    assert first["store"]["objects"] == []
+    house = open_house()
+    stored = assets.artifact(house.engine, first["slowest"][0]["asset_id"])
+    assert stored is not None
+    house.store.delete(stored.key)
+    house.close()
+    monkeypatch.setenv("MESHMILL_CHECK_SHARE", "1")
     (photos / "pan.png").unlink()
     second = flows.ingest.ingest(str(photos), recipe, settle_seconds=0, allow_removal=True)
+    assert (second["store"]["missing"], second["store"]["objects"][0]["kind"]) == (1, "glb")
+    said = [found["data"] for found in artifacts(api, "nightly-summary")]
+    assert sum("1 missing. Run `meshmill fsck --repair`" in text for text in said) == 1
     assert (second["counts"]["planned"], second["counts"]["reused"]) == (0, 3)
     assert second["changes"] == {"new": 0, "changed": 0, "removed": 1, "waiting": 0, "unchanged": 3}
 

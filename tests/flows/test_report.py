@@ -71,6 +71,7 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
         "seconds": 3,
         "stopped": "Stopped: the | bucket <is> gone.",
         "counts": {"finished": 1, "failed": 2, "queued": 0},
+        "store": {"checked": 1200, "missing": 0, "damaged": 2, "unknown": 1},
         "changes": {"new": 3, "changed": 0},
         "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
         "failures": [{"status": "failed", "error": "E", "reason": "Too dark.", "count": 2, "example": "c"}],
@@ -87,5 +88,6 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     assert "| Too dark. | failed | 2 | c |" in text
     assert "| a\\|b &lt;script> | 12 |" in text
     assert "3 new" in text
+    assert "Of 1,200 stored objects looked at: 2 damaged, 1 unknown." in text
     assert "queued" not in text
     assert "**Stopped: the \\| bucket &lt;is> gone.**" in text

@@ -122,7 +122,7 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
     glb = assets.artifact(house.engine, old)
     assert glb is not None
     with pytest.raises(ObjectMissing):
-        read_bytes(house.store, glb["key"], glb["sha256"])
+        read_bytes(house.store, glb.key, glb.sha256)
 
     shop.computed()
     shop.build(house)

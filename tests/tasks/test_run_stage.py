@@ -142,7 +142,7 @@ def test_an_object_that_vanished_from_the_store_is_made_again(shop: Shop) -> Non
     shop.computed()
     stored = assets.artifact(house.engine, asset_id, "field")
     assert stored is not None
-    house.store.delete(stored["key"])
+    house.store.delete(stored.key)
     plan, models = shop.plan(house, "mesh.denoise=0.5")
     build_ahead(house, plan.build, models, lambda: False)
     assert shop.computed() == {"reconstruct": 1, "mesh": 1, "finish": 1, "assess": 1}

@@ -1,0 +1,151 @@
+"""Whether every object that a row has a use for stands in the store, byte for byte; and, when asked, its repair."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.errors import InputError
+from db import installation, objects
+from db.objects import User, Window
+from db.stage_runs import Stored
+from storage import ObjectMissing, StoreDown, StoreRefused, is_whole
+from tasks.house import House
+from tasks.ownership import owners
+from tasks.remake import NotRepairable, Remaker
+
+DOWN = 5
+"""Objects in a row that the store does not give: then it is the store that is down, not the objects."""
+
+DAY = 86_400
+
+
+@dataclass
+class Faulty:
+    """An object that is not as its row says."""
+
+    key: str
+    kind: str
+    state: str
+    """``missing``, ``damaged``, or ``unknown`` where the store could not say."""
+    sentence: str | None
+    """Why it is unknown, or could not be made again."""
+    assets: list[User]
+    repaired: bool = False
+
+
+@dataclass
+class Checked:
+    """What a check found, and what became of it."""
+
+    checked: int = 0
+    faulty: list[Faulty] = field(default_factory=list)
+
+    def count(self, state: str) -> int:
+        return sum(found.state == state for found in self.faulty)
+
+    @property
+    def left(self) -> list[Faulty]:
+        """What is not as it should be now."""
+        return [found for found in self.faulty if not found.repaired]
+
+    def document(self, repair: bool) -> dict[str, Any]:
+        """The document of `fsck --json`."""
+        harmed = {user.asset_id for found in self.left for user in found.assets if user.published}
+        return {
+            "checked": self.checked,
+            "missing": self.count("missing"),
+            "damaged": self.count("damaged"),
+            "unknown": self.count("unknown"),
+            "repaired": sum(found.repaired for found in self.faulty),
+            "unrepairable": len([f for f in self.left if f.state != "unknown"]) if repair else 0,
+            "unpublished": len(harmed),
+            "objects": [asdict(found) for found in self.faulty],
+        }
+
+
+def window_of_the_night(share: float, seconds: float | None = None) -> Window:
+    """The part of all objects whose turn it is: so many nights, one after the other, see them all once."""
+    night = int((time.time() if seconds is None else seconds) // DAY)
+    return Window((night * share) % 1, share)
+
+
+def fsck(house: House, *, repair: bool = False, window: Window = Window(), really: bool = False) -> Checked:  # noqa: B008
+    """Read every object of the window that a row has a use for; with ``repair`` make again what is gone or damaged.
+
+    Raises :class:`InputError`, and repairs nothing, where the store itself seems to be gone (its marker, or all of
+    several objects), unless ``really``; what a store that is down or refuses raises.
+    """
+    found = Checked()
+    bad: list[tuple[Stored, Faulty]] = []
+    down = 0
+    for page in objects.wanted(house.engine, window):
+        for stored in page:
+            found.checked += 1
+            state, why = _state(house, stored)
+            down = down + 1 if state == "unknown" else 0
+            if down >= DOWN:
+                raise StoreDown(why or "The store does not answer.")
+            if state != "whole":
+                bad.append((stored, Faulty(stored.key, stored.kind, state, why, [])))
+    for stored, faulty in bad:
+        faulty.assets = house.ask(objects.users, stored.key)
+        found.faulty.append(faulty)
+    if repair and bad:
+        if not really:
+            _check_there(house, found)
+        remaker = Remaker(house)
+        for stored, faulty in bad:
+            if faulty.state == "unknown":
+                continue
+            try:
+                remaker.remake(stored)
+                faulty.repaired = True
+            except NotRepairable as error:
+                faulty.sentence = str(error)
+    return found
+
+
+NAMED = 20
+"""Objects that a night's summary names."""
+
+
+def checked_tonight(house: House) -> dict[str, Any] | None:
+    """What the part of the store whose turn it is looks like, for a night's summary; None where nobody wants to know.
+    A store that does not answer is a sentence there: the night itself has ended well."""
+    share = house.settings.check_share
+    if not share:
+        return None
+    try:
+        document = fsck(house, window=window_of_the_night(share)).document(repair=False)
+    except StoreDown as error:
+        return {"checked": 0, "sentence": str(error)}
+    return document | {"objects": document["objects"][:NAMED]}
+
+
+def _state(house: House, stored: Stored) -> tuple[str, str | None]:
+    try:
+        if house.store.size(stored.key) is None:
+            return "missing", None
+        return ("whole" if is_whole(house.store, stored.key, stored.sha256) else "damaged"), None
+    except ObjectMissing:
+        return "missing", None
+    except StoreRefused:
+        raise
+    except StoreDown as error:
+        return "unknown", str(error)
+    except OSError as error:
+        return "unknown", f"The object cannot be read: {error.strerror or error}."
+
+
+def _check_there(house: House, found: Checked) -> None:
+    """Raises :class:`InputError` where it looks as if another store, or none, is mounted in the store's place."""
+    lost = found.count("missing")
+    gone = owners(house).ours is None and bool(house.ask(installation.own).tokens)
+    if gone or (lost == found.checked > 1):
+        mark = " and does not bear this database's marker any more" if gone else ""
+        raise InputError(
+            f"The store {house.settings.store} misses {lost:,} of {found.checked:,} objects{mark}: nothing was "
+            "repaired. Check that it is mounted and the right one; if it is, say --really."
+        )

@@ -1,0 +1,258 @@
+"""Objects that are lost or damaged are found and made again, in a folder and on a real S3 server."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from s3_server import ACCESS, SECRET, ready
+from test_run_stage import Shop
+
+from core.errors import InputError
+from db import assets
+from db.engine import reading, writing
+from db.objects import Window
+from db.tables import Artifact, StageRun
+from flows.run import deliver
+from storage import StoreDown
+from tasks.build import build_ahead
+from tasks.fsck import DAY, fsck, window_of_the_night
+from tasks.house import House, open_store_of
+from tasks.stages import STAGE_NAMES
+
+OBJECTS = 9
+"""Of one product: its photo and what the stages that cost nothing make."""
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.server)])
+def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    settings: dict[str, Any] = {}
+    if request.param == "s3":
+        seaweed = request.getfixturevalue("seaweed")
+        settings = {"s3_endpoint": seaweed, "s3_access_key": ACCESS, "s3_secret_key": SECRET}
+        settings |= {"store_url": f"s3://contract/fsck{time.time_ns()}"}
+    opened = Shop(tmp_path, f"sqlite:///{tmp_path / 'm.db'}", monkeypatch, **settings)
+    if request.param == "s3":
+        ready(open_store_of(opened.settings))  # type: ignore[arg-type]
+    yield opened
+    opened.close()
+
+
+def build(shop: Shop, products: int = 2) -> House:
+    house = shop.house()
+    for n in range(products):
+        (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
+    shop.build(house)
+    assert shop.statuses(house) == {f"p{n}": "finished" for n in range(products)}
+    shop.computed()
+    return house
+
+
+def key_of(house: House, kind: str, sku: str = "p0") -> str:
+    (row,) = assets.list_assets(house.engine, sku=sku, status="finished")
+    if kind == "photo":
+        return row_photo(house, row.asset_id)
+    stored = assets.artifact(house.engine, row.asset_id, kind)
+    assert stored is not None
+    return stored.key
+
+
+def row_photo(house: House, asset_id: str) -> str:
+    sha256 = assets.lineage(house.engine, asset_id)["photo"]["sha256"]
+    return f"objects/{sha256[:2]}/{sha256}"
+
+
+def spoil(house: House, key: str, how: str) -> None:
+    """Behind the database's back: the object is gone, has a flipped byte, or lost its end."""
+    with house.store.open(key) as stream:
+        data = bytearray(stream.read())
+    house.store.delete(key)
+    if how == "missing":
+        return
+    if how == "flipped":
+        data[len(data) // 2] ^= 1
+    elif how == "truncated":
+        del data[-1:]
+    elif how == "empty":
+        data.clear()
+    import hashlib
+
+    house.store.put(bytes(data), key, hashlib.sha256(data).hexdigest(), "application/octet-stream")
+
+
+HOWS = ("missing", "flipped", "truncated", "empty")
+
+
+def test_a_store_that_is_whole(shop: Shop) -> None:
+    found = fsck(build(shop), repair=True)
+    assert found.document(True) == {
+        "checked": 2 * OBJECTS, "missing": 0, "damaged": 0, "unknown": 0, "repaired": 0, "unrepairable": 0,
+        "unpublished": 0, "objects": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    ("kind", "stages"),
+    [
+        ("photo", []),
+        ("cutout", ["segment"]),
+        ("views", ["views"]),
+        ("glb", ["finish"]),
+    ],
+)
+def test_one_object_is_found_and_made_again(shop: Shop, how: str, kind: str, stages: list[str]) -> None:
+    house = build(shop)
+    before = house.store.size(key_of(house, kind))
+    spoil(house, key_of(house, kind), how)
+    state = "missing" if how == "missing" else "damaged"
+    found = fsck(house).document(False)
+    assert (found["checked"], found[state], found["repaired"]) == (2 * OBJECTS, 1, 0)
+    (named,) = found["objects"]
+    assert (named["key"], named["kind"], named["state"]) == (key_of(house, kind), kind, state)
+    assert [user["sku"] for user in named["assets"]] == ["p0"]
+    assert found["unpublished"] == (1 if kind == "glb" else 0), "readers get the files of the finish stage"
+    assert shop.computed() == {}, "nothing is made where nobody asked for it"
+    mended = fsck(house, repair=True).document(True)
+    assert (mended[state], mended["repaired"], mended["unrepairable"], mended["unpublished"]) == (1, 1, 0, 0)
+    assert shop.computed() == dict.fromkeys(stages, 1)
+    assert house.store.size(key_of(house, kind)) == before
+    assert fsck(house).left == []
+    with reading(house.engine) as session:
+        assert session.query(StageRun).filter(StageRun.state != "finished").all() == [], "no row has changed"
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_whole_chain_is_made_again_from_the_photos_place(shop: Shop, how: str) -> None:
+    house = build(shop)
+    for kind in ("photo", "cutout", "views", "field", "mesh", "glb", "report", "assessment"):
+        spoil(house, key_of(house, kind), how)
+    found = fsck(house, repair=True).document(True)
+    assert (found["repaired"], found["unrepairable"]) == (8, 0)
+    assert shop.computed() == dict.fromkeys(STAGE_NAMES, 1), "each stage once"
+    assert fsck(house).left == []
+
+
+def test_a_photo_that_is_nowhere_any_more_is_said(shop: Shop) -> None:
+    house = build(shop)
+    spoil(house, key_of(house, "photo"), "missing")
+    (shop.photos / "p0.png").write_bytes(b"another photo")
+    found = fsck(house, repair=True).document(True)
+    assert (found["repaired"], found["unrepairable"], found["unpublished"]) == (0, 1, 0)
+    assert "put it back there" in found["objects"][0]["sentence"]
+    (shop.photos / "p0.png").write_bytes(b"photo 0")
+    assert fsck(house, repair=True).document(True)["repaired"] == 1
+
+
+def test_what_comes_out_otherwise_here_is_not_taken_for_it(shop: Shop) -> None:
+    """Another version of the stage, other bytes: said; the next build relies on it no more."""
+    house = build(shop)
+    key = key_of(house, "glb")
+    spoil(house, key, "flipped")
+    with writing(house.engine) as session:
+        (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
+        run.version += 1
+    old = fsck(house, repair=True).document(True)
+    assert "in another way" in old["objects"][0]["sentence"]
+    with writing(house.engine) as session:
+        (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
+        run.version -= 1
+        run.parameters = run.parameters | {"params": run.parameters["params"] | {"faces": 7}}
+    found = fsck(house, repair=True).document(True)
+    assert (found["unrepairable"], found["unpublished"]) == (1, 1)
+    assert "retry --status finished" in found["objects"][0]["sentence"]
+    assets.requeue(house.engine, ["finished"], [])
+    plan, models = shop.plan(house)
+    build_ahead(house, plan.build, models, lambda: False)
+    assert fsck(house).left == []
+
+
+def test_weights_that_are_gone_are_said(shop: Shop) -> None:
+    house = build(shop)
+    spoil(house, key_of(house, "views"), "missing")
+    (shop.folder / "views" / "config.json").write_text('{"other": 1}')
+    found = fsck(house, repair=True).document(True)
+    assert "weights" in found["objects"][0]["sentence"]
+    assert shop.computed() == {}
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_building_and_handing_out_mend_what_they_need(shop: Shop, how: str, tmp_path: Path) -> None:
+    house = build(shop, 1)
+    rows = assets.list_assets(house.engine, status="finished")
+    spoil(house, key_of(house, "glb"), how)
+    (out,) = deliver(house, rows, tmp_path / "out")
+    assert out.read_bytes().startswith(b"model.glb ")
+    assert shop.computed() == {"finish": 1}
+    for kind in ("views", "photo"):
+        spoil(house, key_of(house, kind), how)
+    plan, models = shop.plan(house, "mesh.denoise=0.5")
+    build_ahead(house, plan.build, models, lambda: False)
+    assert shop.computed() == {"views": 1, "mesh": 1, "finish": 1, "assess": 1}
+    assert shop.statuses(house) == {"p0": "finished"}
+    assert fsck(house).left == []
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("force", [True, False])
+def test_a_finished_asset_may_be_built_again_over_damage(shop: Shop, how: str, force: bool) -> None:
+    house = build(shop, 1)
+    for kind in ("photo", "views", "glb"):
+        spoil(house, key_of(house, kind), how)
+    if not force:
+        assets.requeue(house.engine, ["finished"], [])
+    plan, models = shop.plan(house, force=force)
+    build_ahead(house, plan.build, models, lambda: False)
+    assert shop.statuses(house) == {"p0": "finished"}
+    assert fsck(house).left == []
+
+
+def test_a_store_that_seems_to_be_gone_is_not_filled_anew(shop: Shop) -> None:
+    """As when its disk is not mounted: every object missing, or its marker too."""
+    house = build(shop)
+    for entry in list(house.store.list("objects/")):
+        house.store.delete(entry.key)
+    with pytest.raises(InputError, match="Check that it is mounted"):
+        fsck(house, repair=True)
+    assert shop.computed() == {}
+    for entry in list(house.store.list("databases/")):
+        house.store.delete(entry.key)
+    with pytest.raises(InputError, match="marker"):
+        fsck(house, repair=True)
+    assert list(house.store.list()) == []
+    assert fsck(house).document(False)["missing"] == 2 * OBJECTS, "looking is always allowed"
+    assert fsck(house, repair=True, really=True).left == []
+
+
+def test_a_store_that_gives_nothing_is_down_and_one_object_is_unknown(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = build(shop)
+    bad, given = {key_of(house, "glb")}, house.store.open
+
+    def answer(key: str) -> Any:
+        if key in bad:
+            raise StoreDown("The disk answers with errors.")
+        return given(key)
+
+    monkeypatch.setattr(house.store, "open", answer)
+    found = fsck(house, repair=True)
+    assert [(f.kind, f.state, f.repaired) for f in found.left] == [("glb", "unknown", False)]
+    with reading(house.engine) as session:
+        bad |= set(session.scalars(session.query(Artifact.key).statement))
+    with pytest.raises(StoreDown):
+        fsck(house, repair=True)
+
+
+@pytest.mark.parametrize("share", [0.3, 1 / 7])
+def test_nights_see_all_objects_once_in_their_turn(shop: Shop, share: float) -> None:
+    house = build(shop)
+    nights = round(1 / share + 0.49)
+    seen = [fsck(house, window=window_of_the_night(share, n * DAY)).checked for n in range(nights)]
+    assert sum(seen) >= 2 * OBJECTS
+    assert max(seen) < 2 * OBJECTS
+    whole = [fsck(house, window=Window(n / 10, 0.1)).checked for n in range(10)]
+    assert sum(whole) == 2 * OBJECTS
+    assert fsck(house, window=Window(0.95, 0.1)).checked <= sum((whole[9], whole[0]))
