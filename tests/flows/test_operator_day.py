@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 from balancer import Balancer
 from pooler import pgbouncer
+from prefect_server import PrefectServer, prefect_server
 from s3_server import ACCESS, SECRET, ready
 from shop import ROOT, Shop, left_behind, tree
 from sqlalchemy import create_engine, text
@@ -214,6 +215,12 @@ def case(day: Day, request: pytest.FixtureRequest) -> Iterator[Day]:
 
 
 @pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def mounts() -> list[str]:
     """A shell that may mount what nobody else sees."""
     shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc"]
@@ -323,6 +330,40 @@ def test_garbage_is_collected_beside_a_night(case: Day) -> None:
         done = case.command("gc", "--delete", "--superseded", "--older-than", "0", "--really")
         assert done.returncode == 0, done.stderr
     case.shop.finish(night)
+
+
+def test_everything_is_built_again_and_killed(
+    case: Day, prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(case.shop.environment, "MESHMILL_TEST_FORCE", "")
+        by_prefect(case, prefect, patch, prefect.api)
+        kill_once(case.shop, "finish", 0.1)
+    case.night()
+
+
+def by_prefect(case: Day, prefect: PrefectServer, patch: pytest.MonkeyPatch, api: str) -> None:
+    """Runs are flow runs on that server from now on."""
+    patch.delitem(case.shop.environment, "MESHMILL_TEST_ALONE")
+    for name, value in prefect.environment.items():
+        if name.startswith("PREFECT_"):
+            patch.setitem(case.shop.environment, name, value)
+    patch.setitem(case.shop.environment, "PREFECT_API_URL", api)
+
+
+def test_prefect_answers_500(case: Day, prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the flow starts and in the middle of it."""
+    case.change(1, 3)
+    balancer = Balancer(int(prefect.api.rsplit(":", 1)[1].removesuffix("/api")))
+    by_prefect(case, prefect, monkeypatch, f"http://127.0.0.1:{balancer.port}/api")
+    balancer.trouble("500", 5)
+    seen = len(case.shop.events())
+    night = case.shop.start()
+    assert case.shop.wait(night, lambda: any(e[:2] == ["finished", "views"] for e in case.shop.events()[seen:]))
+    assert balancer.done == 5
+    balancer.trouble("500", 5)
+    assert case.shop.finish(night, 300)["failed"] == 0
+    assert balancer.done, "the balancer must have been in the way"
 
 
 def test_real_stages_killed_and_made_again(case: Day) -> None:
