@@ -70,9 +70,7 @@ def origins(engine: Engine, key: str) -> list[Origin]:
     with reading(engine) as session:
         runs = session.scalars(
             select(StageRun)
-            .join(Artifact, Artifact.made_by == StageRun.id)
-            .where(Artifact.key == key)
-            .distinct()
+            .where(StageRun.id.in_(select(Artifact.made_by).where(Artifact.key == key)))
             .order_by(StageRun.id.desc())
         ).all()
         found = []

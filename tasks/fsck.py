@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import InputError
 from db import installation, objects
+from db.housekeeping import referenced
 from db.objects import User, Window
 from db.stage_runs import Stored
 from storage import ObjectMissing, StoreDown, StoreRefused, is_whole
@@ -89,6 +90,8 @@ def fsck(house: House, *, repair: bool = False, window: Window = Window(), reall
                 raise StoreDown(why or "The store does not answer.")
             if state != "whole":
                 bad.append((stored, Faulty(stored.key, stored.kind, state, why, [])))
+    needed = house.ask(referenced, [stored.key for stored, _ in bad])
+    bad = [(stored, faulty) for stored, faulty in bad if stored.key in needed]  # the others were collected meanwhile
     for stored, faulty in bad:
         faulty.assets = house.ask(objects.users, stored.key)
         found.faulty.append(faulty)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from tasks.stages import STAGE_NAMES, VERSIONS
 
@@ -75,3 +76,19 @@ def test_a_photo_becomes_a_published_file_that_verifies_and_is_made_again_bit_fo
     made = {artifact["kind"]: artifact["sha256"] for artifact in again["artifacts"]}
     assert made["glb"] == sha256
     assert {"cutout", "views", "field", "mesh", "glb", "model.usdz", "report", "assessment"} <= set(made)
+
+    spoiled = [Path(unquote(urlsplit(uri).path)), *objects_of(tmp_path, "views"), *objects_of(tmp_path, "photo")]
+    for path in spoiled:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    mended = meshmill(tmp_path, "fsck", "--repair")
+    assert (mended["damaged"], mended["repaired"], mended["unrepairable"]) == (3, 3, 0)
+    assert hashlib.sha256(spoiled[0].read_bytes()).hexdigest() == sha256, "made again by its real stage, byte for byte"
+
+
+def objects_of(folder: Path, kind: str) -> list[Path]:
+    database = sqlite3.connect(folder / "home" / "meshmill.db")
+    found = database.execute("SELECT uri FROM artifact WHERE kind = ?", (kind,)).fetchall()
+    database.close()
+    return [Path(unquote(urlsplit(uri).path)) for (uri,) in found]
