@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import Json, put_json
+from cli.doctor_worker import WORKER_PROBES
 from cli.store import make_place
 
 app = typer.Typer(add_completion=False)
@@ -22,13 +23,15 @@ LARGE_SEGMENTER = "isnet-general-use"
 def doctor(
     names: Annotated[list[str] | None, typer.Argument(metavar="[CHECK]...", help="Only these checks.")] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Make a missing bucket, and Prefect's automation.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", help="Also what a worker's host needs.")] = False,
     json: Json = False,
 ) -> None:
     """What is installed and reachable, which device is used, and what to fix; exit 1 where something must be."""
+    probes = _PROBES | (WORKER_PROBES if worker else {})
     for name in names or ():
-        if name not in _PROBES:
-            raise typer.BadParameter(f"'{name}' is none of {', '.join(_PROBES)}.")
-    checks = [_looked_at(name, fix) for name in _PROBES if not names or name in names]
+        if name not in probes:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(probes)}.")
+    checks = [_looked_at(name, probe, fix) for name, probe in probes.items() if not names or name in names]
     if json:
         put_json({"healthy": all(check["ok"] for check in checks), "checks": checks})
     else:
@@ -40,15 +43,15 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _looked_at(name: str, fix: bool) -> dict[str, Any]:
-    check = _check(name, _PROBES[name])
+def _looked_at(name: str, probe: Callable[[], tuple[str, str | None]], fix: bool) -> dict[str, Any]:
+    check = _check(name, probe)
     if check["ok"] or not fix or name not in _REMEDIES:
         return check
     try:
         _REMEDIES[name]()
     except Exception as error:  # noqa: BLE001 - said as any other finding
         return check | {"fix": f"{check['fix']} (Tried: {str(error) or type(error).__name__})"}
-    return _check(name, _PROBES[name])
+    return _check(name, probe)
 
 
 def _check(name: str, probe: Callable[[], tuple[str, str | None]]) -> dict[str, Any]:
@@ -253,5 +256,9 @@ _FIXES = {
     "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; `doctor --fix` makes a missing bucket.",
     "owner": "Check MESHMILL_DATABASE_URL and MESHMILL_STORE_URL.",
     "models": "Get the shipped models folder, or register weights with `meshmill models add`.",
+    "server": "Check PREFECT_API_URL and that Prefect's server runs.",
+    "clock": "Check that the database and the store answer.",
+    "photos": "Check MESHMILL_DATABASE_URL.",
+    "weights": "Check MESHMILL_DATABASE_URL.",
     "prefect": "Start the Prefect server, or unset PREFECT_API_URL for the embedded mode.",
 }

@@ -8,8 +8,11 @@ meshmill db upgrade
 meshmill store create
 
 cd "$MESHMILL_DIRECTORY" # the deployments' flows are named from here
-for pool in cpu gpu; do
-    prefect work-pool inspect "$pool" >/dev/null 2>&1 || prefect work-pool create "$pool" --type process
-done
+python "$kit/deploy/pools.py"
 prefect --no-prompt deploy --all --prefect-file "$kit/prefect.yaml"
+if [ -n "${MESHMILL_CATALOGUE:-}" ]; then # a night has something to do: its schedule is switched on
+    prefect --no-prompt deploy --name nightly --prefect-file "$kit/prefect.yaml" --param "folder=$MESHMILL_CATALOGUE" \
+        --param recipe="${MESHMILL_RECIPE:-starter}" --param deployment=build_assets/build \
+        --cron "${MESHMILL_NIGHT:-0 1 * * *}" --timezone "${TZ:-Europe/Berlin}"
+fi
 meshmill doctor prefect --fix

@@ -20,7 +20,7 @@ from storage.places import Bucket, file_uri, place_of
 FILE = "meshmill.toml"
 PREFIX = "MESHMILL_"
 
-OTHERS = frozenset({"DIRECTORY", "GALLERY_LOGIN", "GALLERY_TOKEN", "SCREENSHOTS"})
+OTHERS = frozenset({"CATALOGUE", "DIRECTORY", "GALLERY_LOGIN", "GALLERY_TOKEN", "NIGHT", "RECIPE", "SCREENSHOTS"})
 """Variables with the prefix that are no settings: for prefect.yaml, the gallery and the tests."""
 
 DAY = 86_400.0

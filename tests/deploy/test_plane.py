@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,33 @@ def test_setting_up_again_changes_nothing(plane: Plane) -> None:
     assert standing(plane) == before
     assert before["pools"] == ["cpu", "gpu"]
     assert len(before["automations"]) == len(set(before["automations"]))
-    assert len(before["deployments"]) == 5
+    assert len(before["deployments"]) == 6
+
+
+def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> None:
+    def nightly() -> dict[str, Any]:
+        (found,) = (d for d in asked(plane, "deployments/filter", {}) if d["name"] == "nightly")
+        return found
+
+    (schedule,) = nightly()["schedules"]
+    assert not schedule["active"]
+    assert nightly()["parameters"] == {"recipe": "starter", "deployment": "build_assets/build"}, "built by GPU workers"
+
+    named = {"MESHMILL_CATALOGUE": "/photos of summer", "MESHMILL_NIGHT": "30 2 * * *", "TZ": "Europe/Vienna"}
+    plane.run(["sh", str(ROOT / "deploy" / "setup.sh")], plane.owner | named)
+    (schedule,) = nightly()["schedules"]
+    assert schedule["active"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Europe/Vienna")
+    assert nightly()["parameters"]["folder"] == "/photos of summer"
+    assert nightly()["parameters"]["deployment"] == "build_assets/build"
+
+
+def test_what_is_urgent_goes_first(plane: Plane) -> None:
+    queues = {queue["name"]: queue for queue in asked(plane, "work_pools/gpu/queues/filter", {})}
+    assert queues["rush"]["priority"] < queues["night"]["priority"]
+    places = {d["name"]: d["work_queue_name"] for d in asked(plane, "deployments/filter", {})}
+    assert places["rush"] == "rush"
+    assert places["build"] == places["retry"] == "night"
 
 
 def standing(plane: Plane) -> dict[str, list[str]]:
@@ -34,7 +61,7 @@ def standing(plane: Plane) -> dict[str, list[str]]:
     return found
 
 
-def asked(plane: Plane, path: str, body: dict[str, str]) -> list[dict[str, str]]:
+def asked(plane: Plane, path: str, body: dict[str, str]) -> list[dict[str, Any]]:
     """With the login, and the token that a page must show before it may change anything."""
     login = base64.b64encode(plane.secrets["PREFECT_AUTH"].encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Prefect-Csrf-Client": "test"}

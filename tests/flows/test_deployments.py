@@ -23,6 +23,7 @@ PREFECT = str(Path(sys.executable).parent / "prefect")
 NAMES = {
     "ingest/nightly",
     "build_assets/build",
+    "build_assets/rush",
     "retry_failed/retry",
     "evaluate/evaluate",
     "train_views/train",

@@ -1,0 +1,138 @@
+"""`meshmill doctor --worker`: what a worker finds on its host before it takes anything."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import select
+
+SKEW_SECONDS = 5.0
+"""How far this machine's clock may be from the database's and the store's: leases and settling photos go by it."""
+
+Found = tuple[str, str | None]
+
+
+def _server() -> Found:
+    """Prefect's server, with the login, and whether it is of our version."""
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return (
+            "PREFECT_API_URL is not set",
+            "Set PREFECT_API_URL to the server's address, such as http://HOST:4200/api.",
+        )
+    request = urllib.request.Request(f"{url}/admin/version")  # noqa: S310 - the operator's own setting
+    if login := os.environ.get("PREFECT_API_AUTH_STRING"):
+        request.add_header("Authorization", f"Basic {base64.b64encode(login.encode()).decode()}")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            theirs = str(json.load(answer))
+    except urllib.error.HTTPError as error:
+        if error.code == 401:
+            return f"{url} does not know the login", "Set PREFECT_API_AUTH_STRING as the server has it."
+        raise
+    ours = version("prefect")
+    fix = None if theirs == ours else f"Install the same version here and there: prefect=={theirs} runs on the server."
+    return f"{url}, Prefect {theirs}, {ours} here", fix
+
+
+def _clock() -> Found:
+    """This machine's clock beside the database's and, where it is an S3 server, the store's."""
+    from db.engine import open_engine, reading
+    from db.leases import clock
+    from tasks.settings import read_settings
+
+    settings = read_settings()
+    off = {}
+    engine = open_engine(settings.database)
+    with reading(engine) as session:
+        off["the database"] = clock(session) - time.time()
+    engine.dispose()
+    if settings.store.startswith("s3://") and settings.s3_endpoint:
+        try:
+            with urllib.request.urlopen(settings.s3_endpoint, timeout=5) as answer:  # noqa: S310
+                said = answer.headers["Date"]
+        except urllib.error.HTTPError as error:  # it wants keys; the date it says all the same
+            said = error.headers["Date"]
+        if said:  # to the second
+            difference = parsedate_to_datetime(said).timestamp() - time.time()
+            off["the store"] = 0.0 if -1.5 < difference < 0.5 else difference
+    found = ", ".join(f"{seconds:+.1f} s from {name}" for name, seconds in off.items())
+    far = max(map(abs, off.values())) > SKEW_SECONDS
+    return found, "Set this machine's clock, for example by chrony or systemd-timesyncd." if far else None
+
+
+def _photos() -> Found:
+    """The folders of every catalogue: a shard may have photos of any."""
+    from db.engine import open_engine, reading
+    from db.migrate import standing
+    from db.tables import Catalogue
+    from storage.places import uri_path
+    from tasks.settings import read_settings
+
+    engine = open_engine(read_settings().database)
+    if standing(engine) != "current":
+        return "not known: the database is empty or stands at another version", None
+    with reading(engine) as session:
+        sources = dict(session.execute(select(Catalogue.source_uri, Catalogue.name)).tuples().all())
+    engine.dispose()
+    places = {Path(uri_path(uri)): name for uri, name in sources.items() if uri.startswith("file:")}
+    gone = {path: name for path, name in places.items() if not os.access(path, os.R_OK)}
+    found = f"{len(places) - len(gone)} of {len(places)} catalogues in folders can be read here"
+    if not gone:
+        return found, None
+    path, name = next(iter(gone.items()))
+    return found, f"Mount {path} of the catalogue {name} here as on the other hosts."
+
+
+def _weights() -> Found:
+    """Registered weights that lie in folders: on every host at the same place."""
+    from db.engine import open_engine, reading
+    from db.migrate import standing
+    from db.tables import Checkpoint
+    from tasks.settings import read_settings
+
+    engine = open_engine(read_settings().database)
+    if standing(engine) != "current":
+        return "not known: the database is empty or stands at another version", None
+    with reading(engine) as session:
+        rows = session.execute(select(Checkpoint.path, Checkpoint.name).order_by(Checkpoint.id)).tuples().all()
+    engine.dispose()
+    gone = {path: name for path, name in rows if Path(path).is_absolute() and not Path(path).exists()}
+    found = f"{len(rows) - len(gone)} of {len(rows)} registered weights lie here"
+    # Old ones may be gone for good; what a recipe wants and does not find is said by `models` and by the run itself.
+    return found + "".join(f"; not {name} at {path}" for path, name in list(gone.items())[:5]), None
+
+
+def _confinement() -> Found:
+    """What this kernel holds of a stage's confinement; tried in a process of its own, since it cannot be undone."""
+    code = "from tasks.confine import confine; print(*confine())"
+    place = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))}
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    held = set(done.stdout.split())
+    missing = {"network", "processes", "memory", "files"} - held
+    said = f"stages are held off from {', '.join(sorted(held))}" if held else "stages run unconfined"
+    return said + (f"; not from {', '.join(sorted(missing))} on this kernel" if missing else ""), None
+
+
+WORKER_PROBES: dict[str, Callable[[], Found]] = {
+    "server": _server,
+    "clock": _clock,
+    "photos": _photos,
+    "weights": _weights,
+    "confined": _confinement,
+}
+"""By name: what was found, and what to do where something must be done."""
