@@ -10,6 +10,7 @@ times a second: a product that was published and is not any more counts as unpub
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
@@ -148,6 +149,28 @@ class Day:
         """A command of meshmill's with stages that cost nothing."""
         line = [sys.executable, str(Path(__file__).with_name("fake_cli.py")), *words, "--json"]
         return subprocess.run(line, env=self.shop.environment, capture_output=True, text=True, check=False, timeout=600)
+
+    def an_object(self, kind: str) -> str:
+        """The key of an object of a published asset."""
+        keys = self.watch.ask(
+            "SELECT artifact.key FROM artifact JOIN asset_stage ON asset_stage.stage_run_id = artifact.made_by "
+            "JOIN asset ON asset.id = asset_stage.asset_id "
+            f"WHERE asset.status = 'finished' AND kind = '{kind}' ORDER BY 1"
+        )
+        return str(self.dice.choice(keys)[0])
+
+    def mended(self, **found: int) -> None:
+        """fsck finds so many, says so by its exit code, makes them again, and finds nothing any more."""
+        names = ("missing", "damaged")
+        first = self.command("fsck")
+        assert first.returncode == 1, first.stderr
+        assert {name: json.loads(first.stdout)[name] for name in names} == dict.fromkeys(names, 0) | found
+        repaired = self.command("fsck", "--repair")
+        assert repaired.returncode == 0, repaired.stderr
+        document = json.loads(repaired.stdout)
+        assert (document["repaired"], document["unrepairable"]) == (sum(found.values()), 0)
+        again = json.loads(self.command("fsck").stdout)
+        assert [again[name] for name in names] == [0, 0]
 
     def audit(self) -> Audit:
         assert self.watch.looks(), "nobody watched"
@@ -349,6 +372,24 @@ def by_prefect(case: Day, prefect: PrefectServer, patch: pytest.MonkeyPatch, api
         if name.startswith("PREFECT_"):
             patch.setitem(case.shop.environment, name, value)
     patch.setitem(case.shop.environment, "PREFECT_API_URL", api)
+
+
+@pytest.mark.parametrize("kind", ["glb", "views", "cutout"])
+def test_a_byte_flips_in_the_store(case: Day, kind: str) -> None:
+    key = case.an_object(kind)
+    store = case.direct()
+    with store.open(key) as stream:
+        data = bytearray(stream.read())
+    data[len(data) // 2] ^= 1
+    name = f"{case.prefix}/{key}"
+    store.client.put_object("contract", name, io.BytesIO(bytes(data)), len(data))
+    case.mended(damaged=1)
+
+
+def test_objects_are_deleted(case: Day) -> None:
+    for kind in ("glb", "field"):
+        case.direct().delete(case.an_object(kind))
+    case.mended(missing=2)
 
 
 def test_prefect_answers_500(case: Day, prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> None:
