@@ -12,9 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine, inspect
-from sqlalchemy.exc import ProgrammingError
 
-from db.engine import translated
+from db.engine import DatabaseRefused, translated
 from db.tables import Base
 from db.urls import is_file
 
@@ -110,8 +109,8 @@ def upgrade(engine: Engine, revision: str = "head") -> str | None:
             command.upgrade(_config(engine), revision)
     except CommandError as error:
         raise WrongSchema(f"The schema cannot be brought to version {revision}: {error}.") from error
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != "42501":  # insufficient privilege
+    except DatabaseRefused as error:
+        if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != "42501":  # insufficient privilege
             raise
         raise WrongSchema(
             "The database's user may not change the schema: run `meshmill db upgrade` as the user who owns it."
