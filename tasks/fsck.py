@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +20,9 @@ from tasks.remake import NotRepairable, Remaker
 
 DOWN = 5
 """Objects in a row that the store does not give: then it is the store that is down, not the objects."""
+
+READERS = 8
+"""Objects read at once: most of the time goes by waiting for the store."""
 
 DAY = 86_400
 
@@ -79,17 +84,12 @@ def fsck(house: House, *, repair: bool = False, window: Window = Window(), reall
     several objects), unless ``really``; what a store that is down or refuses raises.
     """
     found = Checked()
-    bad: list[tuple[Stored, Faulty]] = []
-    down = 0
-    for page in objects.wanted(house.engine, window):
-        for stored in page:
-            found.checked += 1
-            state, why = _state(house, stored)
-            down = down + 1 if state == "unknown" else 0
-            if down >= DOWN:
-                raise StoreDown(why or "The store does not answer.")
-            if state != "whole":
-                bad.append((stored, Faulty(stored.key, stored.kind, state, why, [])))
+    with ThreadPoolExecutor(READERS, "fsck") as readers:
+        try:
+            bad = list(_faulty(house, objects.wanted(house.engine, window), readers, found))
+        except BaseException:
+            readers.shutdown(wait=False, cancel_futures=True)
+            raise
     needed = house.ask(referenced, [stored.key for stored, _ in bad])
     bad = [(stored, faulty) for stored, faulty in bad if stored.key in needed]  # the others were collected meanwhile
     for stored, faulty in bad:
@@ -108,6 +108,21 @@ def fsck(house: House, *, repair: bool = False, window: Window = Window(), reall
             except NotRepairable as error:
                 faulty.sentence = str(error)
     return found
+
+
+def _faulty(
+    house: House, pages: Iterable[list[Stored]], readers: ThreadPoolExecutor, found: Checked
+) -> Iterator[tuple[Stored, Faulty]]:
+    """What is not whole; counts what was read. Raises ``StoreDown`` after :data:`DOWN` in a row that are not given."""
+    down = 0
+    for page in pages:
+        for stored, (state, why) in zip(page, readers.map(lambda stored: _state(house, stored), page), strict=True):
+            found.checked += 1
+            down = down + 1 if state == "unknown" else 0
+            if down >= DOWN:
+                raise StoreDown(why or "The store does not answer.")
+            if state != "whole":
+                yield stored, Faulty(stored.key, stored.kind, state, why, [])
 
 
 NAMED = 20

@@ -19,7 +19,7 @@ from flows.run import deliver
 from storage import StoreDown
 from tasks.build import build_ahead
 from tasks.fsck import DAY, fsck, window_of_the_night
-from tasks.house import House, open_store_of
+from tasks.house import House, Silent, open_store_of
 from tasks.stages import STAGE_NAMES
 
 OBJECTS = 9
@@ -192,6 +192,42 @@ def test_building_and_handing_out_mend_what_they_need(shop: Shop, how: str, tmp_
     build_ahead(house, plan.build, models, lambda: False)
     assert shop.computed() == {"views": 1, "mesh": 1, "finish": 1, "assess": 1}
     assert shop.statuses(house) == {"p0": "finished"}
+    assert fsck(house).left == []
+
+
+class Spoiler(Silent):
+    """Spoils an object in the moment in which a stage begins to read it."""
+
+    def __init__(self, house: House, stage: str, kind: str, how: str) -> None:
+        self.house, self.at, self.kind, self.how = house, stage, kind, how
+
+    def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
+        if (stage, state) == (self.at, "started"):
+            self.at = ""
+            stored = assets.artifact(self.house.engine, asset_id, self.kind)
+            spoil(self.house, stored.key if stored else row_photo(self.house, asset_id), self.how)
+
+
+@pytest.mark.parametrize("how", ["missing", "flipped"])
+@pytest.mark.parametrize(
+    ("kind", "stage", "again"),
+    [
+        ("photo", "segment", None),
+        ("cutout", "views", "segment"),
+        ("views", "finish", "views"),
+        ("glb", "assess", "finish"),
+    ],
+)
+def test_what_is_lost_under_a_running_build_is_made_again_at_once(
+    shop: Shop, how: str, kind: str, stage: str, again: str | None
+) -> None:
+    house = shop.house()
+    (shop.photos / "p0.png").write_bytes(b"photo 0")
+    plan, models = shop.plan(house)
+    house.listener = Spoiler(house, stage, kind, how)
+    build_ahead(house, plan.build, models, lambda: False)
+    assert shop.statuses(house) == {"p0": "finished"}
+    assert shop.computed() == {name: 1 + (name == again) for name in STAGE_NAMES}
     assert fsck(house).left == []
 
 
