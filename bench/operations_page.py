@@ -149,9 +149,9 @@ def main() -> None:
             follower.run('psql --quiet --dbname=meshmill --file="$KIT/deploy/grants.sql"')
             follower.reboot()
             shutil.copy(options.photos[1], photos)
-            follower.run(
-                next(line for line in page.splitlines() if "deployment run" in line).replace("/photos", str(photos))
-            )
+            night = next(line for line in page.splitlines() if "deployment run" in line)
+            # The photo has just been copied: by default it would wait for the night after.
+            follower.run(night.replace("/photos", str(photos)) + " -p settle_seconds=0")
             second = follower.published()
             follower.run(backup)
             follower.run(restore)

@@ -105,5 +105,9 @@ def test_the_wheel_brings_what_a_server_is_set_up_with(installed: Path) -> None:
     shared = installed.parent / "share" / "meshmill"
     names = {"prefect.yaml", "automations.yaml", "compose.yaml", ".env.example", "deploy"}
     assert {path.name for path in shared.iterdir()} == names
-    kit = {path.relative_to(ROOT) for path in (ROOT / "deploy").rglob("*") if path.is_file()}
-    assert {path.relative_to(shared) for path in (shared / "deploy").rglob("*") if path.is_file()} == kit
+    assert files_of(shared / "deploy") == files_of(ROOT / "deploy")
+
+
+def files_of(folder: Path) -> set[Path]:
+    """Without what Python compiles of scripts."""
+    return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and p.parent.name != "__pycache__"}
