@@ -122,7 +122,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "assess",
-        version=3,
+        version=4,
         params=QualityParams,
         inputs=("cutout", "views", "glb", "report"),
         outputs=("assessment",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,15 @@ from core.quality.surfaces import Points
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""
+
+RIM = 3
+"""Pixels of it by which an outline may be off before something is missing."""
+
+PATTERN = (2, 16)
+"""Blurs in pixels of it between which patterns are compared."""
+
+HOLE_SIZE = 96
+"""Pixels a side of the pictures in which holes through the model are looked for."""
 
 PSNR_CAP = 40.0
 """Above this a picture is as good as equal, dB."""
@@ -38,7 +48,9 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
         | views_agreement(view_set, world, faces, paint)
         | view_quality(cutout, view_set)
         | views_against_photo(cutout, view_set)
+        | back_view(view_set.condition, world, faces, paint)
         | geometry(world, faces)
+        | {"lean": lean(world), "see_through": see_through(cutout, view_set, world, faces)}
         | texture_quality(world, faces, paint)
         | reported(view_set, report)
     )
@@ -138,9 +150,61 @@ def input_view(
     both = mask & (alpha >= 128)
     return {
         "input_mask_iou": mask_iou(alpha >= 128, mask),
+        "front_gap": gap(mask, alpha >= 128),
         "input_psnr": min(PSNR_CAP, psnr(picture, truth, box)),
         "sharpness": detail(picture, both) / max(detail(truth, both), 1e-6) if both.any() else 0.0,
     }
+
+
+def gap(mask: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
+    """The largest region of the photo's mask, thicker than :data:`RIM` pixels, where nothing was built: its share."""
+    from scipy import ndimage
+
+    missing = ndimage.binary_opening(mask & ~seen, np.ones((3, 3)), RIM)
+    labels, count = ndimage.label(missing)
+    return float(np.bincount(labels.ravel())[1:].max() / mask.sum()) if count else 0.0
+
+
+def back_view(camera: Camera, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]) -> dict[str, float]:
+    """``back_copy``: is the back the front's mirror image? The correlation of their patterns where both outlines agree
+    (by an IoU of .97 not at all, by .99 fully); 0 for a model without any pattern.
+
+    No photographed product looks so to the pixel; a model whose front was mirrored does.
+    """
+    from scipy.ndimage import binary_erosion, gaussian_filter
+
+    world = world - (world.min(0) + world.max(0)) / 2  # mirrored about its own middle, it looks the same
+    opposite = replace(camera, azimuth=camera.azimuth + 180)
+    (front, alpha), (back, other) = (picture_of(world, faces, eye, INPUT_SIZE, paint) for eye in (camera, opposite))
+    seen, mirrored = alpha >= 128, other[:, ::-1] >= 128
+    inner = binary_erosion(seen & mirrored, iterations=RIM)
+    alike = min(1.0, max(0.0, (mask_iou(seen, mirrored) - 0.97) / 0.02))
+    pictures = [picture.astype(np.float64) for picture in (front, back[:, ::-1])]
+    fine, coarse = ([gaussian_filter(p, (blur, blur, 0)) for p in pictures] for blur in PATTERN)
+    bands = [(a - b)[inner].ravel() for a, b in zip(fine, coarse, strict=True)]
+    if not alike or not inner.any() or min(float(band.std()) for band in bands) < 1:
+        return {"back_copy": 0.0}
+    return {"back_copy": alike * float(np.corrcoef(*bands)[0, 1])}
+
+
+def see_through(cutout: Cutout, view_set: ViewSet, world: Points, faces: NDArray[np.int64]) -> float:
+    """How much wider the widest hole through the model is than any that the photo or a view shows.
+
+    As shares of their outlines; looked for from four sides at its own height. White inside of a view counts as a hole.
+    """
+    world = world - (world.min(0) + world.max(0)) / 2
+    cameras = [Camera(azimuth, 0) for azimuth in (0, 45, 90, 135)]
+    ours = [picture_of(world, faces, camera, HOLE_SIZE, {})[1] >= 128 for camera in cameras]
+    shown = [shrunk(cutout.rgba, HOLE_SIZE)[..., 3] >= 128, *(image.min(-1) < 248 for image in view_set.images)]
+    return max(0.0, max(map(widest_hole, ours)) - max(map(widest_hole, shown)))
+
+
+def widest_hole(mask: NDArray[np.bool_]) -> float:
+    """The largest enclosed hole of a mask ``(S, S)``, as a share of it."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    return float(np.bincount(labels.ravel())[1:].max() / mask.sum()) if count else 0.0
 
 
 def views_agreement(
@@ -198,6 +262,25 @@ def geometry(vertices: Points, faces: NDArray[np.int64]) -> dict[str, float]:
         "thinness": float(size.min() / max(size.max(), 1e-12)),
         "box_fill": float(total / max(float(size.prod()), 1e-12)),
     }
+
+
+def lean(vertices: Points) -> float:
+    """Degrees between upright and what the model stands on: the mean direction of its hull's faces that look down.
+
+    Faces more than 40 degrees from straight down are its sides. 0 where there are none, as under a flat sheet.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        hull = ConvexHull(vertices)
+    except QhullError:
+        return 0.0
+    corners = vertices[hull.simplices]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    down = hull.equations[:, 1] < -np.cos(np.radians(40))
+    direction = (hull.equations[down, :3] * area[down, None]).sum(0)
+    length = float(np.linalg.norm(direction))
+    return float(np.degrees(np.arccos(np.clip(-direction[1] / length, -1, 1)))) if length > 0 else 0.0
 
 
 def hull_volume(vertices: Points) -> float:

@@ -22,6 +22,9 @@ from core.quality.reasons import Detail, Reason, Severity, in_order, reason, sha
 FLOOR = 0.02
 """A veto is never smaller than this."""
 
+SEEN = 0.3
+"""Nor that of a fault that shows as soon as one turns the model."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -35,6 +38,8 @@ class Check:
     severity: Severity = "affects"
     unit: str = "share"
     place: str | None = None
+    floor: float = FLOOR
+    """A veto is never smaller: what anybody sees on turning the model is for a person to decide, no failure."""
 
 
 EVIDENCE = (
@@ -65,7 +70,11 @@ VETOES = (
     Check("largest_part", 0.3, 0.8, "separate_pieces", "blocks"),
     Check("depth_ratio", 0.01, 0.08, "flat_shape", "blocks"),
     Check("box_fill", 0.002, 0.02, "nearly_nothing", "blocks"),
-    Check("input_mask_iou", 0.4, 0.7, "front_outline", "blocks", place="front"),
+    Check("input_mask_iou", 0.6, 0.85, "front_outline", "blocks", place="front"),
+    Check("front_gap", 0.15, 0.05, "missing_part", "blocks", place="front", floor=SEEN),
+    Check("see_through", 0.03, 0.005, "hole_through", "blocks", floor=SEEN),
+    Check("lean", 22, 10, "leaning", "blocks", unit="degrees", floor=SEEN),
+    Check("back_copy", 0.8, 0.4, "back_copies_front", "blocks", place="back", floor=SEEN),
     Check("input_psnr", 7, 11, "front_colours", "blocks", unit="dB", place="front"),
     Check("soft_edge", 0.5, 0.25, "transparent_parts", "blocks", place="cutout"),
     Check("stray_share", 0.3, 0.1, "several_things", "blocks", place="cutout"),
@@ -157,7 +166,7 @@ def combine(metrics: Mapping[str, float], params: QualityParams) -> float:
 
 def vetoes(metrics: Mapping[str, float]) -> float:
     """What nothing else makes up for, 0..1; never 0, so that the score still orders what fails a check completely."""
-    return prod(max(FLOOR, ramp(metrics[check.metric], check)) for check in VETOES if check.metric in metrics)
+    return prod(max(check.floor, ramp(metrics[check.metric], check)) for check in VETOES if check.metric in metrics)
 
 
 def verdict(score: float, params: QualityParams) -> str:
