@@ -60,8 +60,8 @@ def test_a_hole_that_the_photo_does_not_show_is_found_and_one_that_it_shows_is_n
     of_solid, of_ring = (Cutout(rgba, (0, 0, 512, 512), "alpha") for rgba in (solid, ringed))
     assert see_through(of_solid, NO_VIEWS, vertices, faces) > 0.1
     assert see_through(of_ring, NO_VIEWS, vertices, faces) == 0
-    viewed = replace(NO_VIEWS, images=np.where(ringed[::8, ::8, 3:] > 0, np.uint8(90), np.uint8(255)).repeat(3, -1)[None],
-                     cameras=(CAMERA,))  # fmt: skip
+    picture = np.where(ringed[::8, ::8, 3:] > 0, np.uint8(90), np.uint8(255)).repeat(3, -1)
+    viewed = replace(NO_VIEWS, images=picture[None], cameras=(CAMERA,))
     assert see_through(of_solid, viewed, vertices, faces) == 0
 
 
@@ -83,7 +83,7 @@ def test_a_mirrored_back_is_told_from_one_of_its_own() -> None:
 
 def test_a_visible_fault_alone_keeps_an_asset_from_being_published_and_fails_none() -> None:
     params = QualityParams()
-    best = {check.metric: check.good for check in VETOES} | {name: 1e9 for name in params.weights}
+    best = {check.metric: check.good for check in VETOES} | dict.fromkeys(params.weights, 1000000000.0)
     best |= {"unseen_texture": 0.0, "photo_contrast": 0.0}
     assert combine(best, params) >= params.finished
     for metric in ("front_gap", "see_through", "lean", "back_copy"):
