@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -26,6 +26,13 @@ def evaluate(
     masks: Annotated[
         str, typer.Option(help="Cutouts by these masks: exact, and the segmenter's on white and textured photos.")
     ] = "exact",
+    photos: Annotated[
+        str | None,
+        typer.Option(help="Build each object from so many photos, for example 1,2,4,6; further ones are ring views."),
+    ] = None,
+    poses: Annotated[
+        str, typer.Option(help="What is told of the further photos' cameras: given, named (no heights), or unknown.")
+    ] = "given",
     lpips: Annotated[
         Path | None, typer.Option(help="lpips_alex.npz; default: beside the folder or in ../weights, else no LPIPS.")
     ] = None,
@@ -53,6 +60,9 @@ def evaluate(
             raise InputError(f"{folder} is not a folder.")
         overrides = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
         options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation, masks=kinds)
+        if photos is not None:
+            _several(folder, load_recipe(recipe, overrides), options, photos, poses, json)
+            return
         if compare is not None:
             document = _compare(folder, compare, recipe, overrides, options, out)
         else:
@@ -62,6 +72,34 @@ def evaluate(
         else:
             _print(document)
     if document.get("failed"):
+        raise typer.Exit(1)
+
+
+def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, json: bool) -> None:
+    from core.errors import InputError
+    from flows.evaluate_photos import AZIMUTHS, PhotoOptions, Poses, evaluate_photos, table
+    from flows.evaluation_models import load_models
+
+    wanted = tuple(int(part) for part in counts.split(",") if part.strip().isdecimal())
+    if not wanted or not set(wanted) <= set(AZIMUTHS):
+        raise InputError(f"--photos takes {', '.join(map(str, AZIMUTHS))}, several with commas; not {counts}.")
+    if poses not in ("given", "named", "unknown"):
+        raise InputError(f"--poses takes given, named or unknown; not {poses}.")
+    models = load_models(recipe, ("shape",))
+    document = evaluate_photos(folder, recipe, models, PhotoOptions(wanted, cast(Poses, poses)), options, _progress)
+    if json:
+        put_json(document)
+    else:
+        from rich.table import Table
+
+        from cli.common import console
+
+        heading, *lines = table(document)
+        shown = Table(*heading, title=f"{recipe.name}: poses {poses}")
+        for line in lines:
+            shown.add_row(*line)
+        console().print(shown)
+    if document["failed"]:
         raise typer.Exit(1)
 
 

@@ -45,9 +45,19 @@ def _print_tree(record: dict[str, Any]) -> None:
         how = "reused" if stage["reused"] else f"attempt {stage['attempt']}"
         if stage["ladder"]:
             how += f", {stage['ladder']} down the memory ladder"
-        branch = tree.add(f"[bold]{stage['stage']}[/] v{stage['version']}  {took}  {stage['device'] or ''}  {how}")
+        branch = tree.add(f"[bold]{stage['part']}[/] v{stage['version']}  {took}  {stage['device'] or ''}  {how}")
         reads = ", ".join(f"{i['role']} {i['sha256'][:12]}" for i in stage["inputs"])
         branch.add(f"from {reads}  key {stage['key'][:12]}")
+        for told in (stage["figures"] or {}).get("photos", []) if stage["stage"] == "align" else []:
+            branch.add(escape(_photo(told)))
         for made in stage["artifacts"]:
             branch.add(f"{escape(made['kind'])} {made['sha256'][:12]}  {made['bytes']:,} bytes  {escape(made['uri'])}")
     Console().print(tree)
+
+
+def _photo(told: dict[str, Any]) -> str:
+    """What became of one of several photos."""
+    who = f"photo {told['name'][:12]} {told['role']}"
+    if not told["used"]:
+        return f"{who}: not used. {told['why']}"
+    return f"{who}: used, from {told['azimuth']:.0f}° at {told['elevation']:.0f}° height, fits {told['confidence']:.0%}"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import reading, writing
 from db.globs import matches
-from db.planning import CANDIDATE, Candidate
+from db.planning import CANDIDATE, Candidate, with_further
 from db.publications import publish
 from db.skus import UnknownName
 from db.stage_runs import Stored, stored_of
@@ -77,10 +77,11 @@ def job(engine: Engine, asset_id: str) -> Job:
     )
     with reading(engine) as session:
         row = session.execute(query).first()
-    if row is None:
-        raise UnknownName(f"There is no asset {asset_id}.")
-    values: tuple[Any, ...] = tuple(row)
-    return Job(asset_id, Candidate(*values[: len(CANDIDATE)]), *values[len(CANDIDATE) :])
+        if row is None:
+            raise UnknownName(f"There is no asset {asset_id}.")
+        values: tuple[Any, ...] = tuple(row)
+        (candidate,) = with_further(session, [Candidate(*values[: len(CANDIDATE)])])
+    return Job(asset_id, candidate, *values[len(CANDIDATE) :])
 
 
 def set_status(engine: Engine, asset_id: str, status: str, /, **values: Any) -> None:
@@ -231,7 +232,7 @@ def list_assets(
 ) -> list[AssetRow]:
     """Assets, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
     query = (
-        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri)
+        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri, PHOTOS)
         .join(Product, Product.id == Asset.product_id)
         .join(Catalogue, Catalogue.id == Product.catalogue_id)
         .join(RecipeRow, RecipeRow.hash == Asset.recipe_hash)
@@ -259,7 +260,18 @@ def list_assets(
         return rows
 
 
-def _row(asset: Asset, product: Product, catalogue: str, recipe: str, glb: str | None, photo: str) -> AssetRow:
+PHOTOS: Any = (
+    select(func.count())
+    .where(AssetStage.asset_id == Asset.id, AssetStage.stage.like("segment%"))
+    .correlate(Asset)
+    .scalar_subquery()
+)
+"""Of each photo that an asset is made from it has the segment stage."""
+
+
+def _row(
+    asset: Asset, product: Product, catalogue: str, recipe: str, glb: str | None, photo: str, photos: int
+) -> AssetRow:
     return AssetRow(
         catalogue=catalogue,
         sku=product.sku,
@@ -269,7 +281,7 @@ def _row(asset: Asset, product: Product, catalogue: str, recipe: str, glb: str |
         reasons=asset.reasons or [],
         verdict=asset.verdict,
         glb=glb,
-        photos=1,
+        photos=max(1, photos),
         faces=asset.faces,
         bytes=asset.bytes,
         seconds=asset.seconds,
@@ -299,7 +311,7 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         recipe = session.get(RecipeRow, rows[0].recipe_hash)
         photo = session.scalars(select(Photo).join(Asset, Asset.photo_id == Photo.id).where(Asset.id == asset_id)).one()
         stages = session.execute(
-            select(StageRun, AssetStage.reused)
+            select(StageRun, AssetStage.reused, AssetStage.stage)
             .join(AssetStage, AssetStage.stage_run_id == StageRun.id)
             .where(AssetStage.asset_id == asset_id)
             .order_by(StageRun.id)
@@ -307,7 +319,7 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         return rows[0].as_dict() | {
             "parameters": recipe.parameters if recipe else {},
             "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
-            "stages": [_stage(session, run, reused) for run, reused in stages],
+            "stages": [_stage(session, run, reused, part) for run, reused, part in stages],
             "reviews": [
                 {"decision": r.decision, "note": r.note, "reviewer": r.reviewer, "at": r.created_at.isoformat()}
                 for r in session.scalars(select(Review).where(Review.asset_id == asset_id).order_by(Review.id))
@@ -315,16 +327,17 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         }
 
 
-def _stage(session: Session, run: StageRun, reused: bool) -> dict[str, Any]:
+def _stage(session: Session, run: StageRun, reused: bool, part: str) -> dict[str, Any]:
     made = session.scalars(select(Artifact).where(Artifact.made_by == run.id).order_by(Artifact.id)).all()
     read = session.execute(
-        select(ArtifactInput.role, Artifact.sha256, Artifact.uri)
+        select(ArtifactInput.role, Artifact.sha256, Artifact.uri, Artifact.key)
         .join(Artifact, Artifact.id == ArtifactInput.artifact_id)
         .where(ArtifactInput.stage_run_id == run.id)
         .order_by(ArtifactInput.role)
     ).all()
     return {
         "stage": run.stage,
+        "part": part,
         "key": run.key,
         "version": run.version,
         "state": run.state,
@@ -340,7 +353,7 @@ def _stage(session: Session, run: StageRun, reused: bool) -> dict[str, Any]:
         "error_class": run.error_class,
         "sentence": run.sentence,
         "prefect_run_id": run.prefect_run_id,
-        "inputs": [{"role": role, "sha256": sha256, "uri": uri} for role, sha256, uri in read],
+        "inputs": [{"role": role, "sha256": sha256, "uri": uri, "key": key} for role, sha256, uri, key in read],
         "artifacts": [
             {"kind": a.kind, "uri": a.uri, "key": a.key, "sha256": a.sha256, "bytes": a.bytes, "type": a.media_type}
             for a in made
@@ -352,7 +365,10 @@ def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: boo
     """The asset's artifact of a kind. ``published``: where the asset is published, the
     one that readers get, whatever has been made for it since."""
     query = select(Artifact).where(Artifact.kind == kind).order_by(Artifact.id.desc())
-    made = select(AssetStage.stage_run_id).where(AssetStage.asset_id == asset_id)
+    made = select(AssetStage.stage_run_id).where(
+        AssetStage.asset_id == asset_id,
+        ~AssetStage.stage.like("segment %"),  # those of further photos: the main one's stand for the asset
+    )
     glb = select(Artifact.made_by).join(Publication, Publication.glb_id == Artifact.id)
     with reading(engine) as session:
         row = session.scalars(query.where(Artifact.made_by.in_(made))).first()

@@ -143,7 +143,7 @@ def files(engine: Engine, asset_id: str) -> dict[str, dict[str, Any]]:
         made = session.execute(
             select(*columns)
             .join(AssetStage, AssetStage.stage_run_id == Artifact.made_by)
-            .where(AssetStage.asset_id == asset_id)
+            .where(AssetStage.asset_id == asset_id, ~AssetStage.stage.like("segment %"))
             .order_by(Artifact.id)
         ).all()
         photo = session.execute(

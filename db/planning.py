@@ -39,6 +39,26 @@ CANDIDATE: tuple[Any, ...] = (
 """The columns of :class:`Candidate`, in its order."""
 
 
+MOST_FURTHER = 7
+"""Photos beside the main one that an asset is made from."""
+
+
+class FurtherPhoto(NamedTuple):
+    """One more photo of a product, taken from a known side."""
+
+    sha256: str
+    uri: str
+    role: str
+    azimuth: float
+    """Degrees from the main photo's camera."""
+    elevation: float | None
+
+    @property
+    def said(self) -> list[Any]:
+        """What an asset depends on."""
+        return [self.sha256, self.role, self.azimuth, self.elevation]
+
+
 class Candidate(NamedTuple):
     """A product with the photo to build it from."""
 
@@ -54,6 +74,7 @@ class Candidate(NamedTuple):
     photo_licence: str | None
     photo_attribution: str | None = None
     problem: str | None = None
+    further: tuple[FurtherPhoto, ...] = ()
 
 
 class Wanted(NamedTuple):
@@ -100,7 +121,44 @@ def candidates(engine: Engine, catalogue_id: int, after: str = "", limit: int = 
         .limit(limit)
     )
     with reading(engine) as session:
-        return [Candidate._make(row) for row in session.execute(query)]
+        return with_further(session, [Candidate(*row) for row in session.execute(query)])
+
+
+FACING = (None, "front", "unknown")
+"""Roles of a main photo that, without an azimuth of its own, is taken for the product's front."""
+
+
+def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates with their products' other photos whose side is known, the lowest running numbers first.
+
+    A main photo that shows a side, but not which one, tells nothing of where the others stand.
+    """
+    columns = (Photo.product_id, Photo.chosen, Photo.sha256, Photo.source_uri, Photo.role, Photo.azimuth)
+    query = (
+        select(*columns, Photo.elevation)
+        .where(
+            _among(session, Photo.product_id, BigInteger, [candidate.product_id for candidate in page]),
+            Photo.current,
+            or_(Photo.chosen, Photo.used_for == "geometry"),
+        )
+        .order_by(Photo.product_id, Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
+    )
+    main: dict[int, float | None] = {}
+    others: dict[int, list[FurtherPhoto]] = {}
+    for product, chosen, sha256, uri, role, azimuth, elevation in session.execute(query):
+        if chosen:
+            main[product] = azimuth if azimuth is not None else 0.0 if role in FACING else None
+        elif azimuth is not None:
+            others.setdefault(product, []).append(FurtherPhoto(sha256, uri, role or "", azimuth, elevation))
+    return [_further(candidate, main.get(candidate.product_id), others) for candidate in page]
+
+
+def _further(candidate: Candidate, main: float | None, others: dict[int, list[FurtherPhoto]]) -> Candidate:
+    own = [p for p in others.get(candidate.product_id, []) if p.sha256 != candidate.photo_sha256]
+    if main is None or not own:
+        return candidate
+    turned = [photo._replace(azimuth=(photo.azimuth - main) % 360) for photo in own]
+    return candidate._replace(further=tuple(turned[:MOST_FURTHER]))
 
 
 DEFAULT_PRIORITY = 100

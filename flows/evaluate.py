@@ -8,7 +8,7 @@ The document is what `meshmill evaluate --json` prints; `docs/evaluation.md` say
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Photo
 from core.errors import CheckpointError, MeshmillError
+from core.placing.align import Shot
 from core.progress import Progress, silent
 from core.quality import controls, frames, images, protocol
 from core.quality.calibration import ordering
@@ -37,8 +38,9 @@ class Models:
 
     novel_views: Callable[..., NDArray[np.uint8]] | None
     """``(cutout, elevation, targets, seed) -> (N, S, S, 3)``."""
-    build: Callable[[Cutout, float | None, Recipe, Progress], tuple[bytes, dict[str, Any]]] | None
-    """``-> (GLB, facts)``: cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
+    build: Callable[..., tuple[bytes, dict[str, Any]]] | None
+    """``(cutout, elevation or None, recipe, progress[, further shots]) -> (GLB, facts)``:
+    cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
     cameras of the cutout's world and a size to the asset's pictures ``(size, size, 3)``."""
     segment: Callable[[Photo], Cutout] | None
     """A photo with its background to a cutout; None where there is no segmentation model."""
@@ -74,7 +76,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class _Protocol:
+class ProtocolRun:
     """What is the same for every object of an evaluation."""
 
     recipe: Recipe
@@ -104,7 +106,7 @@ def evaluate_folder(
     objects = [read_object(folder, name) for name in names]
     pictured = {"views", "shape"} & set(options.stages)
     perceptual = images.Lpips(options.lpips) if options.lpips and pictured else None
-    run = _Protocol(recipe, models, options, perceptual, progress)
+    run = ProtocolRun(recipe, models, options, perceptual, progress)
     rows: list[dict[str, Any]] = []
     control_rows: list[dict[str, Any]] = []
     pictures: dict[str, dict[str, Any]] = {}
@@ -116,7 +118,7 @@ def evaluate_folder(
         control_rows.append(control)
         pictures[item.id] = shown
     progress("evaluate", len(objects), len(objects))
-    mean = _mean(rows)
+    mean = mean_of_rows(rows)
     document = {
         "objects": rows,
         "mean": mean,
@@ -138,7 +140,7 @@ def evaluate_folder(
     return Evaluation(protocol.rounded(document), pictures)
 
 
-def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def mean_of_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The objects' mean of every figure; None where no object has it."""
     mean = protocol.mean_of([_comparable(row) for row in rows])
     return {name: mean.get(name) for name in (*PREDICTED, "segmentation", "asset")}
@@ -146,14 +148,16 @@ def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _by_masks(rows: list[dict[str, Any]], exact: dict[str, Any], masks: tuple[str, ...]) -> dict[str, Any]:
     """One mean for each kind of cutout."""
-    others = {mask: _mean([row["by_masks"][mask] for row in rows if mask in row["by_masks"]]) for mask in masks[1:]}
+    others = {
+        mask: mean_of_rows([row["by_masks"][mask] for row in rows if mask in row["by_masks"]]) for mask in masks[1:]
+    }
     return {"exact": exact} | others
 
 
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Only what can be averaged."""
     asset = row.get("asset") or {}
-    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality")
+    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality", "used")
     kept = {name: asset[name] for name in numbers if name in asset}
     return {name: row.get(name) for name in (*PREDICTED, "segmentation")} | {"asset": kept or None}
 
@@ -167,7 +171,7 @@ def _gate(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _evaluate_object(
-    item: EvaluationObject, others: list[EvaluationObject], run: _Protocol
+    item: EvaluationObject, others: list[EvaluationObject], run: ProtocolRun
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The object's figures, those of its controls, and its pictures."""
     photo = decode_photo(item.photo)
@@ -199,7 +203,7 @@ def _predicted(
     cutout: Cutout,
     photo_width: int,
     truth: Solid | None,
-    run: _Protocol,
+    run: ProtocolRun,
     shown: dict[str, Any],
     errors: dict[str, str],
 ) -> dict[str, Any]:
@@ -212,12 +216,12 @@ def _predicted(
         except MeshmillError as error:
             errors["views"] = str(error)
     if truth is not None:
-        found |= _shape(item, cutout, photo_width, truth, run, shown, errors)
+        found |= built_shape(item, cutout, photo_width, truth, run, shown, errors)
     return found
 
 
 def _with_found_masks(
-    item: EvaluationObject, truth: Solid | None, run: _Protocol, errors: dict[str, str]
+    item: EvaluationObject, truth: Solid | None, run: ProtocolRun, errors: dict[str, str]
 ) -> dict[str, Any]:
     """The same figures from the segmentation model's cutouts; a product that it does not find counts as a failure."""
     rows: dict[str, Any] = {}
@@ -284,16 +288,17 @@ def _picture_controls(
     }
 
 
-def _shape(
+def built_shape(
     item: EvaluationObject,
     cutout: Cutout,
     photo_width: int,
     truth: Solid,
-    run: _Protocol,
+    run: ProtocolRun,
     shown: dict[str, Any],
     errors: dict[str, str],
+    shots: Sequence[Shot] = (),
 ) -> dict[str, Any]:
-    """The asset made from one cutout: its shape, its own renders, and what is known of it."""
+    """The asset made from one cutout, and further photos: its shape, its own renders, and what is known of it."""
     from core.quality.folder import read_painted
 
     began = time.monotonic()
@@ -301,7 +306,7 @@ def _shape(
         if run.models.build is None:
             raise CheckpointError("There is no view model to build assets with.")
         elevation = None if run.options.estimate_elevation else item.camera.elevation
-        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress)
+        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress, *([shots] if shots else []))
         seconds = round(time.monotonic() - began, 1)
         read, paint = read_painted(glb)
         surface = protocol.asset_in_truth_frame(read, item.camera)
@@ -342,7 +347,7 @@ def _recentred(item: EvaluationObject, look: Callable[..., list[Picture]], zoom:
 
 
 def _shape_controls(
-    item: EvaluationObject, photo: Photo, others: list[EvaluationObject], truth: Solid, run: _Protocol
+    item: EvaluationObject, photo: Photo, others: list[EvaluationObject], truth: Solid, run: ProtocolRun
 ) -> dict[str, Any]:
     made = {"extruded_hull": controls.extruded_hull(photo.rgba[..., 3], item.camera)}
     if others:

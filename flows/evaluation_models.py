@@ -8,6 +8,8 @@ from typing import Any
 
 from core.artifacts import Cutout, Photo
 from core.errors import MeshmillError
+from core.placing.align import Placement, Shot, align, as_records
+from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.recipes import Recipe
 from flows.evaluate import Models
@@ -57,8 +59,10 @@ def load_models(
 
         return novel_views(views, cutout, elevation, targets, params=recipe.views, seed=seed)
 
-    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress) -> Any:
-        return build_asset(views, cutout, elevation, recipe, progress)
+    def build(
+        cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots: Sequence[Shot] = ()
+    ) -> Any:
+        return build_asset(views, cutout, elevation, recipe, progress, shots)
 
     return Models(
         novel_views=novel if views is not None else None,
@@ -71,9 +75,15 @@ def load_models(
 
 
 def build_asset(
-    model: Any, cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress = silent
+    model: Any,
+    cutout: Cutout,
+    elevation: float | None,
+    recipe: Recipe,
+    progress: Progress = silent,
+    shots: Sequence[Shot] = (),
 ) -> tuple[bytes, dict[str, Any]]:
-    """Cutout to GLB through the factory's own stages, and the facts that :class:`flows.evaluate.Models` promises."""
+    """Cutout, and further photos, to GLB through the factory's own stages, and the facts that
+    :class:`flows.evaluate.Models` promises."""
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, verify_glb
     from core.quality import assess
@@ -82,15 +92,22 @@ def build_asset(
     from core.zero123 import make_view_set
 
     params = recipe.views if elevation is None else recipe.views.model_copy(update={"elevation": elevation})
-    view_set = make_view_set(model, cutout, params, recipe.seed, progress)
-    field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress)
-    mesh = extract_mesh(field, cutout, view_set, recipe.mesh)
+    photos: PhotoSet | None = None
+    placements: list[Placement] = []
+    if shots:
+        main = Shot(cutout, "photo", 0.0, None, "main")
+        together, placements = align(model, [main, *shots], params, recipe.seed, progress)
+        if len(together.photos) > 1:
+            photos, cutout = together, together.main.framed()
+    view_set = make_view_set(model, cutout, params, recipe.seed, progress, photos)
+    field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress, photos=photos)
+    mesh = extract_mesh(field, cutout, view_set, recipe.mesh, photos)
     # The GLB itself is the factory's; only the files beside it, which nothing here looks at, are left out.
     only_glb = recipe.finish.model_copy(update={"lods": (), "small": False, "usdz": False, "turntable": 0})
     about = AssetAbout("evaluation", "evaluation", "", "", "")
-    finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress)
+    finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress, photos=photos)
     glb = finished.files["model.glb"]
-    judged = assess(cutout, view_set, glb, finished.report, recipe.quality)
+    judged = assess(cutout, view_set, glb, finished.report, recipe.quality, photos)
     world, faces, paint = opened(cutout, view_set.condition, glb, finished.report)
 
     def look(cameras: Sequence[Camera], size: int) -> list[Any]:
@@ -103,6 +120,8 @@ def build_asset(
         "reasons": [str(reason) for reason in judged.reasons],
         "elevation": view_set.condition.elevation,
         "gate": judged.metrics,
+        "used": 1 if photos is None else len(photos.photos),
+        "placements": as_records(placements),
         "renders": look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192),
         "look": look,
     }

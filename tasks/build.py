@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from core.errors import InputError, PhotoUnavailable, RunStopped
+from core.errors import InputError, PhotoUnavailable, RunStopped, UnreadablePhoto
 from core.quality.reasons import severity_rank
 from core.recipes import Recipe
-from db import assets, runs
+from core.zero123.params import ViewsParams
+from db import assets, runs, stage_runs
 from db.assets import Job
 from db.engine import DatabaseDown
+from db.planning import FurtherPhoto
 from db.reviews import record_verdict
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
@@ -37,6 +39,7 @@ from tasks.models import Weights, models_of
 from tasks.plan import about_of
 from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
+from tasks.several import align_all, segment_further
 from tasks.sources import read_source
 from tasks.stages import STAGE, STAGES
 from tasks.stopping import Breaker, refused_sentence
@@ -56,6 +59,8 @@ class Progressing:
     models: Mapping[str, Weights]
     force: bool = False
     made: dict[str, Stored] = field(default_factory=dict)
+    further: list[tuple[FurtherPhoto, Stored]] = field(default_factory=list)
+    """More photos of the product, in the store."""
     seconds: float = 0.0
     cost: float = 0.0
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -72,6 +77,10 @@ def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], forc
     check_photo(state.recipe, job.candidate)
     photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)
     state.made["photo"] = store_photo(house, photo.source, job.candidate.photo_sha256, photo.bytes)
+    for further in job.candidate.further:
+        with suppress(UnreadablePhoto):  # the others make the asset
+            photo = read_source(house, further.uri, further.sha256)
+            state.further.append((further, store_photo(house, photo.source, further.sha256, photo.bytes)))
     return state
 
 
@@ -79,20 +88,25 @@ def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
     """The stage's request out of the recipe and what was made so far."""
     row = STAGE[stage]
     params = row.params_of(state.recipe)
-    if stage == "views" and state.job.candidate.elevation is not None:
+    if row.params is ViewsParams and state.job.candidate.elevation is not None:
         params["elevation"] = state.job.candidate.elevation
     return StageRequest(
         state.job.asset_id,
         stage,
-        {kind: state.made[kind] for kind in row.inputs},
+        {kind: state.made[kind] for kind in row.reads(state.made)},
         params,
         state.recipe.seed if row.seeded else None,
         {row.weights: state.models[row.weights]} if row.weights else {},
-        about_of(state.job, state.models) if row.about else {},
+        about_of(state.job, state.models, photos_used(state)) if row.about else {},
         state.force,
         lane,
         sku=state.job.candidate.sku,
     )
+
+
+def photos_used(state: Progressing) -> int:
+    """How many photos the asset is made from."""
+    return int(state.figures.get("align", {}).get("used", 1))
 
 
 def advance(state: Progressing, stage: str, result: StageResult) -> None:
@@ -222,8 +236,38 @@ class Shard:
         models = self.models or models_of(self.house, Recipe.model_validate(job.parameters))
         state = begin_asset(self.house, asset_id, models, self.force)
         for stage in MODEL_STAGES:
-            self._stage(state, stage)
+            if not STAGE[stage].optional:
+                self._stage(state, stage)
+            elif state.further:
+                self._together(state)
         return state
+
+    def _together(self, state: Progressing) -> None:
+        """Cut out the product's further photos and place them all in one frame. One that fails is left out; with none
+        left, the asset is made from its main photo as if there were no others."""
+        cut: list[tuple[FurtherPhoto, StageResult]] = []
+        for photo, stored in state.further:
+            self._check()
+            with suppress(InputError):  # no product in it, or too small: the stage's own record says which
+                cut.append((photo, self.run(segment_further(request(state, "segment"), stored))))
+        if not cut:
+            return
+        self._check()
+        aligned = self.run(align_all(request(state, "align"), state.job.candidate.photo_sha256, cut))
+        for result in (aligned, *(result for _, result in cut)):
+            if not result.reused:
+                self.house.budget.spend(result.run.cost)
+            state.seconds += result.run.seconds
+            state.cost += result.run.cost
+        state.figures["align"] = aligned.run.figures
+        if photos_used(state) < 2:
+            return
+        state.made["photos"] = aligned.artifact("photos")
+        placed = {record["name"] for record in aligned.run.figures["photos"] if record["used"]}
+        used = [result for photo, result in cut if photo.sha256 in placed]
+        for number, result in enumerate(used, 2):
+            link = (state.job.asset_id, f"segment {number}", result.run.id, result.reused)
+            self.house.ask(stage_runs.link_asset, *link)
 
     def _finish(self, state: Progressing, lane: int) -> None:
         with self._settling(state.job.asset_id):
@@ -232,10 +276,13 @@ class Shard:
             self.statuses[state.job.asset_id] = end_asset(self.house, state)
             self.breaker.came_out(state.job.asset_id)
 
-    def _stage(self, state: Progressing, stage: str, lane: int = 0) -> None:
+    def _check(self) -> None:
         self.breaker.check()
         if self.enough is not None and self.enough():
             raise _Enough
+
+    def _stage(self, state: Progressing, stage: str, lane: int = 0) -> None:
+        self._check()
         result = self.run(request(state, stage, lane))
         if not result.reused:
             self.house.budget.spend(result.run.cost)

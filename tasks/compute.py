@@ -11,6 +11,7 @@ from typing import Any
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.memory import peak_memory
+from core.placing.values import PhotoSet
 from core.progress import Progress
 from tasks.slots import slot
 from tasks.stages import STAGE
@@ -54,6 +55,41 @@ def _segment(call: StageCall, progress: Progress) -> StageOutput:
     return StageOutput({"cutout.npz": cutout.to_bytes(), **pictures}, figures)
 
 
+def _align(call: StageCall, progress: Progress) -> StageOutput:
+    from core.placing.align import Shot, align, as_records
+    from core.zero123.params import ViewsParams
+
+    device = _device(call)
+    shots = [
+        Shot(
+            Cutout.from_bytes(call.inputs[shot["input"]]),
+            shot["name"],
+            shot["azimuth"],
+            shot["elevation"],
+            shot["role"],
+        )
+        for shot in call.about["shots"]
+    ]
+    params = ViewsParams.model_validate(call.params)
+    photos, placements = align(_model(call.models["views"], device), shots, params, call.seed, progress)
+    figures = {
+        "used": len(photos.photos),
+        "elevation": plain(photos.elevation),
+        "photos": plain(as_records(placements)),
+    }
+    return StageOutput({"photos.npz": photos.to_bytes(), "placement.json": _json(figures)}, figures, device)
+
+
+def _cutout(call: StageCall) -> Cutout:
+    """What the main photo's camera sees: its own cutout, or that in the frame which several photos share."""
+    photos = _photos(call)
+    return Cutout.from_bytes(call.inputs["cutout"]) if photos is None else photos.main.framed()
+
+
+def _photos(call: StageCall) -> PhotoSet | None:
+    return PhotoSet.from_bytes(call.inputs["photos"]) if "photos" in call.inputs else None
+
+
 def _views(call: StageCall, progress: Progress) -> StageOutput:
     from core.zero123 import make_view_set
     from core.zero123.params import ViewsParams
@@ -61,7 +97,7 @@ def _views(call: StageCall, progress: Progress) -> StageOutput:
     device = _device(call)
     model = _model(call.models["views"], device)
     params = ViewsParams.model_validate(call.params)
-    views = make_view_set(model, Cutout.from_bytes(call.inputs["cutout"]), params, call.seed, progress)
+    views = make_view_set(model, _cutout(call), params, call.seed, progress, _photos(call))
     return StageOutput(
         {"views.npz": views.to_bytes(), "views.png": _png(_sheet(views.images))}, plain(views.info), device
     )
@@ -78,12 +114,13 @@ def _reconstruct(call: StageCall, progress: Progress) -> StageOutput:
     checkpoint = Path(call.checkpoint_path) if call.checkpoint_path else None
     field = reconstruct(
         _model(call.models["views"], device),
-        Cutout.from_bytes(call.inputs["cutout"]),
+        _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),
         ReconstructParams.model_validate(call.params),
         call.seed,
         checkpoint_path=checkpoint,
         progress=with_preview(progress, checkpoint),
+        photos=_photos(call),
     )
     if checkpoint is not None:
         preview_path(checkpoint).unlink(missing_ok=True)
@@ -98,9 +135,10 @@ def _mesh(call: StageCall, progress: Progress) -> StageOutput:
 
     mesh = extract_mesh(
         Field.from_bytes(call.inputs["field"]),
-        Cutout.from_bytes(call.inputs["cutout"]),
+        _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),
         MeshParams.model_validate(call.params),
+        _photos(call),
     )
     return StageOutput({"mesh.npz": mesh.to_bytes()}, plain(mesh.info))
 
@@ -115,12 +153,13 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
     finished = finish_asset(
         Mesh.from_bytes(call.inputs["mesh"]),
         Field.from_bytes(call.inputs["field"]),
-        Cutout.from_bytes(call.inputs["cutout"]),
+        _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),
         FinishParams.model_validate(call.params),
         AssetAbout(**call.about),
         progress,
         photo=np.asarray(Image.open(io.BytesIO(call.inputs["thumbnail.png"]))),
+        photos=_photos(call),
     )
     report = plain(finished.report)
     report["faces"] = len(read_glb(finished.files["model.glb"]).faces)
@@ -133,11 +172,12 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
 
     report = json.loads(call.inputs["report"])
     assessment = assess(
-        Cutout.from_bytes(call.inputs["cutout"]),
+        _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),
         call.inputs["glb"],
         report,
         QualityParams.model_validate(call.params),
+        _photos(call),
     )
     figures = {
         "score": float(assessment.score),
@@ -151,6 +191,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
 COMPUTED = {
     "warm": _warm,
     "segment": _segment,
+    "align": _align,
     "views": _views,
     "reconstruct": _reconstruct,
     "mesh": _mesh,
@@ -228,8 +269,8 @@ def _sheet(images: Any) -> Any:
     import numpy as np
 
     count, size = images.shape[:2]
-    columns = min(4, count)
-    rows = -(-count // columns)
+    columns = max(1, min(4, count))
+    rows = max(1, -(-count // columns))  # photos from all sides leave no view to synthesize
     sheet = np.full((rows * size, columns * size, 3), 255, np.uint8)
     for i, image in enumerate(images):
         y, x = divmod(i, columns)

@@ -19,7 +19,7 @@ from tasks.house import House
 from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
 from tasks.ownership import renew
-from tasks.stages import VERSIONS
+from tasks.stages import STAGE, VERSIONS
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def product_facts(candidate: Candidate) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def about_of(job: Job, models: Mapping[str, Weights]) -> dict[str, Any]:
+def about_of(job: Job, models: Mapping[str, Weights], photos: int = 1) -> dict[str, Any]:
     """The fields of core's ``AssetAbout``; part of the finish stage's key."""
     candidate, views = job.candidate, models["views"]
     photo = credit_line("Photo", candidate.photo_licence or candidate.product_licence, candidate.photo_attribution)
@@ -54,12 +54,14 @@ def about_of(job: Job, models: Mapping[str, Weights]) -> dict[str, Any]:
         "checkpoint_licence": views.licence or "not on record",
         "copyright": "; ".join(credit for credit in credits if credit),
     }
-    return about | ({"height_cm": candidate.height_cm} if candidate.height_cm is not None else {})
+    several = {"photos": photos} if photos > 1 else {}
+    return about | several | ({"height_cm": candidate.height_cm} if candidate.height_cm is not None else {})
 
 
 def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) -> str:
     """Everything that an asset depends on, without building anything. ``models``: role to content hash."""
     problem = {"problem": candidate.problem} if candidate.problem else {}
+    several = {"photos": [photo.said for photo in candidate.further], "align": STAGE["align"].version}
     return digest(
         {
             "photo": candidate.photo_sha256,
@@ -70,6 +72,7 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
             "versions": dict(VERSIONS),
         }
         | problem
+        | (several if candidate.further else {})
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.errors import InputError
@@ -13,7 +14,7 @@ from tasks.artifacts import kind_of
 from tasks.house import House
 from tasks.models import models_of
 from tasks.plan import about_of
-from tasks.stages import STAGE_NAMES, STAGES
+from tasks.stages import STAGE_NAMES, STAGES, Stage
 from tasks.worker import StageCall
 
 
@@ -26,18 +27,16 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
     """
     record = assets.lineage(house.engine, asset_id)
     job = assets.job(house.engine, asset_id)
-    stages = {stage["stage"]: stage for stage in record["stages"]}
-    missing = [stage for stage in STAGE_NAMES if stage not in stages]
+    runs = {stage["part"]: stage for stage in record["stages"]}
+    missing = [stage for stage in STAGE_NAMES if stage not in runs]
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
     recipe = Recipe.model_validate(job.parameters)
     models = models_of(house, recipe)
-    photo = next(i for i in stages["segment"]["inputs"] if i["role"] == "photo")
-    key = f"objects/{photo['sha256'][:2]}/{photo['sha256']}"
-    made: dict[str, bytes] = {"photo": read_bytes(house.store, key, photo["sha256"])}
+    made: dict[str, bytes] = {}
     compared: list[dict[str, Any]] = []
-    for stage in STAGES:
-        run, role = stages[stage.name], stage.weights
+    for part, stage in _parts(runs):
+        run, role = runs[part], stage.weights
         if role and run["parameters"]["models"][role] != models[role].sha256:
             raise InputError(f"The {role} weights are no longer those that the asset was made with.")
         params = dict(run["parameters"]["params"])
@@ -45,7 +44,7 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
             params[named] = stage.params_of(recipe)[named]
         call = StageCall(
             stage.name,
-            {kind: made[kind] for kind in stage.inputs},
+            {item["role"]: _input(house, item, made) for item in run["inputs"]},
             stage.step_down(params, run["ladder"]),
             recipe.seed if stage.seeded else 0,
             {role: models[role].path} if role else {},
@@ -53,12 +52,14 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
             house.settings.device,
             ladder=run["ladder"],
         )
-        output = house.worker(stage.name).call(call, _listen(house, asset_id, stage.name), house.settings.stage_timeout)
+        output = house.worker(stage.name).call(call, _listen(house, asset_id, part), house.settings.stage_timeout)
         before = {artifact["kind"]: artifact["sha256"] for artifact in run["artifacts"]}
-        made |= (files := {kind_of(file): data for file, data in output.files.items()})
+        files = {kind_of(file): data for file, data in output.files.items()}
+        # What a further photo became stands under the hash that aligning it read: the kinds are the main photo's.
+        made |= files if part == stage.name else {before[kind]: data for kind, data in files.items() if kind in before}
         now = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
         compared += [
-            {"stage": stage.name, "kind": kind, "same": before.get(kind) == now.get(kind), "sha256": now.get(kind)}
+            {"stage": part, "kind": kind, "same": before.get(kind) == now.get(kind), "sha256": now.get(kind)}
             for kind in now | before
         ]
     return {
@@ -67,6 +68,22 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
         "same": all(item["same"] for item in compared),
         "artifacts": compared,
     }
+
+
+def _parts(runs: Mapping[str, Any]) -> Iterator[tuple[str, Stage]]:
+    """The parts of an asset in the order in which they are built; each further photo has its own segment stage."""
+    for stage in STAGES:
+        yield from ((part, stage) for part in runs if part == stage.name)
+        yield from ((part, stage) for part in sorted(runs) if part.startswith(f"{stage.name} "))
+
+
+def _input(house: House, item: Mapping[str, str], made: Mapping[str, bytes]) -> bytes:
+    """What a stage reads, as it was just made; photos, and cutouts of those that were not used, as they were stored."""
+    if item["role"] in made:
+        return made[item["role"]]
+    if item["sha256"] in made:
+        return made[item["sha256"]]
+    return read_bytes(house.store, item["key"], item["sha256"])
 
 
 def _listen(house: House, asset_id: str, stage: str) -> Any:

@@ -39,6 +39,8 @@ class StageRequest:
     about: Mapping[str, Any] = field(default_factory=dict)
     force: bool = False
     lane: int = 0
+    linked: bool = True
+    """Whether the asset is made of it, come what may: not known of a further photo before it is placed."""
     prefect_run_id: str | None = None
     sku: str = ""
     """For the pages of whoever runs it."""
@@ -116,7 +118,8 @@ def _usable(house: House, key: str) -> FinishedRun | None:
 
 
 def _linked(house: House, request: StageRequest, run: FinishedRun, reused: bool) -> StageResult:
-    house.ask(stage_runs.link_asset, request.asset_id, request.stage, run.id, reused)
+    if request.linked:
+        house.ask(stage_runs.link_asset, request.asset_id, request.stage, run.id, reused)
     house.listener.stage(request.asset_id, request.stage, "reused" if reused else "finished", seconds=run.seconds)
     return StageResult(run, reused)
 

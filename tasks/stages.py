@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -55,6 +55,11 @@ class Stage:
     """What it gives up when memory runs out: the first down to its floor, then the next."""
     resumable: bool = False
     """Whether it leaves checkpoints of its own and goes on from them after a crash."""
+    optional: bool = False
+    """Whether only products of several photos pass it."""
+    several: bool = False
+    """Whether it also reads the aligned photos, where a product has several that can be used. With one photo its
+    inputs, and so its keys, are as if there were no others."""
     about: bool = False
     """Whether it writes what the catalogue says of the product (SKU, size, credits) into what it makes."""
 
@@ -62,6 +67,10 @@ class Stage:
         """The stage's part of the recipe, as JSON values."""
         part: Parameters = getattr(recipe, _RECIPE_FIELDS[self.params])
         return part.model_dump(mode="json")
+
+    def reads(self, made: Container[str]) -> tuple[str, ...]:
+        """Kinds of the artifacts it reads, of those that were ``made``."""
+        return (*self.inputs, "photos") if self.several and "photos" in made else self.inputs
 
     def steps_down(self, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """``params`` (step 0, the recipe's own), then what is left of them after each step down the ladder."""
@@ -88,6 +97,18 @@ STAGES: tuple[Stage, ...] = (
         weights_parameter="model",
     ),
     Stage(
+        "align",
+        version=1,
+        params=ViewsParams,
+        inputs=("cutout",),
+        outputs=("photos", "placement"),
+        weights="views",
+        weights_parameter="checkpoint",
+        seeded=True,
+        gpu=True,
+        optional=True,
+    ),
+    Stage(
         "views",
         version=2,
         params=ViewsParams,
@@ -98,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
         seeded=True,
         gpu=True,
         ladder=(Rung("batch", 1 / 2, 1),),
+        several=True,
     ),
     Stage(
         "reconstruct",
@@ -110,14 +132,16 @@ STAGES: tuple[Stage, ...] = (
         gpu=True,
         ladder=(Rung("score_cameras", 1 / 2, 1), Rung("rays", 1 / 2, 1024), Rung("grid", 2 / 3, 48)),
         resumable=True,
+        several=True,
     ),
-    Stage("mesh", version=5, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",)),
+    Stage("mesh", version=5, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",), several=True),
     Stage(
         "finish",
         version=7,
         params=FinishParams,
         inputs=("mesh", "field", "cutout", "views", "thumbnail.png"),
         outputs=("glb", "report"),
+        several=True,
         about=True,
     ),
     Stage(
@@ -126,14 +150,16 @@ STAGES: tuple[Stage, ...] = (
         params=QualityParams,
         inputs=("cutout", "views", "glb", "report"),
         outputs=("assessment",),
+        several=True,
     ),
 )
 """In the order in which an asset is built."""
 
 STAGE: Mapping[str, Stage] = MappingProxyType({stage.name: stage for stage in STAGES})
 
-STAGE_NAMES = tuple(STAGE)
+STAGE_NAMES = tuple(stage.name for stage in STAGES if not stage.optional)
+"""Those that every asset passes."""
 
-VERSIONS: Mapping[str, int] = MappingProxyType({stage.name: stage.version for stage in STAGES})
+VERSIONS: Mapping[str, int] = MappingProxyType({stage.name: stage.version for stage in STAGES if not stage.optional})
 
 _RECIPE_FIELDS = {field.annotation: name for name, field in Recipe.model_fields.items()}

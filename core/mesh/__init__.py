@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
 from core.mesh.values import AssetAbout, Finished, Model
+from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ __all__ = [
 ]
 
 
-def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams) -> Mesh:
+def extract_mesh(
+    field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams, photos: PhotoSet | None = None
+) -> Mesh:
     """See :func:`core.mesh.surface.extract_mesh`."""
     from core.mesh import surface
 
-    return surface.extract_mesh(field, cutout, view_set, params)
+    return surface.extract_mesh(field, cutout, view_set, params, photos)
 
 
 def finish_asset(
@@ -53,11 +56,12 @@ def finish_asset(
     about: AssetAbout,
     progress: Progress = silent,
     photo: NDArray[np.uint8] | None = None,
+    photos: PhotoSet | None = None,
 ) -> Finished:
     """See :func:`core.mesh.finish.finish_asset`."""
     from core.mesh import finish
 
-    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress, photo)
+    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress, photo, photos)
 
 
 def read_glb(source: bytes | str | Path) -> Model:

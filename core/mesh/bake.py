@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from core.mesh.atlas import Atlas
 from core.mesh.sources import Source, look, photo_source, view_sources
 from core.mesh.surface import sample_color
 from core.mesh.topology import areas, vertex_normals
+from core.placing.values import PhotoSet
 from core.render import rasterize
 
 Floats = NDArray[np.float32]
@@ -26,6 +28,8 @@ SURE = 0.05
 REACH = 0.25
 """How far the photo's tone reaches past what its camera saw, in units of the object's longest side."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+DECIDED = 6
+"""Power of the cosine by which photos share a texel: straight on beats aslant, and only near-equal ones mix."""
 FAITHFUL = 5.0
 """Root mean square in levels of 255 that de-lighting may change the photo by: 34 dB."""
 
@@ -53,16 +57,31 @@ class Pictures:
     views_paint: bool
     """Whether the views colour what the photo does not show. Where the model has a lift, its own colours do: on scans
     they came nearer to the truth than the synthesized views."""
+    further: tuple[Source, ...] = ()
+    """More photos of the same product."""
+
+    @property
+    def photos(self) -> tuple[Source, ...]:
+        return (self.photo, *self.further)
 
 
 def prepare(
-    cutout: Cutout, view_set: ViewSet, field: Field, vertices: NDArray[np.float64], faces: NDArray[np.int64]
+    cutout: Cutout,
+    view_set: ViewSet,
+    field: Field,
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    photos: PhotoSet | None = None,
 ) -> Pictures:
     """Masks and depth buffers of all pictures against one mesh in the field's world."""
     return Pictures(
         photo_source(cutout, field.camera, vertices, faces),
         view_sources(view_set, vertices, faces),
         field.color is None or field.info.get("color_from") != "lift",
+        tuple(
+            photo_source(photo.framed(), photo.camera, vertices, faces)
+            for photo in (() if photos is None else photos.photos[1:])
+        ),
     )
 
 
@@ -77,7 +96,7 @@ def bake(
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The base-colour texture ``(size, size, 3)`` of a mesh in the field's world, and where its texels came from."""
     normals = vertex_normals(vertices, faces)
-    at_vertices = _see(pictures.photo, pictures.views, vertices, normals)
+    at_vertices = _see(pictures.photos, pictures.views, vertices, normals)
     shown = _looked_at(at_vertices, vertices, faces)
     painters = pictures.views if pictures.views_paint else []
     if not painters:
@@ -94,7 +113,7 @@ def bake(
 
     texel_normals = spread(normals)
     texel_normals /= np.maximum(np.linalg.norm(texel_normals, axis=1, keepdims=True), 1e-9)
-    sight = _see(pictures.photo, painters, spread(vertices), texel_normals)
+    sight = _see(pictures.photos, painters, spread(vertices), texel_normals)
     trust = sight.views_weight[:, None]
     rest = (sight.views * trust + FAINT * spread(base)) / (trust + FAINT) + spread(shift)
     share = sight.photo_weight[:, None]
@@ -134,11 +153,11 @@ def _looked_at(sight: Sight, vertices: NDArray[np.float64], faces: NDArray[np.in
     return float(np.average(seen[faces].mean(1), weights=areas(vertices, faces)))
 
 
-def _see(photo: Source, others: list[Source], points: NDArray[np.float64], normals: NDArray[np.float64]) -> Sight:
-    color, cosine, trust = look(photo, points, normals)
-    # Even seen at 80 degrees the photo beats a synthesized view: a wider ramp cost 2.5 dB on a box of cereals.
-    ramp = np.clip((cosine - 0.1) / 0.15, 0, 1)
-    photo_weight = np.asarray(ramp * ramp * (3 - 2 * ramp) * trust, np.float32)
+def _see(
+    photos: Sequence[Source], others: list[Source], points: NDArray[np.float64], normals: NDArray[np.float64]
+) -> Sight:
+    looked = [_by_photo(photo, points, normals) for photo in photos]
+    color, photo_weight = looked[0][:2] if len(looked) == 1 else blended(looked)
     total: Floats = np.zeros(len(points), np.float32)
     sum_color: Floats = np.zeros((len(points), 3), np.float32)
     for view in others:
@@ -149,6 +168,24 @@ def _see(photo: Source, others: list[Source], points: NDArray[np.float64], norma
         sum_color += weight[:, None] * view_color
     views = np.asarray(sum_color / np.maximum(total, np.float32(1e-9))[:, None], np.float32)
     return Sight(color, photo_weight, views, total)
+
+
+def _by_photo(
+    photo: Source, points: NDArray[np.float64], normals: NDArray[np.float64]
+) -> tuple[Floats, Floats, Floats]:
+    """A photo's colours ``(N, 3)``, how far it may be believed ``(N,)``, and cosines ``(N,)`` to its camera."""
+    color, cosine, trust = look(photo, points, normals)
+    # Even seen at 80 degrees the photo beats a synthesized view: a wider ramp cost 2.5 dB on a box of cereals.
+    ramp = np.clip((cosine - 0.1) / 0.15, 0, 1)
+    return color, np.asarray(ramp * ramp * (3 - 2 * ramp) * trust, np.float32), cosine
+
+
+def blended(seen: list[tuple[Floats, Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Colours ``(N, 3)`` of several photos and the surest one's trust ``(N,)``: who looks straight on decides."""
+    share = np.stack([trust * cosine**DECIDED for _, trust, cosine in seen])
+    total = np.maximum(share.sum(0), np.float32(1e-9))
+    color = sum(part[:, None] * color for part, (color, _, _) in zip(share / total, seen, strict=True))
+    return np.asarray(color, np.float32), np.max([trust for _, trust, _ in seen], axis=0)
 
 
 def _base(

@@ -23,6 +23,7 @@ from core.mesh.topology import inspect, vertex_normals, weld
 from core.mesh.usdz import validate_usdz, write_usdz
 from core.mesh.values import AssetAbout, Finished, Model
 from core.mesh.verify import verify_glb
+from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.render import render_mesh
 
@@ -36,11 +37,13 @@ def finish_asset(
     about: AssetAbout,
     progress: Progress = silent,
     photo: NDArray[np.uint8] | None = None,
+    photos: PhotoSet | None = None,
 ) -> Finished:
     """Everything a shop publishes of one asset.
 
     Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
-    ``turntable.webp``. ``photo (h, w, 4)`` is only shown. ``mesh.info["engine"]`` says which tools may decimate.
+    ``turntable.webp``. ``photo (h, w, 4)`` is only shown. The texture is baked from all of
+    ``photos``, where several are given. ``mesh.info["engine"]`` says which tools may decimate.
     ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world; ``report["texture"]``:
     where ``model.glb``'s texels came from, ``unseen`` being the share that no picture shows. Equal inputs give equal
     bytes. Raises
@@ -59,7 +62,7 @@ def finish_asset(
     levels = levels_of_detail(mesh.vertices, mesh.faces, budgets, mesh.info.get("engine", "pymeshlab"))
     step("decimate", faces=len(levels[0].faces))
     placed = placement(levels[0].vertices, about.height_cm)
-    pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces)
+    pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces, photos)
     files: dict[str, bytes] = {}
     made = {level.budget for level in levels}
     # Holes cost faces: an object with a hundred of them has no sound thousand-face version.
@@ -221,5 +224,6 @@ def _extras(about: AssetAbout) -> dict[str, Any]:
         "recipe_hash": about.recipe_hash,
         "checkpoint": about.checkpoint,
         "checkpoint_licence": about.checkpoint_licence,
+        **({"photos": about.photos} if about.photos > 1 else {}),
         "size": f"real: {about.height_cm:g} cm high" if known else "unknown: the longest side is one unit",
     }

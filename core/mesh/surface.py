@@ -14,6 +14,7 @@ from core.mesh.fairing import smooth
 from core.mesh.params import MeshParams
 from core.mesh.pieces import joined, without_crumbs
 from core.mesh.topology import crossing_faces, inspect, signed_volumes
+from core.placing.values import PhotoSet
 
 PAD = 2
 """Voxels of empty space added on each side: a surface that reaches the border is closed there."""
@@ -28,13 +29,16 @@ MAX_FILL = 0.6
 """A field more than this full is not an object."""
 
 
-def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams) -> Mesh:
+def extract_mesh(
+    field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams, photos: PhotoSet | None = None
+) -> Mesh:
     """The closed, outward-facing surface of ``field``, in its world, with the field's colour at the vertices.
 
     The level is ``field.info["isovalue"]`` where the reconstruction gives one, else the density at which the
     silhouette from ``field.camera`` matches the cutout best. Pieces, joints, rims and foot follow the photo alone:
-    the views of ``view_set`` disagree about outlines. Raises :class:`ReconstructionFailed` for a field that
-    is not finite, empty or full, :class:`MeshFailed` when no closed surface comes out.
+    the views of ``view_set`` disagree about outlines; all outlines of several ``photos`` cut. Raises
+    :class:`ReconstructionFailed` for a field that is not finite, empty or full, :class:`MeshFailed` when no closed
+    surface comes out.
     """
     density = np.asarray(field.density, np.float32)
     _check(density)
@@ -48,6 +52,8 @@ def extract_mesh(field: Field, cutout: Cutout, view_set: ViewSet, params: MeshPa
     info["isovalue"] = level
     mask = cutout.rgba[..., 3] > 127
     volume = trimmed(solid(density, level, params.denoise), cutout, field.camera)
+    for photo in () if photos is None else photos.photos[1:]:
+        volume = trimmed(volume, photo.framed(), photo.camera)
     volume, info["floaters_dropped"] = without_crumbs(volume, PAD, mask, field.camera, params.floater)
     allowed = trimmed(np.ones_like(volume), cutout, field.camera) > 0
     volume, info["joints"] = joined(volume, allowed, mask)

@@ -21,6 +21,8 @@ class AssetAbout:
     copyright: str = ""
     height_cm: float | None = None
     """The product's real height; without one the file's longest side is one unit, and the file says so."""
+    photos: int = 1
+    """How many photos of the product it was made from."""
 
 
 @dataclass(frozen=True)

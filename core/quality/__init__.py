@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Cutout, ViewSet
+from core.placing.values import PhotoSet
 from core.quality.params import QualityParams
 
 if TYPE_CHECKING:
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["QualityParams", "assess"]
 
 
-def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any], params: QualityParams) -> Assessment:
+def assess(
+    cutout: Cutout,
+    view_set: ViewSet,
+    glb: bytes,
+    report: dict[str, Any],
+    params: QualityParams,
+    photos: PhotoSet | None = None,
+) -> Assessment:
     """See :func:`core.quality.gate.assess`."""
     from core.quality import gate
 
-    return gate.assess(cutout, view_set, glb, report, params)
+    return gate.assess(cutout, view_set, glb, report, params, photos)

@@ -15,9 +15,11 @@ from math import prod
 from typing import Any
 
 from core.artifacts import Cutout, ViewSet
+from core.placing.values import PhotoSet
 from core.quality.evidence import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, Severity, in_order, reason, share
+from core.quality.several import OF_SYNTHESIZED, photos_as_views
 
 FLOOR = 0.02
 """A veto is never smaller than this."""
@@ -111,18 +113,28 @@ class Assessment:
     metrics: dict[str, float]
 
 
-def assess(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any], params: QualityParams) -> Assessment:
+def assess(
+    cutout: Cutout,
+    view_set: ViewSet,
+    glb: bytes,
+    report: dict[str, Any],
+    params: QualityParams,
+    photos: PhotoSet | None = None,
+) -> Assessment:
     """Judge a finished GLB (azimuth 0 = +Z = the photo's side) by the cutout and the views it was made from.
 
     ``report`` is the finish stage's; its ``placement`` (scale and offset of the GLB against the field's world) is used
-    where present, else the GLB is fitted to the cutout's outline. Raises nothing for a bad asset: an unreadable or
-    empty GLB has score 0 and the verdict ``failed``.
+    where present, else the GLB is fitted to the cutout's outline. Of several ``photos`` the further ones are the views.
+    Raises nothing for a bad asset: an unreadable or empty GLB has score 0 and the verdict ``failed``.
     """
+    views = view_set if photos is None else photos_as_views(photos, view_set)
     try:
-        metrics = measure(cutout, view_set, glb, report)
+        metrics = measure(cutout, views, glb, report)
     except UnreadableGlb as error:
         logging.getLogger(__name__).warning("The GLB cannot be judged: %s", error)
         return Assessment(0.0, "failed", (reason("unreadable_file", "blocks"),), {})
+    if photos is not None:
+        metrics = {name: value for name, value in metrics.items() if name not in OF_SYNTHESIZED}
     score = round(combine(metrics, params), 4)
     decided = verdict(score, params)
     counted = [check for check in EVIDENCE if params.weights.get(check.metric, 0) > 0]

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import ReconstructionFailed
+from core.placing.values import PhotoSet
 from core.sjc import fit
 from core.sjc.cutoff import best_cutoff
 from core.sjc.evidence import photo_view, synthesized_views, to_device
+from core.sjc.fused import fused_matter, together
 from core.sjc.matter import averaged, lifted_matter
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
@@ -31,16 +33,29 @@ class FastLoop:
     """The state of one run, its step, and the field it ends in."""
 
     def __init__(
-        self, model: Zero123 | None, cutout: Cutout, view_set: ViewSet, params: ReconstructParams, seed: int
+        self,
+        model: Zero123 | None,
+        cutout: Cutout,
+        view_set: ViewSet,
+        params: ReconstructParams,
+        seed: int,
+        photos: PhotoSet | None = None,
     ) -> None:
         import torch
 
         self.params, self.seed, self.camera = params, seed, view_set.condition
         self.device = torch.device("cpu") if model is None else model.device
-        pictures = (photo_view(cutout, view_set.condition), *synthesized_views(view_set))
+        further = () if photos is None else photos.photos[1:]
+        pictures = (
+            photo_view(cutout, view_set.condition),
+            *(photo_view(photo.framed(), photo.camera) for photo in further),
+            *synthesized_views(view_set),
+        )
         self.views = [to_device(view, self.device) for view in pictures]
-        self.critic, self.volume = None, None
-        if model is not None:
+        self.critic, self.volume, self.fused = None, None, None
+        if model is not None and photos is not None and model.lift is not None and params.matter_share:
+            self.fused = (model, photos)
+        elif model is not None:
             prior = prior_of(model, cutout, view_set.condition)
             self.critic = critic_of(prior, params.guidance) if params.score_weight else None
             self.volume = prior.photo.volume if params.matter_share else None
@@ -144,8 +159,11 @@ class FastLoop:
             judges = [view for i, view in enumerate(self.views) if view.trusted or i % 4 == 1]
             weights = [4.0 if view.trusted else 1.0 for view in judges]
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
-            painter = "fit" if self.volume is None else "lift"
-            if self.volume is None:
+            painter = "fit" if self.volume is None and self.fused is None else "lift"
+            if self.fused is not None:
+                matter, color = fused_matter(*self.fused, sigma.shape[-1])
+                sigma, isovalue = together(sigma, isovalue, matter), 0.5
+            elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:
                 # The fit's colours belong to its own surface; a voxel inside of it they are whatever was left there.

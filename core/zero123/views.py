@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
+from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.zero123.conditioning import cutout_pixels, sees_alpha
 from core.zero123.model import Zero123
@@ -52,12 +53,22 @@ def ring_cameras(params: ViewsParams) -> tuple[Camera, ...]:
 
 
 def make_view_set(
-    model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = silent
+    model: Zero123,
+    cutout: Cutout,
+    params: ViewsParams,
+    seed: int,
+    progress: Progress = silent,
+    photos: PhotoSet | None = None,
 ) -> ViewSet:
     """The views stage: find the photo's elevation, then synthesize every ring camera.
 
-    ``info`` says where the elevation came from (:func:`photo_elevation`), how sure it is, the weights.
+    ``info`` says where the elevation came from (:func:`photo_elevation`), how sure it is, the weights. With ``photos``
+    only what none of them shows is synthesized (:mod:`core.zero123.shared_views`).
     """
+    if photos is not None:
+        from core.zero123.shared_views import views_beside
+
+        return views_beside(model, photos, ring_cameras(params), params, seed, progress)
     elevation, found = photo_elevation(model, cutout, params, seed, progress)
     cameras = ring_cameras(params)
     images = novel_views(model, cutout, elevation, cameras, params=params, seed=seed, progress=progress)

@@ -70,6 +70,9 @@ def test_compare_reads_result_files(tmp_path: Path):
         (["nowhere"], "is not a folder"),
         ([".", "--stages", "magic"], "magic"),
         ([".", "--stages", ""], "nothing"),
+        ([".", "--photos", "5"], "--photos takes"),
+        ([".", "--photos", "four"], "--photos takes"),
+        ([".", "--photos", "4", "--poses", "guessed"], "--poses takes"),
         ([".", "--recipe", "nonsense"], "There is no recipe"),
     ],
 )

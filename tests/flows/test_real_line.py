@@ -92,3 +92,49 @@ def objects_of(folder: Path, kind: str) -> list[Path]:
     found = database.execute("SELECT uri FROM artifact WHERE kind = ?", (kind,)).fetchall()
     database.close()
     return [Path(unquote(urlsplit(uri).path)) for (uri,) in found]
+
+
+def test_four_photos_of_a_product_become_one_asset_that_is_made_again_bit_for_bit(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    photograph(tmp_path / "photos")
+    document = meshmill(tmp_path, "run", "photos", *(word for setting in SMALLEST for word in ("--set", setting)))
+    (asset,) = document["assets"]
+    assert asset["status"] in ("finished", "review"), asset
+    assert asset["photos"] == 4
+    if asset["status"] == "review":
+        meshmill(tmp_path, "review", "cupboard", "--approve", "--note", "a test of the line")
+
+    database = sqlite3.connect(tmp_path / "home" / "meshmill.db")
+    ((photos,),) = database.execute("SELECT photos FROM finished_assets").fetchall()
+    counts = dict(database.execute("SELECT stage, count(*) FROM stage_run WHERE state = 'finished' GROUP BY stage"))
+    database.close()
+    assert photos == 4, "what other teams read"
+    assert counts == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
+
+    fetched = tmp_path / "fetched.glb"
+    meshmill(tmp_path, "fetch", "cupboard", "-o", str(fetched))
+    assert b'"photos":4' in fetched.read_bytes(), "the file says so itself"
+    align = next(s for s in meshmill(tmp_path, "show", "cupboard")["stages"] if s["stage"] == "align")
+    assert [photo["used"] for photo in align["figures"]["photos"]] == [True] * 4
+
+    again = meshmill(tmp_path, "reproduce", "cupboard")
+    assert again["same"], [item for item in again["artifacts"] if not item["same"]]
+    assert sum(item["kind"] == "cutout" for item in again["artifacts"]) == 4
+
+
+def photograph(folder: Path) -> None:
+    """A drawn cupboard from its four sides, 20 degrees above it, on transparent ground."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from training.procedural import Cameras, build_grid, generate_objects, render
+
+    table = generate_objects([1_600_000_000])
+    grid = build_grid(table, 64)
+    for side, azimuth in (("front", 0.0), ("right", 90.0), ("back", 180.0), ("left", 270.0)):
+        camera = Cameras(*(torch.full((1, 1), value) for value in (azimuth, 20.0, 2.2)))
+        seen = render(table, camera, 256, grid=grid)
+        rgba = torch.cat([seen.rgb[0, 0], seen.alpha[0, 0]]).permute(1, 2, 0)
+        pixels = np.asarray((rgba * 255).round().byte().numpy())
+        Image.fromarray(pixels).save(folder / f"cupboard_{side}.png")

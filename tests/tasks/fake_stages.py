@@ -24,6 +24,7 @@ from tasks.worker import StageCall, StageOutput
 
 FILES = {
     "segment": ("cutout.npz", "thumbnail.png"),
+    "align": ("photos.npz", "placement.json"),
     "views": ("views.npz",),
     "reconstruct": ("field.npz",),
     "mesh": ("mesh.npz",),
@@ -63,6 +64,9 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     said = " doubtful" if call.stage == "segment" and call.inputs["photo"].startswith(b"review") else ""
     files = {name: f"{name} {digest.hexdigest()}{said}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
+    if call.stage == "align":
+        names = [shot["name"] for shot in call.about["shots"]]
+        figures = {"used": len(names), "photos": [{"name": name, "used": True} for name in names]}
     if call.stage == "assess":
         everything = call.params.get("finished", 0) >= 1  # the score from which nobody is asked
         verdict = "review" if everything or b"doubtful" in call.inputs["cutout"] else "finished"

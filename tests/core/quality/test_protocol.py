@@ -24,6 +24,7 @@ from core.quality.surfaces import Surface
 from core.recipes import Recipe, load_recipe
 from core.render import render_mesh
 from flows.evaluate import Models, Options, evaluate_folder
+from flows.evaluate_photos import PhotoOptions, evaluate_photos, table
 
 PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
 VIEWS = [(40, 15), (130, 15), (220, 40)]
@@ -290,3 +291,26 @@ def test_the_frozen_set_is_the_one_of_the_manifest(shared_dir: Path):
     item = read_object(shared_dir / "eval-dev", "ycb_mug")
     assert len(item.views) == 11
     assert set(item.backgrounds) == {"white", "textured"}
+
+
+@pytest.mark.parametrize("poses", ["given", "named", "unknown"])
+def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path, poses: str):
+    told: list[list[tuple[float | None, float | None]]] = []
+    models = oracle(folder)
+    one = models.build
+    assert one is not None
+
+    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots=()):
+        assert (elevation is None) == (poses != "given"), "what is not told of one photo is not told of several"
+        told.append([(shot.azimuth, shot.elevation) for shot in shots])
+        glb, facts = one(cutout, elevation, recipe, progress)
+        return glb, facts | {"used": 1 + len(shots)}
+
+    asked = PhotoOptions((1, 4), poses)
+    document = evaluate_photos(folder, load_recipe(), replace(models, build=build), asked, Options(limit=1))
+    assert told == [[], [{"given": (90, 15), "named": (90, None), "unknown": (None, None)}[poses]]]
+    assert document["failed"] == 0
+    assert set(document["by_photos"]) == {"1", "4"}
+    assert document["by_photos"]["4"]["shape"]["iou"] > 0.99
+    assert document["by_photos"]["4"]["asset"]["used"] == 2
+    assert [line[0] for line in table(document)] == ["photos", "1", "4"]

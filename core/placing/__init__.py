@@ -1,0 +1,1 @@
+"""Several photos of one product: where each was taken from, and one frame that they share."""

@@ -1,0 +1,163 @@
+"""The align stage: the photos of one product into one frame, and which of them are used.
+
+A photo is used where its name or the catalogue says from which side it was taken and its outline fits the others'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifacts import Cutout
+from core.cameras import Camera
+from core.placing.frame import common_frame
+from core.placing.values import PhotoSet, Place, PosedPhoto
+from core.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from core.zero123.model import Zero123
+    from core.zero123.params import ViewsParams
+
+STEEP = 60.0
+"""Degrees of elevation beyond which a photo is not used: there its name does not say which way is up."""
+
+SAME = 0.997
+"""Overlap of two outlines, and likeness of their colours, from which two photos are one."""
+
+APART = 15.0
+"""Degrees that two photos with one outline must lie apart not to be one."""
+
+MISFIT = 0.03
+"""Root mean square miss, in halves of the frame's side, from which an outline belongs to another product or pose."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A cutout, and what is known of its camera. Angles are relative to the main photo's azimuth."""
+
+    cutout: Cutout
+    name: str
+    """What its record is called: the photo's hash, or a role."""
+    azimuth: float | None = None
+    elevation: float | None = None
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What became of one photo."""
+
+    name: str
+    role: str
+    used: bool
+    why: str
+    """Why it is not used, in one sentence for a person; empty where it is."""
+    azimuth: float | None = None
+    elevation: float | None = None
+    zoom: float | None = None
+    shift: tuple[float, float] | None = None
+    confidence: float = 0.0
+    """How well its outline fits the others', 0 to 1."""
+
+
+def align(
+    model: Zero123, shots: Sequence[Shot], params: ViewsParams, seed: int, progress: Progress = silent
+) -> tuple[PhotoSet, list[Placement]]:
+    """The usable photos in one frame, the main one (``shots[0]``) first, and what became of each.
+
+    The main photo's elevation is found as for one photo; a further one that does not say its own stands as high. Raises
+    nothing for a bad further photo: it is left out.
+    """
+    from core.zero123.views import photo_elevation
+
+    main = shots[0]
+    height, found = photo_elevation(model, main.cutout, params, seed, progress)
+    cameras = {0: Camera(0.0, height)}
+    left_out: dict[int, str] = {}
+    for number, shot in enumerate(shots[1:], 1):
+        if said := _unusable(shot) or _copy_of_another(number, shots, cameras):
+            left_out[number] = said
+        else:
+            assert shot.azimuth is not None
+            cameras[number] = Camera(shot.azimuth % 360, height if shot.elevation is None else shot.elevation)
+    places = _places(shots, cameras)
+    while len(places) > 1 and max(place.slack for place in places.values()) > MISFIT:
+        worst = _misfit(shots, cameras)
+        left_out[worst] = (
+            "Its outline does not fit the other photos: does it show the same product from the side that its name says?"
+        )
+        del cameras[worst]
+        places = _places(shots, cameras)
+    progress("align", len(shots), len(shots))
+    photos = PhotoSet(tuple(PosedPhoto(shots[number].cutout, place) for number, place in places.items()), found)
+    return photos, [_placement(shot, places.get(i), left_out.get(i, "")) for i, shot in enumerate(shots)]
+
+
+def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Place]:
+    found = common_frame([shots[number].cutout for number in cameras], list(cameras.values()))
+    return dict(zip(cameras, found, strict=True))
+
+
+def _misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> int:
+    """The further photo without which the others fit best."""
+
+    def left(number: int) -> float:
+        others = {n: camera for n, camera in cameras.items() if n != number}
+        return max(place.slack for place in _places(shots, others).values())
+
+    return min((number for number in cameras if number), key=left)
+
+
+def _unusable(shot: Shot) -> str:
+    """Why a photo alone cannot be used; empty where it can."""
+    if shot.azimuth is None:
+        return "Its name does not say from which side it was taken: name it front, back, left or right."
+    if shot.elevation is not None and abs(shot.elevation) > STEEP:
+        return "Photos from straight above or below are kept, but not used for the shape yet."
+    if any("cropped by the photo's border" in warning for warning in shot.cutout.warnings):
+        return "It shows only a part of the product: the border cuts it off."
+    return ""
+
+
+def _copy_of_another(number: int, shots: Sequence[Shot], cameras: dict[int, Camera]) -> str:
+    """Why a photo adds nothing to those before it. A turned can looks alike from all sides: colours decide too."""
+    own = _small(shots[number].cutout)
+    for other in cameras:
+        turn = abs(((shots[number].azimuth or 0) - (shots[other].azimuth or 0) + 180) % 360 - 180)
+        theirs = _small(shots[other].cutout)
+        both, either = (own[..., 3] > 127) & (theirs[..., 3] > 127), (own[..., 3] > 127) | (theirs[..., 3] > 127)
+        if not both.any():
+            continue
+        outlines = float(both.sum() / either.sum())
+        colors = 1 - float(np.abs(own[both][:, :3].astype(float) - theirs[both][:, :3]).mean()) / 255
+        if outlines > SAME and colors > SAME and turn > APART:
+            return "It is the same picture as another photo, under the name of another side."
+        if turn < 1:
+            return "Another photo from the same side is used."
+    return ""
+
+
+def _small(cutout: Cutout) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(cutout.rgba).resize((128, 128), Image.Resampling.BOX))
+
+
+def _placement(shot: Shot, place: Place | None, why: str) -> Placement:
+    if place is None:
+        return Placement(shot.name, shot.role, False, why, shot.azimuth, shot.elevation)
+    camera = place.camera
+    confidence = round(max(0.0, 1 - place.slack / MISFIT), 3)
+    shift = (round(place.shift[0], 4), round(place.shift[1], 4))
+    return Placement(
+        shot.name, shot.role, True, "", camera.azimuth, camera.elevation, round(place.zoom, 4), shift, confidence
+    )
+
+
+def as_records(placements: Sequence[Placement]) -> list[dict[str, Any]]:
+    """For JSON, once, at the edge."""
+    return [dict(vars(placement)) for placement in placements]
