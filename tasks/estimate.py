@@ -13,7 +13,7 @@ from db.standing import PastStage, past_nights, past_runs
 from tasks.house import House
 from tasks.models import Weights
 from tasks.night import Budget, Night
-from tasks.stages import STAGE, STAGE_NAMES, STAGES
+from tasks.stages import STAGE, STAGE_NAMES
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,21 @@ class Estimate:
     cost: float
 
 
+LINE = tuple(STAGE[name] for name in STAGE_NAMES)
+"""What every asset passes; placing further photos is not foretold."""
+
+
 class Estimator:
     """Medians of past stage runs: of the same parameters where there are any, else of the stage."""
 
     def __init__(self, house: House, recipe: Recipe, models: Mapping[str, Weights]) -> None:
         self._lanes = house.settings.finish_workers
-        self._params = {stage.name: hashed_params(stage.name, recipe) for stage in STAGES}
+        self._params = {stage.name: hashed_params(stage.name, recipe) for stage in LINE}
         self._seed = recipe.seed
         self._models = {
-            stage.name: {stage.weights: models[stage.weights].sha256} if stage.weights else {} for stage in STAGES
+            stage.name: {stage.weights: models[stage.weights].sha256} if stage.weights else {} for stage in LINE
         }
-        past = {stage.name: house.ask(past_runs, stage.name) for stage in STAGES}
+        past = {stage.name: house.ask(past_runs, stage.name) for stage in LINE}
         device = house.settings.device if house.settings.device != "auto" else _device(past)
         self._costs = {name: _median(runs, self._params[name], device) for name, runs in past.items()}
         nights = house.ask(past_nights)
@@ -56,8 +60,8 @@ class Estimator:
 
     def stages_left(self, made: Mapping[str, PastStage], photo_sha256: str) -> tuple[str, ...]:
         """Stages that are built again where a product has been built before: from the first one that differs."""
-        names = [stage.name for stage in STAGES]
-        for at, stage in enumerate(STAGES):
+        names = [stage.name for stage in LINE]
+        for at, stage in enumerate(LINE):
             past = made.get(stage.name)
             if past is None or stage.about or not self._same(stage.name, past, photo_sha256):
                 return tuple(names[at:])

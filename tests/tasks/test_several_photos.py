@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
+from test_run_stage import Shop
 
 from db import assets
 from tasks.reproduce import reproduce
@@ -12,64 +15,71 @@ from tasks.stages import STAGE_NAMES
 SIDES = ("front", "right", "back", "left")
 
 
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    opened = Shop(tmp_path, f"sqlite:///{tmp_path / 'm.db'}", monkeypatch)
+    yield opened
+    opened.close()
+
+
 def photograph(shop: Shop, *sides: str) -> None:
     for side in sides:
         (shop.photos / f"mug_{side}.png").write_bytes(f"photo of the {side}".encode())
 
 
-def test_every_photo_is_cut_out_once_and_the_asset_is_made_of_all(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
-    photograph(small_shop, *SIDES)
-    (asset,) = small_shop.build(house).build
-    assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
+def test_every_photo_is_cut_out_once_and_the_asset_is_made_of_all(counter: Shop) -> None:
+    house = counter.house()
+    photograph(counter, *SIDES)
+    (asset,) = counter.build(house).build
+    assert counter.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
     (row,) = assets.list_assets(house.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 4)
     record = assets.lineage(house.engine, asset)
     reads = {stage["part"]: {item["role"] for item in stage["inputs"]} for stage in record["stages"]}
     assert reads["align"] == {"cutout", "cutout 2", "cutout 3", "cutout 4"}
     assert all("photos" in reads[part] for part in ("views", "reconstruct", "mesh", "finish", "assess"))
-    assert small_shop.build(house).build == (), "nothing has changed"
-    assert small_shop.computed() == {}
+    assert counter.build(house).build == (), "nothing has changed"
+    assert counter.computed() == {}
 
 
-def test_one_changed_photo_runs_its_own_segment_and_what_follows(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
-    photograph(small_shop, *SIDES)
-    small_shop.build(house)
-    small_shop.computed()
-    (small_shop.photos / "mug_back.png").write_bytes(b"a better photo of the back")
-    small_shop.build(house)
-    assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"align": 1}
+def test_one_changed_photo_runs_its_own_segment_and_what_follows(counter: Shop) -> None:
+    house = counter.house()
+    photograph(counter, *SIDES)
+    counter.build(house)
+    counter.computed()
+    (counter.photos / "mug_back.png").write_bytes(b"a better photo of the back")
+    counter.build(house)
+    assert counter.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"align": 1}
 
 
-def test_a_photo_that_shows_nothing_is_left_out(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
-    photograph(small_shop, "front", "right")
-    (small_shop.photos / "mug_back.png").write_bytes(b"bad")
-    (asset,) = small_shop.build(house).build
+def test_a_photo_that_shows_nothing_is_left_out(counter: Shop) -> None:
+    house = counter.house()
+    photograph(counter, "front", "right")
+    (counter.photos / "mug_back.png").write_bytes(b"bad")
+    (asset,) = counter.build(house).build
     (row,) = assets.list_assets(house.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 2)
 
 
-def test_with_no_other_photo_left_the_asset_is_the_one_of_its_main_photo(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
-    (small_shop.photos / "mug").mkdir()
-    (small_shop.photos / "mug" / "front.png").write_bytes(b"photo of the front")
-    (alone,) = small_shop.build(house).build
+def test_with_no_other_photo_left_the_asset_is_the_one_of_its_main_photo(counter: Shop) -> None:
+    house = counter.house()
+    (counter.photos / "mug").mkdir()
+    (counter.photos / "mug" / "front.png").write_bytes(b"photo of the front")
+    (alone,) = counter.build(house).build
     keys = {stage["part"]: stage["key"] for stage in assets.lineage(house.engine, alone)["stages"]}
-    small_shop.computed()
-    (small_shop.photos / "mug" / "back.png").write_bytes(b"bad")
-    (both,) = small_shop.build(house).build
+    counter.computed()
+    (counter.photos / "mug" / "back.png").write_bytes(b"bad")
+    (both,) = counter.build(house).build
     lineage = {stage["part"]: stage["key"] for stage in assets.lineage(house.engine, both)["stages"]}
     same = ("segment", "views", "reconstruct", "mesh")
     assert {part: lineage[part] for part in same} == {part: keys[part] for part in same}
 
 
 @pytest.mark.parametrize("sides", [SIDES, ("front",)], ids=["four", "one"])
-def test_an_asset_of_several_photos_is_made_again(small_shop: Shop, sides: tuple[str, ...]) -> None:  # noqa: F811
-    house = small_shop.house()
-    photograph(small_shop, *sides)
-    (asset,) = small_shop.build(house).build
+def test_an_asset_of_several_photos_is_made_again(counter: Shop, sides: tuple[str, ...]) -> None:
+    house = counter.house()
+    photograph(counter, *sides)
+    (asset,) = counter.build(house).build
     again = reproduce(house, asset)
     assert again["same"], [item for item in again["artifacts"] if not item["same"]]
     assert sum(item["kind"] == "cutout" for item in again["artifacts"]) == len(sides)
