@@ -188,7 +188,8 @@ def candidates_by_id(engine: Engine, product_ids: Sequence[int]) -> list[Candida
         .where(Product.id.in_(product_ids), ~Product.removed)
     )
     with reading(engine) as session:
-        found = {row[0]: Candidate._make(row) for row in session.execute(query)}
+        page = with_further(session, [Candidate(*row) for row in session.execute(query)])
+    found = {candidate.product_id: candidate for candidate in page}
     return [found[id_] for id_ in product_ids if id_ in found]
 
 

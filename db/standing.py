@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select
 from db import catalogue as held
 from db.catalogue import MISSING, FoundPhoto, FoundProduct
 from db.engine import reading
-from db.planning import CANDIDATE, Candidate
+from db.planning import CANDIDATE, Candidate, with_further
 from db.tables import Asset, AssetStage, Catalogue, Photo, Product, Run, StageRun
 
 State = Literal["new", "changed", "unchanged", "waiting"]
@@ -103,7 +103,7 @@ def candidates_of(engine: Engine, catalogue_id: int, skus: Collection[str]) -> d
         .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku.in_(skus))
     )
     with reading(engine) as session:
-        found = [Candidate._make(row) for row in session.execute(query)]
+        found = with_further(session, [Candidate(*row) for row in session.execute(query)])
     return {candidate.sku: candidate for candidate in found}
 
 
