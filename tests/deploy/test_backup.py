@@ -36,7 +36,7 @@ class Operator:
             places = [f"views.checkpoint={folder / name}", f"segment.model={folder}/segmenter.onnx"]
             (folder / f"{name}.json").write_text(load_recipe("starter", places).model_dump_json())
         for number in range(PRODUCTS):
-            (self.photos / f"p{number}.png").write_bytes(b"photo %d" % number)
+            (self.photos / f"b{number}.png").write_bytes(b"photo %d" % number)
         programs = folder / "bin"
         programs.mkdir()
         (programs / "meshmill").write_text(
@@ -74,7 +74,7 @@ class Operator:
 
     def published(self) -> dict[str, tuple[str, str, str]]:
         """SKU to hash, model and place, of this catalogue."""
-        ours = "catalogue LIKE 'photos%' AND sku LIKE 'p%'"
+        ours = "catalogue LIKE 'photos%' AND sku LIKE 'b%'"
         query = f"SELECT sku, sha256, model, glb_uri FROM finished_assets WHERE {ours} ORDER BY sku"
         reader = self.plane.psql(
             ["--dbname=meshmill", "--tuples-only", "--no-align", f"--command={query}"],
@@ -108,11 +108,11 @@ def test_nothing_is_lost_from_yesterdays_backup(operator: Operator) -> None:
     yesterday = operator.published()
     operator.follow(backup)
 
-    (operator.photos / "p0.png").write_bytes(b"another photo")
-    (operator.photos / "p9.png").write_bytes(b"a new product")
+    (operator.photos / "b0.png").write_bytes(b"another photo")
+    (operator.photos / "b9.png").write_bytes(b"a new product")
     operator.night("OLD")
     today = operator.published()
-    assert set(today) - set(yesterday) == {"p9"}
+    assert set(today) - set(yesterday) == {"b9"}
 
     operator.plane.psql(["--dbname=meshmill", "--command=TRUNCATE asset, artifact, photo, product CASCADE"])
     for entry in list(operator.store.list("objects/"))[::2]:

@@ -82,8 +82,8 @@ def fail_a_run(plane: Plane, name: str) -> None:
         "from prefect.states import Failed\n"
         "client = get_client(sync_client=True)\n"
         "with client:\n"
-        "    deployment = client.read_deployment_by_name('ingest/nightly')\n"
-        "    run = client.create_flow_run_from_deployment(deployment.id, name=sys.argv[1])\n"
+        "    deployment, place = client.read_deployment_by_name('ingest/nightly'), {'folder': '/photos'}\n"
+        "    run = client.create_flow_run_from_deployment(deployment.id, name=sys.argv[1], parameters=place)\n"
         "    client.set_flow_run_state(run.id, Failed(message='the disk is full'), force=True)\n"
     )
     plane.run([sys.executable, "-c", code, name], plane.worker)

@@ -79,11 +79,11 @@ def test_a_worker_with_its_own_role_and_key_builds_a_catalogue(plane: Plane, tmp
     shop = Shop(tmp_path, MESHMILL_TEST_ALONE="1", **environment)
     shop.stock(2)
     assert shop.finish(shop.start())["finished"] == 2
-    assets = json.loads(plane.meshmill("assets", "--json", role=plane.gallery))
+    assets = json.loads(plane.meshmill("assets", "--sku", "p?", "--json", role=plane.gallery))
     assert {asset["status"] for asset in assets} == {"finished"}
     plane.meshmill("review", "p0", "--approve", role=plane.gallery)
     rows = plane.psql(
-        ["--dbname=meshmill", "--tuples-only", "--command=SELECT count(*) FROM finished_assets"],
+        ["--dbname=meshmill", "--tuples-only", "--command=SELECT count(*) FROM finished_assets WHERE sku LIKE 'p_'"],
         "meshmill_reader",
         "MESHMILL_READER_PASSWORD",
     )
