@@ -134,7 +134,7 @@ STAGES: tuple[Stage, ...] = (
         resumable=True,
         several=True,
     ),
-    Stage("mesh", version=5, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",), several=True),
+    Stage("mesh", version=6, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",), several=True),
     Stage(
         "finish",
         version=7,

@@ -16,6 +16,10 @@ SEEN = 256
 BRIDGE = 1.6
 """Radius of a joint in voxels: what marching cubes and fairing leave standing."""
 
+LONGEST = 0.08
+"""Length of the emptiness, in the volume's side, that a joint to a small piece may cross: what floats farther from the
+product is a crumb though the photo's outline has room for it. A guitar got a spear as long as itself."""
+
 EMPTINESS = 5.0
 """A path through the emptiest voxel costs ``exp`` of this as much as one through the surface."""
 
@@ -47,12 +51,13 @@ def without_crumbs(
 
 
 def joined(
-    volume: NDArray[np.float32], allowed: NDArray[np.bool_], mask: NDArray[np.bool_]
+    volume: NDArray[np.float32], allowed: NDArray[np.bool_], mask: NDArray[np.bool_], share: float
 ) -> tuple[NDArray[np.float32], int]:
     """``volume`` in one piece where ``mask (S, S)`` is one, and the number of joints that it took.
 
     The photo shows that a lamp's shade hangs on its arm; a field may be too thin to be solid there. Piece by piece, the
-    densest way to the rest is made solid, within ``allowed``: voxels that the photo's outline leaves room for.
+    densest way to the rest is made solid, within ``allowed``: voxels that the photo's outline leaves room for. Pieces
+    below ``share`` of the largest that are farther than :data:`LONGEST` go.
     """
     from scipy.ndimage import distance_transform_edt
     from skimage.graph import MCP_Geometric
@@ -68,8 +73,14 @@ def joined(
         others = np.argwhere((labels > 0) & ~largest)
         costs, _ = ways.find_costs(np.argwhere(largest), others, find_all_ends=False)  # the first end is the nearest
         end = others[int(np.argmin(costs[tuple(others.T)]))]
+        way = tuple(np.array(ways.traceback(end)).T)
+        piece = labels == labels[tuple(end)]
+        if piece.sum() < share * sizes.max() and (volume[way] <= 0).sum() > LONGEST * max(volume.shape):
+            volume = np.where(piece, -np.abs(volume), volume).astype(np.float32)
+            labels, sizes = pieces(volume)
+            continue
         path = np.ones(volume.shape, bool)
-        path[tuple(np.array(ways.traceback(end)).T)] = False
+        path[way] = False
         tube = np.clip(BRIDGE - distance_transform_edt(path), -1, 1).astype(np.float32)
         volume = np.maximum(volume, np.where(np.abs(tube) < 1e-3, np.float32(1e-3), tube))
         joints += 1

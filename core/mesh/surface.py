@@ -56,7 +56,7 @@ def extract_mesh(
         volume = trimmed(volume, photo.framed(), photo.camera)
     volume, info["floaters_dropped"] = without_crumbs(volume, PAD, mask, field.camera, params.floater)
     allowed = trimmed(np.ones_like(volume), cutout, field.camera) > 0
-    volume, info["joints"] = joined(volume, allowed, mask)
+    volume, info["joints"] = joined(volume, allowed, mask, params.floater)
     if (border := _border_share(volume)) > 0:
         info["border_share"] = round(border, 4)
     vertices, faces = march(volume)

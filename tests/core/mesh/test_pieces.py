@@ -79,3 +79,14 @@ def test_a_small_part_that_the_photo_shows_stays_though_it_is_far_below_the_limi
     assert mesh.info["floaters_dropped"] == 0
     assert inspect(mesh.vertices, mesh.faces).components == 2  # the photo shows two pieces, so two they are
     assert mesh.vertices[:, 1].max() > 0.65
+
+
+def test_a_crumb_far_in_front_gets_no_spear_though_a_hole_in_the_field_lets_the_photo_show_it() -> None:
+    field, cutout, view_set = scene(lamp, info={"isovalue": 50.0})
+    x, y, z = grid(64)
+    torn = np.where((y > -0.1) & (y < 0.2), np.float32(0), field.density)
+    crumb = np.sqrt(x**2 + (y - 0.16) ** 2 + (z - 0.6) ** 2) < 0.06
+    density = np.where(crumb, np.float32(100), torn)
+    mesh = extract_mesh(replace(field, density=density), cutout, view_set, MeshParams())
+    assert inspect(mesh.vertices, mesh.faces).components == 1
+    assert mesh.vertices[:, 2].max() < 0.4
