@@ -40,7 +40,7 @@ def forget(house: House) -> None:
     """As if every worker had died between storing and recording."""
     with writing(house.engine) as session:
         session.execute(text("UPDATE asset SET glb_id = NULL, status = 'queued'"))
-        for table in ("asset_stage", "artifact_input", "artifact", "stage_run"):
+        for table in ("publication", "asset_stage", "artifact_input", "artifact", "stage_run"):
             session.execute(text(f"DELETE FROM {table}"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_training_views import DATA, make_shards
+from training_shards import DATA, make_shards
 from zero123_helpers import tiny_config
 
 from core.cameras import Camera, project
