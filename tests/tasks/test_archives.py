@@ -50,7 +50,7 @@ def test_a_zip_shows_what_the_folder_showed(house: House, tmp_path: Path, top: s
     _, third = ingest_source(house, str(archive))
     assert brief(third) == {"changed": ["cap"], "unchanged": 1}
     pack(archive, {top + "TEA_front.png": picture(200, 200), top + "hat.png": picture(201, 200)})
-    _, fourth = ingest_source(house, str(archive))
+    _, fourth = ingest_source(house, str(archive), allow_removal=True)
     assert fourth.removed == ["cap"]
     assert list((tmp_path / "home" / "unpacked").rglob("cap.png")) == []
 
