@@ -152,8 +152,11 @@ def priced(shop: Shop, house: House) -> None:  # noqa: F811
         session.execute(update(StageRun).values(seconds=10.0, cost=0.1))
 
 
-def test_what_does_not_fit_into_the_night_waits(small_shop: Shop) -> None:  # noqa: F811
-    small_shop.settings = small_shop.settings.model_copy(update={"cost_per_cpu_hour": 1.0})
+def test_what_does_not_fit_into_the_night_waits(
+    small_shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(small_shop, "settings", small_shop.settings.model_copy(update={"cost_per_cpu_hour": 1.0}))
     put(small_shop.photos, "mug.png")
     house = small_shop.house()
     build(small_shop, house)

@@ -112,8 +112,12 @@ def test_an_answer_that_is_no_http_fails_nothing(tmp_path: Path, answer: bytes) 
     server.close()
 
 
-def test_every_end_of_an_asset_is_told_by_its_name(receiver: Receiver, small_shop: Shop) -> None:  # noqa: F811
-    small_shop.settings = small_shop.settings.model_copy(update={"webhook_url": receiver.url})
+def test_every_end_of_an_asset_is_told_by_its_name(
+    receiver: Receiver,
+    small_shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(small_shop, "settings", small_shop.settings.model_copy(update={"webhook_url": receiver.url}))
     house = small_shop.house()
     photos = {"good": b"photo", "doubtful": b"review", "none": b"bad", "bug": b"ours"}
     for name, data in photos.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 if "MESHMILL_TEST_POOL" in os.environ:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tasks"))
@@ -13,4 +14,4 @@ if "MESHMILL_TEST_POOL" in os.environ:
 
     import tasks.house
 
-    tasks.house.open_house.__defaults__ = (None, fake_stages.compute, None)
+    patch.object(tasks.house.open_house, "__defaults__", (None, fake_stages.compute, None)).start()
