@@ -86,12 +86,11 @@ def align(
             cameras[number] = Camera(shot.azimuth % 360, height if shot.elevation is None else shot.elevation)
     places = _places(shots, cameras)
     while len(places) > 1 and max(place.slack for place in places.values()) > MISFIT:
-        worst = _misfit(shots, cameras)
+        worst, places = _without_misfit(shots, cameras)
         left_out[worst] = (
             "Its outline does not fit the other photos: does it show the same product from the side that its name says?"
         )
         del cameras[worst]
-        places = _places(shots, cameras)
     progress("align", len(shots), len(shots))
     photos = PhotoSet(tuple(PosedPhoto(shots[number].cutout, place) for number, place in places.items()), found)
     return photos, [_placement(shot, places.get(i), left_out.get(i, "")) for i, shot in enumerate(shots)]
@@ -102,14 +101,14 @@ def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Plac
     return dict(zip(cameras, found, strict=True))
 
 
-def _misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> int:
-    """The further photo without which the others fit best."""
-
-    def left(number: int) -> float:
-        others = {n: camera for n, camera in cameras.items() if n != number}
-        return max(place.slack for place in _places(shots, others).values())
-
-    return min((number for number in cameras if number), key=left)
+def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[int, dict[int, Place]]:
+    """The further photo without which the others fit best, and the places of those others."""
+    tried = [
+        (number, _places(shots, {n: camera for n, camera in cameras.items() if n != number}))
+        for number in cameras
+        if number
+    ]
+    return min(tried, key=lambda found: max(place.slack for place in found[1].values()))
 
 
 def _unusable(shot: Shot) -> str:

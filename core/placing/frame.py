@@ -8,12 +8,12 @@ shift leaves over. Equal heights would be wrong by up to half; this is right wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.artifacts import Cutout
 from core.cameras import Camera
-from core.placing.outlines import Outline, Placed, depth_inside, outline_of, rim_points
+from core.placing.outlines import Outline, Placed, depth_in_others, outline_of, rim_points
 from core.placing.values import Place
 
 if TYPE_CHECKING:
@@ -52,23 +52,16 @@ def common_frame(cutouts: Sequence[Cutout], cameras: Sequence[Camera], rounds: S
     """
     import torch
 
-    count = len(cutouts)
-    if count < 2:
-        return [Place(camera) for camera in cameras]
-    from core.zero123.lift import camera_axes
-
-    azimuth, elevation, radius = (
-        torch.tensor([getattr(c, name) for c in cameras], dtype=torch.float32)
-        for name in ("azimuth", "elevation", "radius")
-    )
-    axes, fov = camera_axes(azimuth, elevation), tuple(camera.fov for camera in cameras)
-    state = torch.cat([_height_guess(cutouts), torch.zeros(count - 1, 2)], 1)
-    placed = _placed(state, axes, radius, fov)
+    unplaced = [Place(camera) for camera in cameras]
+    if len(cutouts) < 2:
+        return unplaced
+    start = placed_photos(unplaced)
+    state = torch.cat([_height_guess(cutouts), torch.zeros(len(cutouts) - 1, 2)], 1)
     for number in rounds:
         outlines = [outline_of(cutout.rgba[..., 3], number.rim) for cutout in cutouts]
-        state = _settled(state, lambda s: _placed(s, axes, radius, fov), outlines, number)
+        state = _settled(state, start, outlines, number)
     with torch.no_grad():
-        placed = _placed(state, axes, radius, fov)
+        placed = _placed(state, start)
         left = misses(outlines, placed, rounds[-1].samples)
         return _fitting(cameras, placed, left.square().mean(1).sqrt())
 
@@ -76,13 +69,7 @@ def common_frame(cutouts: Sequence[Cutout], cameras: Sequence[Camera], rounds: S
 def misses(outlines: list[Outline], placed: Placed, samples: int) -> Tensor:
     """How far the best point of every rim's ray lies outside the others' outlines, ``(K, N)``, in halves of the
     frame's side. Differentiable."""
-    import torch
-
-    points = rim_points(outlines, placed, samples)
-    count, rays = points.shape[:2]
-    inside = depth_inside(points.reshape(-1, 3), outlines, placed).view(count, count, rays, samples)
-    own = torch.eye(count, dtype=torch.bool)[:, :, None, None]
-    best = inside.masked_fill(own, torch.inf).amin(0).amax(-1)
+    best = depth_in_others(rim_points(outlines, placed, samples), outlines, placed).amin(0).amax(-1)
     return (-best).clamp(min=0)
 
 
@@ -117,15 +104,15 @@ def placed_photos(places: Sequence[Place]) -> Placed:
     )
 
 
-def _placed(state: Tensor, axes: Tensor, radius: Tensor, fov: tuple[float, ...]) -> Placed:
+def _placed(state: Tensor, start: Placed) -> Placed:
     """``state (K - 1, 3)``: logarithm of the zoom and shift of every photo but the main one."""
     import torch
 
     full = torch.cat([state.new_zeros(1, 3), state])
-    return Placed(axes, radius, fov, full[:, 0].exp(), full[:, 1:])
+    return replace(start, zoom=full[:, 0].exp(), shift=full[:, 1:])
 
 
-def _settled(state: Tensor, placed: object, outlines: list[Outline], run: Round) -> Tensor:
+def _settled(state: Tensor, start: Placed, outlines: list[Outline], run: Round) -> Tensor:
     """Adam on the misses, its rate falling to nothing over the second half."""
     import torch
 
@@ -133,7 +120,7 @@ def _settled(state: Tensor, placed: object, outlines: list[Outline], run: Round)
     first, second = torch.zeros_like(state), torch.zeros_like(state)
     spread = torch.tensor([ZOOM_SPREAD, SHIFT_SPREAD, SHIFT_SPREAD])
     for step in range(run.steps):
-        miss = misses(outlines, placed(state), run.samples)  # type: ignore[operator]
+        miss = misses(outlines, _placed(state, start), run.samples)
         loss = miss.mean() + BROAD * miss.square().mean() + PRIOR * (state / spread).square().sum()
         (gradient,) = torch.autograd.grad(loss, state)
         with torch.no_grad():

@@ -84,6 +84,16 @@ def rim_points(outlines: list[Outline], placed: Placed, samples: int, reach: flo
     return eyes[:, None, None] + directions[:, :, None] * away[:, None, :, None]
 
 
+def depth_in_others(points: Tensor, outlines: list[Outline], placed: Placed) -> Tensor:
+    """How far inside every other outline points ``(K, N, samples, 3)`` on the rays of each are, ``(K, K, N, samples)``:
+    by outline, by the rays' own; infinitely inside their own."""
+    import torch
+
+    count, rays, samples = points.shape[:3]
+    inside = depth_inside(points.reshape(-1, 3), outlines, placed).view(count, count, rays, samples)
+    return inside.masked_fill(torch.eye(count, dtype=torch.bool)[:, :, None, None], torch.inf)
+
+
 def seen_in(points: Tensor, placed: Placed) -> tuple[Tensor, Tensor]:
     """Where world points ``(M, 3)`` lie in each of ``K`` cutouts, ``(K, M, 2)``, and their distances ``(K, M)``."""
     import torch

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.artifacts import ViewSet
 from core.placing.values import PhotoSet
+from core.quality.images import over_white
 
 OF_SYNTHESIZED = frozenset(
     {
@@ -30,8 +31,6 @@ def photos_as_views(photos: PhotoSet, view_set: ViewSet) -> ViewSet:
     size = view_set.images.shape[1]
     pictures = []
     for photo in photos.photos[1:]:
-        rgba = photo.framed().rgba
-        alpha = rgba[..., 3:].astype(np.float32) / 255
-        over = np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-        pictures.append(np.asarray(Image.fromarray(over).resize((size, size), Image.Resampling.BOX)))
+        over = Image.fromarray(over_white(photo.framed().rgba))
+        pictures.append(np.asarray(over.resize((size, size), Image.Resampling.BOX)))
     return replace(view_set, images=np.stack(pictures), cameras=tuple(p.camera for p in photos.photos[1:]))

@@ -14,7 +14,7 @@ from core.placing.values import PhotoSet
 from core.sjc import fit
 from core.sjc.cutoff import best_cutoff
 from core.sjc.evidence import photo_view, synthesized_views, to_device
-from core.sjc.fused import fused_matter, together
+from core.sjc.fused import LIKELY, SHARE, fused_matter
 from core.sjc.matter import averaged, lifted_matter
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
@@ -162,7 +162,7 @@ class FastLoop:
             painter = "fit" if self.volume is None and self.fused is None else "lift"
             if self.fused is not None:
                 matter, color = fused_matter(*self.fused, sigma.shape[-1])
-                sigma, isovalue = together(sigma, isovalue, matter), 0.5
+                sigma, isovalue = averaged(sigma, isovalue, matter, SHARE, LIKELY), 0.5
             elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:

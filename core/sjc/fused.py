@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.placing.values import PhotoSet, Place, PosedPhoto
 from core.sjc.carve import sampled, voxel_centers
-from core.sjc.matter import CELLS, THICKNESS
+from core.sjc.matter import beams, met
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +34,6 @@ SHARE = 0.5
 """Share of the fused lifts in where matter is, beside the fit to all photos: either alone is worse."""
 
 
-def together(sigma: torch.Tensor, isovalue: float, matter: torch.Tensor) -> torch.Tensor:
-    """The mean of the fit's opinion and the fused lifts' ``(Z, Y, X)``; each is .5 at its own surface."""
-    return (1 - SHARE) * sigma / (sigma + isovalue) + SHARE * matter / (2 * LIKELY)
-
-
 def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels."""
     import torch
@@ -48,13 +43,12 @@ def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Ten
     color = torch.zeros((len(points), 3), device=points.device)
     weight = torch.zeros((len(points), 1), device=points.device)
     outward = torch.nn.functional.normalize(points, dim=1)
-    beams, everywhere = [], torch.ones(len(points), dtype=torch.bool, device=points.device)
+    met_by, everywhere = [], torch.ones(len(points), dtype=torch.bool, device=points.device)
     for photo in photos.photos:
         own, shade, where = _one(model, photo, points)
         alpha = torch.from_numpy(photo.cutout.rgba[..., 3].astype("float32") / 255).to(points.device)
         everywhere &= sampled(alpha[None], where)[:, 0] > 0.5
-        cell = ((where + 1) * (CELLS / 2)).floor().long().clamp(0, CELLS - 1)
-        beams.append(cell[:, 1] * CELLS + cell[:, 0])
+        met_by.append(beams(where))
         logits += own
         eye = torch.tensor(photo.camera.eye() / photo.camera.radius, dtype=points.dtype, device=points.device)
         seen = (FACING * (outward @ eye))[:, None].exp()
@@ -63,8 +57,9 @@ def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Ten
     logits /= len(photos.photos)
     logits -= UNDERGROUND * (points[:, 1] < ground(photos.photos))
     matter = torch.sigmoid(logits) * everywhere
-    for beam in beams:
-        matter = met(matter, beam, size)
+    for beam in met_by:
+        # Voxels outside of another photo's outline are surely empty: the beam is as long as what is left of it.
+        matter = met(matter, beam, (matter > 0).to(matter.dtype), size)
     grid = (size, size, size)
     return matter.view(grid), (color / weight).view(*grid, 3)
 
@@ -85,18 +80,6 @@ def _one(model: Zero123, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch
             raise ValueError("fused_matter needs weights with a lift")
         at = own_frustum(points, photo.place, volume)
         return occupancy(volume, at)[0], shade(volume, at)[0], at[0, :, :2]
-
-
-def met(matter: torch.Tensor, beam: torch.Tensor, size: int) -> torch.Tensor:
-    """``matter (N,)`` once it is known that every beam of rays meets some (:func:`core.sjc.matter.lifted_matter`)."""
-    import torch
-
-    empty = torch.zeros(CELLS * CELLS, device=matter.device)
-    miss = empty.scatter_add(0, beam, -torch.log1p(-matter.clamp(max=0.999)))
-    # Voxels outside of another photo's outline are surely empty: the beam is as long as what is left of it.
-    across = (empty.scatter_add(0, beam, (matter > 0).to(matter.dtype)) / size).clamp(min=1)
-    hit = 1 - torch.exp(-miss / across * 96 / (THICKNESS * size))
-    return (matter / hit.clamp(min=0.02)[beam]).clamp(max=1)
 
 
 def own_frustum(points: torch.Tensor, place: Place, volume: Volume) -> torch.Tensor:
@@ -122,17 +105,14 @@ def ground(photos: Sequence[PosedPhoto]) -> float:
     import torch
 
     from core.placing.frame import placed_photos
-    from core.placing.outlines import depth_inside, outline_of, rim_points
+    from core.placing.outlines import depth_in_others, outline_of, rim_points
 
     outlines = [outline_of(photo.cutout.rgba[..., 3], 400) for photo in photos]
     placed = placed_photos([photo.place for photo in photos])
     with torch.no_grad():
         points = rim_points(outlines, placed, 160)
-        count, rays, samples = points.shape[:3]
-        inside = depth_inside(points.reshape(-1, 3), outlines, placed).view(count, count, rays, samples)
-        own = torch.eye(count, dtype=torch.bool)[:, :, None, None]
         slack = torch.tensor([photo.place.slack for photo in photos])[:, None, None, None]
-        allowed = (inside.masked_fill(own, torch.inf) + slack).amin(0) >= 0
+        allowed = (depth_in_others(points, outlines, placed) + slack).amin(0) >= 0
         highest = points[..., 1].masked_fill(~allowed, -torch.inf).amax(-1)
         touched = highest[highest.isfinite()]
         return float(touched.min()) if len(touched) else -1.0

@@ -26,9 +26,7 @@ had, some .45 when this was chosen. With .58 anything from .25 to .4 is as good 
 def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels.
 
-    Outside of the photo's outline there is none. Inside of it every beam meets some: with ``n`` independent pieces
-    along it, of which piece i is solid with ``p_i``, Bayes divides each by the probability that one is,
-    ``1 - prod(1 - p_i)``.
+    Outside of the photo's outline there is none; inside of it every beam meets some (:func:`met`).
     """
     import torch
 
@@ -39,18 +37,35 @@ def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor,
     where = image_coordinates(points, photo.camera)
     inside = sampled(photo.mask[None], where)[:, 0] > 0.5
     matter = torch.sigmoid(occupancy(volume, at)[0]) * inside
-    cell = ((where + 1) * (CELLS / 2)).floor().long().clamp(0, CELLS - 1)
-    beam = cell[:, 1] * CELLS + cell[:, 0]
-    empty = torch.zeros(CELLS * CELLS, device=points.device)
-    miss = empty.scatter_add(0, beam, -torch.log1p(-matter.clamp(max=0.999)))
-    voxels = empty.scatter_add(0, beam, torch.ones_like(matter))
-    across = (voxels / size).clamp(min=1)
-    hit = 1 - torch.exp(-miss / across * 96 / (THICKNESS * size))
-    matter = (matter / hit.clamp(min=0.02)[beam]).clamp(max=1)
+    matter = met(matter, beams(where), torch.ones_like(matter), size)
     grid = (size, size, size)
     return matter.view(grid), shade(volume, at)[0].view(*grid, 3)
 
 
-def averaged(sigma: torch.Tensor, isovalue: float, matter: torch.Tensor, share: float) -> torch.Tensor:
-    """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``matter``; each is .5 at its own surface."""
-    return (1 - share) * sigma / (sigma + isovalue) + share * matter / (2 * LIKELY)
+def beams(where: torch.Tensor) -> torch.Tensor:
+    """The beam ``(N,)`` that each point lies in, by its place ``(N, 2)`` in [-1, 1] of the photo's frame."""
+    cell = ((where + 1) * (CELLS / 2)).floor().long().clamp(0, CELLS - 1)
+    return cell[:, 1] * CELLS + cell[:, 0]
+
+
+def met(matter: torch.Tensor, beam: torch.Tensor, counted: torch.Tensor, size: int) -> torch.Tensor:
+    """``matter (N,)`` once it is known that every beam of rays meets some.
+
+    With ``n`` independent pieces along a beam, of which piece i is solid with ``p_i``, Bayes divides each by the
+    probability that one is, ``1 - prod(1 - p_i)``. ``counted (N,)`` is 1 for the voxels that make a beam's length.
+    """
+    import torch
+
+    empty = torch.zeros(CELLS * CELLS, device=matter.device)
+    miss = empty.scatter_add(0, beam, -torch.log1p(-matter.clamp(max=0.999)))
+    across = (empty.scatter_add(0, beam, counted) / size).clamp(min=1)
+    hit = 1 - torch.exp(-miss / across * 96 / (THICKNESS * size))
+    return (matter / hit.clamp(min=0.02)[beam]).clamp(max=1)
+
+
+def averaged(
+    sigma: torch.Tensor, isovalue: float, matter: torch.Tensor, share: float, likely: float = LIKELY
+) -> torch.Tensor:
+    """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``matter``, whose surface is at ``likely``; each
+    is .5 at its own surface."""
+    return (1 - share) * sigma / (sigma + isovalue) + share * matter / (2 * likely)

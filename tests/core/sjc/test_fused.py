@@ -10,7 +10,8 @@ from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.placing.values import Place, PosedPhoto
 from core.sjc.carve import voxel_centers
-from core.sjc.fused import CELLS, LIKELY, ground, met, own_frustum, together
+from core.sjc.fused import LIKELY, SHARE, ground, own_frustum
+from core.sjc.matter import CELLS, averaged, met
 from core.zero123.lift import Volume
 
 
@@ -42,13 +43,16 @@ def test_a_beam_through_the_product_meets_some_of_it() -> None:
     size = CELLS
     matter = torch.full((size,), 0.02)
     beam = torch.zeros(size, dtype=torch.long)
-    surer = met(matter, beam, size)
+    surer = met(matter, beam, (matter > 0).to(matter.dtype), size)
     assert float(surer.max()) == pytest.approx(0.02 / (1 - 0.98**16), rel=1e-3), "sixteen pieces, one of them solid"
     certain = torch.cat([torch.tensor([0.99]), torch.zeros(size - 1)])
+    six = certain.repeat_interleave(6)
     assert torch.allclose(
-        met(certain.repeat_interleave(6), beam.repeat_interleave(6), size)[:6].max(), torch.tensor(1.0), atol=0.02
+        met(six, beam.repeat_interleave(6), (six > 0).to(six.dtype), size)[:6].max(), torch.tensor(1.0), atol=0.02
     )
-    assert float(met(certain, beam, size)[1:].max()) == 0, "what is outside an outline stays empty"
+    assert float(met(certain, beam, (certain > 0).to(certain.dtype), size)[1:].max()) == 0, (
+        "what is outside an outline stays empty"
+    )
 
 
 def test_a_photo_taken_from_the_side_looks_at_its_own_side() -> None:
@@ -65,6 +69,6 @@ def test_a_photo_taken_from_the_side_looks_at_its_own_side() -> None:
 def test_both_opinions_meet_at_their_surfaces() -> None:
     points = voxel_centers(4)[:, 0].view(4, 4, 4)
     sigma, matter = torch.where(points > 0, 9.0, 3.0), torch.where(points > 0, 1.0, LIKELY)
-    half = together(sigma, 3.0, matter)
+    half = averaged(sigma, 3.0, matter, SHARE, LIKELY)
     assert float(half[points < 0].mean()) == pytest.approx(0.5)
     assert float(half[points > 0].min()) > 0.5
