@@ -192,7 +192,7 @@ def _remove(engine: Engine, ids: Sequence[int]) -> None:
 
 
 @dataclass
-class _Known:
+class Known:
     """What the database holds of a page's products."""
 
     products: dict[str, Product]
@@ -208,13 +208,19 @@ class _Known:
         photos = self.by_product.get(row.id, []) if row and not row.removed else []
         return any(photo.fingerprint != MISSING for photo in photos)
 
+    def gone(self, product: FoundProduct) -> str | None:
+        """Why a product waits whose photos have all gone; None where one is there, or none ever was."""
+        if self.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
+            return product.problem or "None of its photos is there any more."
+        return None
+
     def moved(self, sku: str, photo: FoundPhoto) -> bool:
         row = self.photo(sku, photo.source_uri)
         return row is None or row.fingerprint != photo.fingerprint
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """What a photo's file said."""
 
     sha256: str
@@ -231,14 +237,14 @@ def _sync_page(
     changes: Changes,
     patience: Patience,
 ) -> None:
-    known = patience(lambda: _look(engine, catalogue_id, page))
+    known = patience(lambda: look(engine, catalogue_id, page))
     # Files are read outside any transaction: hashing gigabytes must not hold the database.
-    read: dict[tuple[str, str], _Read] = {}
+    read: dict[tuple[str, str], Read] = {}
     ready = []
     for product in page:
         moved = [photo for photo in product.photos if known.moved(product.sku, photo)]
-        if known.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
-            changes.waits(product.sku, product.problem or "None of its photos is there any more.")
+        if gone := known.gone(product):
+            changes.waits(product.sku, gone)
             continue
         hashes = [read_hash(photo) for photo in moved]
         if why := next((found for found in hashes if isinstance(found, NotNow)), None):
@@ -247,14 +253,15 @@ def _sync_page(
         ready.append(product)
         for photo, sha256 in zip(moved, hashes, strict=True):
             width, height = read_size(photo) or (None, None)
-            read[product.sku, photo.source_uri] = _Read(str(sha256), width, height)
+            read[product.sku, photo.source_uri] = Read(str(sha256), width, height)
     found = patience(lambda: _write(engine, catalogue_id, page, ready, read))
     changes.new += found.new
     changes.changed += found.changed
     changes.unchanged += found.unchanged
 
 
-def _look(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
+def look(engine: Engine, catalogue_id: int, page: Sequence[FoundProduct]) -> Known:
+    """What the database holds of the page's products."""
     with reading(engine) as session:
         return _load(session, catalogue_id, page)
 
@@ -264,24 +271,24 @@ def _write(
     catalogue_id: int,
     page: Sequence[FoundProduct],
     ready: Sequence[FoundProduct],
-    read: dict[tuple[str, str], _Read],
+    read: dict[tuple[str, str], Read],
 ) -> Changes:
     changes = Changes()
     with writing(engine) as session:
         take_turns(session, f"catalogue {catalogue_id}")
         known = _load(session, catalogue_id, page)  # another run may have taken the same folder in meanwhile
-        ready = [_settled(product, known, read) for product in ready]
+        ready = [settled(product, known, read) for product in ready]
         ids = _write_products(session, catalogue_id, ready, known)
         _write_photos(session, ready, ids, known, read, changes)
     return changes
 
 
-def _load(session: Session, catalogue_id: int, page: Sequence[FoundProduct]) -> _Known:
+def _load(session: Session, catalogue_id: int, page: Sequence[FoundProduct]) -> Known:
     skus = [product.sku for product in page]
     products = session.scalars(select(Product).where(Product.catalogue_id == catalogue_id, Product.sku.in_(skus))).all()
     ids = [row.id for row in products]
     photos = session.scalars(select(Photo).where(Photo.product_id.in_(ids), Photo.current)).all()
-    known = _Known({row.sku: row for row in products}, {}, {})
+    known = Known({row.sku: row for row in products}, {}, {})
     for row in photos:
         known.photos[row.product_id, row.source_uri] = row
         known.by_product.setdefault(row.product_id, []).append(row)
@@ -293,10 +300,10 @@ SHOT = ("role", "azimuth", "elevation", "shot_index", "used_for")
 """What a photo shows; columns of :class:`Photo`, fields of :class:`FoundPhoto`."""
 
 
-def _settled(product: FoundProduct, known: _Known, read: dict[tuple[str, str], _Read]) -> FoundProduct:
+def settled(product: FoundProduct, known: Known, read: dict[tuple[str, str], Read]) -> FoundProduct:
     """The product with what its photos' bytes say: one without a picture's header does not stand before one that has
     it, and the same bytes are one photo."""
-    facts = [_fact(known, read, product.sku, photo) for photo in product.photos]
+    facts = [fact_of(known, read, product.sku, photo) for photo in product.photos]
     broken = [_has_no_header(photo, fact) for photo, fact in zip(product.photos, facts, strict=True)]
     serving = [at for at, photo in enumerate(product.photos) if photo.used_for in ("main", "geometry")]
     main = next((at for at in serving if not broken[at]), 0)
@@ -315,13 +322,13 @@ def _settled(product: FoundProduct, known: _Known, read: dict[tuple[str, str], _
     return replace(product, photos=tuple(photos), warnings=tuple(warnings))
 
 
-def _fact(known: _Known, read: dict[tuple[str, str], _Read], sku: str, photo: FoundPhoto) -> _Read | None:
+def fact_of(known: Known, read: dict[tuple[str, str], Read], sku: str, photo: FoundPhoto) -> Read | None:
     """What the photo's bytes are, from today's reading or from the database's."""
     seen, row = read.get((sku, photo.source_uri)), known.photo(sku, photo.source_uri)
-    return seen or (_Read(row.sha256, row.width, row.height) if row else None)
+    return seen or (Read(row.sha256, row.width, row.height) if row else None)
 
 
-def _has_no_header(photo: FoundPhoto, fact: _Read | None) -> bool:
+def _has_no_header(photo: FoundPhoto, fact: Read | None) -> bool:
     """Of an object in a store only the beginning is read, and a TIFF may keep its header at its end."""
     header_behind = photo.source_uri.startswith("s3://") and photo.source_uri.lower().endswith((".tif", ".tiff"))
     return fact is not None and fact.width is None and not header_behind
@@ -331,25 +338,26 @@ def _file(photo: FoundPhoto) -> str:
     return unquote(photo.source_uri.rsplit("/", 1)[-1])
 
 
-def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: _Known) -> dict[str, int]:
+def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: Known) -> dict[str, int]:
     """Insert and update products; SKU to id."""
     ids = {sku: row.id for sku, row in known.products.items()}
-    new = [{"catalogue_id": catalogue_id, "sku": p.sku, **_facts(p)} for p in page if p.sku not in ids]
+    new = [{"catalogue_id": catalogue_id, "sku": p.sku, **columns_of(p)} for p in page if p.sku not in ids]
     if new:
         made = session.execute(insert(Product).returning(Product.id, Product.sku), new).all()
         ids |= {sku: id_ for id_, sku in made}
     moved = [
-        {"id": row.id, **_facts(product)}
+        {"id": row.id, **columns_of(product)}
         for product in page
         if (row := known.products.get(product.sku))
-        and any(getattr(row, name) != value for name, value in _facts(product).items())
+        and any(getattr(row, name) != value for name, value in columns_of(product).items())
     ]
     if moved:
         session.execute(update(Product), moved)
     return ids
 
 
-def _facts(product: FoundProduct) -> dict[str, object]:
+def columns_of(product: FoundProduct) -> dict[str, object]:
+    """What the source says of a product, by the column that keeps it."""
     return {
         "name": product.name,
         "height_cm": product.height_cm,
@@ -370,8 +378,8 @@ def _write_photos(
     session: Session,
     page: Sequence[FoundProduct],
     ids: dict[str, int],
-    known: _Known,
-    read: dict[tuple[str, str], _Read],
+    known: Known,
+    read: dict[tuple[str, str], Read],
     changes: Changes,
 ) -> None:
     """New bytes make a new row, what is gone or replaced stops being current, the first photo is the chosen one."""

@@ -6,7 +6,21 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, Engine, String, any_, case, cast, func, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Engine,
+    String,
+    any_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -113,10 +127,15 @@ _FOUND: tuple[Any, ...] = (
 
 def candidates(engine: Engine, catalogue_id: int, after: str = "", limit: int = PAGE) -> list[Candidate]:
     """A page of present products with their chosen photo, by SKU, those behind ``after``."""
+    return present(engine, Product.catalogue_id == catalogue_id, Product.sku > after, limit=limit)
+
+
+def present(engine: Engine, *wanted: ColumnElement[bool], limit: int | None = None) -> list[Candidate]:
+    """Products that their sources show, with their photos, by SKU."""
     query = (
         select(*CANDIDATE)
         .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
-        .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku > after)
+        .where(~Product.removed, *wanted)
         .order_by(Product.sku)
         .limit(limit)
     )
@@ -182,14 +201,7 @@ def in_order(engine: Engine, catalogue_id: int, first: Sequence[str] = ()) -> ar
 
 def candidates_by_id(engine: Engine, product_ids: Sequence[int]) -> list[Candidate]:
     """Products with their chosen photo, in the order in which they are asked for."""
-    query = (
-        select(*CANDIDATE)
-        .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
-        .where(Product.id.in_(product_ids), ~Product.removed)
-    )
-    with reading(engine) as session:
-        page = with_further(session, [Candidate(*row) for row in session.execute(query)])
-    found = {candidate.product_id: candidate for candidate in page}
+    found = {candidate.product_id: candidate for candidate in present(engine, Product.id.in_(product_ids))}
     return [found[id_] for id_ in product_ids if id_ in found]
 
 

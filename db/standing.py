@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Engine, func, select
 
 from db import catalogue as held
-from db.catalogue import MISSING, FoundPhoto, FoundProduct
+from db.catalogue import FoundPhoto, FoundProduct
 from db.engine import reading
-from db.planning import CANDIDATE, Candidate, with_further
-from db.tables import Asset, AssetStage, Catalogue, Photo, Product, Run, StageRun
+from db.planning import Candidate, present
+from db.tables import Asset, AssetStage, Catalogue, Product, Run, StageRun
 
 State = Literal["new", "changed", "unchanged", "waiting"]
 
@@ -47,21 +47,21 @@ def compare(
 ) -> list[Standing]:
     """How each product of a page stands. Only photos of known products that moved are read whole; of new ones the
     header."""
-    known = held._Known({}, {}, {}) if catalogue_id is None else held._look(engine, catalogue_id, page)
+    known = held.Known({}, {}, {}) if catalogue_id is None else held.look(engine, catalogue_id, page)
     return [_standing(product, known, read_hash, read_size) for product in page]
 
 
 def _standing(
     product: FoundProduct,
-    known: held._Known,
+    known: held.Known,
     read_hash: held.ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
 ) -> Standing:
     row = known.products.get(product.sku)
-    read: dict[tuple[str, str], held._Read] = {}
+    read: dict[tuple[str, str], held.Read] = {}
     moved = []
-    if known.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
-        return Standing(product, "waiting", {}, why=product.problem or "None of its photos is there any more.")
+    if gone := known.gone(product):
+        return Standing(product, "waiting", {}, why=gone)
     for photo in product.photos:
         stood = known.photo(product.sku, photo.source_uri)
         if stood is not None and stood.fingerprint == photo.fingerprint:
@@ -73,37 +73,31 @@ def _standing(
         if stood is None or stood.sha256 != sha256:
             moved.append(photo.source_uri)
         width, height = read_size(photo) or (None, None)
-        read[product.sku, photo.source_uri] = held._Read(sha256, width, height)
-    settled = held._settled(product, known, read)
-    sizes = {photo.source_uri: _size(held._fact(known, read, product.sku, photo)) for photo in settled.photos}
+        read[product.sku, photo.source_uri] = held.Read(sha256, width, height)
+    settled = held.settled(product, known, read)
+    sizes = {photo.source_uri: _size(held.fact_of(known, read, product.sku, photo)) for photo in settled.photos}
     if row is None or row.removed:
         state: State = "new"
     else:
         shown = {photo.source_uri for photo in settled.photos}
-        gone = any(stood.source_uri not in shown for stood in known.by_product.get(row.id, []))
-        facts = any(getattr(row, name) != value for name, value in held._facts(settled).items())
-        state = "changed" if moved or gone or facts or _other_main(settled, known, row.id) else "unchanged"
+        fewer = any(stood.source_uri not in shown for stood in known.by_product.get(row.id, []))
+        facts = any(getattr(row, name) != value for name, value in held.columns_of(settled).items())
+        state = "changed" if moved or fewer or facts or _other_main(settled, known, row.id) else "unchanged"
     return Standing(settled, state, sizes, tuple(moved))
 
 
-def _size(fact: held._Read | None) -> tuple[int, int] | None:
+def _size(fact: held.Read | None) -> tuple[int, int] | None:
     return None if fact is None or fact.width is None or fact.height is None else (fact.width, fact.height)
 
 
-def _other_main(product: FoundProduct, known: held._Known, product_id: int) -> bool:
+def _other_main(product: FoundProduct, known: held.Known, product_id: int) -> bool:
     chosen = [photo.source_uri for photo in known.by_product.get(product_id, []) if photo.chosen]
     return chosen != [product.photos[0].source_uri]
 
 
 def candidates_of(engine: Engine, catalogue_id: int, skus: Collection[str]) -> dict[str, Candidate]:
     """Products with their chosen photo, as they were taken in, by SKU."""
-    query = (
-        select(*CANDIDATE)
-        .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
-        .where(Product.catalogue_id == catalogue_id, ~Product.removed, Product.sku.in_(skus))
-    )
-    with reading(engine) as session:
-        found = with_further(session, [Candidate(*row) for row in session.execute(query)])
+    found = present(engine, Product.catalogue_id == catalogue_id, Product.sku.in_(skus))
     return {candidate.sku: candidate for candidate in found}
 
 

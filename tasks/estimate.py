@@ -50,7 +50,7 @@ class Estimator:
         device = house.settings.device if house.settings.device != "auto" else _device(past)
         self._costs = {name: _median(runs, self._params[name], device) for name, runs in past.items()}
         nights = house.ask(past_nights)
-        beside = [night.seconds - self._line(night.stages) for night in nights]
+        beside = [night.seconds - self._of_line(night.stages) for night in nights]
         self._beside = max(0.0, median(beside)) if beside else 0.0
 
     @property
@@ -80,24 +80,57 @@ class Estimator:
         costs = [cost for name in stages if (cost := self._costs[name]) is not None]
         return Estimate(sum(c.seconds for c in costs), sum(c.cost for c in costs))
 
-    def of_night(self, products: list[tuple[str, ...]]) -> Estimate:
-        """Products one after the other, each by the stages that it still needs, and what past nights took beside their
-        stages: starting, loading the models, storing."""
-        if not products:
-            return Estimate(0.0, 0.0)
-        stages = [{name: self.of_product((name,)).seconds for name in left} for left in products]
-        return Estimate(self._beside + self._line(stages), sum(self.of_product(left).cost for left in products))
+    def seconds_of(self, stages: tuple[str, ...]) -> dict[str, float]:
+        """One product alone, by stage."""
+        return {name: self.of_product((name,)).seconds for name in stages}
 
-    def _line(self, products: Iterable[Mapping[str, float]]) -> float:
-        """Seconds of products, each given by the seconds of its stages: the models' stages in a row, finishing in lanes
-        beside them."""
-        models, lanes = 0.0, [0.0] * self._lanes
-        for number, stages in enumerate(products):
-            models += sum(seconds for name, seconds in stages.items() if STAGE[name].weights is not None)
-            finishing = sum(seconds for name, seconds in stages.items() if STAGE[name].weights is None)
-            lane = number % self._lanes
-            lanes[lane] = max(lanes[lane], models) + finishing
-        return max(models, *lanes)
+    def night(self) -> Tally:
+        """A night without any product yet."""
+        return Tally(self, Line(self._lanes), self._beside)
+
+    def _of_line(self, products: Iterable[Mapping[str, float]]) -> float:
+        line = Line(self._lanes)
+        for stages in products:
+            line.add(stages)
+        return line.seconds
+
+
+class Line:
+    """Products one after the other, each given by the seconds of its stages: the models' stages in a row, finishing in
+    lanes beside them."""
+
+    def __init__(self, lanes: int) -> None:
+        self._models, self._lanes, self._count = 0.0, [0.0] * lanes, 0
+
+    def add(self, stages: Mapping[str, float]) -> None:
+        self._models += sum(seconds for name, seconds in stages.items() if STAGE[name].weights is not None)
+        finishing = sum(seconds for name, seconds in stages.items() if STAGE[name].weights is None)
+        lane = self._count % len(self._lanes)
+        self._lanes[lane] = max(self._lanes[lane], self._models) + finishing
+        self._count += 1
+
+    @property
+    def seconds(self) -> float:
+        """Until all are done."""
+        return max(self._models, *self._lanes)
+
+
+@dataclass
+class Tally:
+    """What a night takes, product by product, and what past nights took beside their stages: starting, loading the
+    models, storing."""
+
+    _estimator: Estimator
+    _line: Line
+    _beside: float
+    total: Estimate = Estimate(0.0, 0.0)
+
+    def add(self, stages: tuple[str, ...]) -> Estimate:
+        """:attr:`total` with one more product, given by the stages that it still needs."""
+        self._line.add(self._estimator.seconds_of(stages))
+        cost = self.total.cost + self._estimator.of_product(stages).cost
+        self.total = Estimate(self._beside + self._line.seconds, cost)
+        return self.total
 
 
 def budget_of(house: House, night: Night, recipe: Recipe, models: Mapping[str, Weights]) -> Budget:

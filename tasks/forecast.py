@@ -18,12 +18,12 @@ from db.catalogue import MISSING, FoundPhoto, FoundProduct, known_skus
 from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED, Candidate
 from db.standing import Standing
 from storage.places import bucket_of
-from tasks.estimate import Estimator, check_price
+from tasks.estimate import Estimate, Estimator, check_price
 from tasks.house import House
 from tasks.ingest import nothing_found, scan_source
 from tasks.keys import asset_id
 from tasks.models import Weights, models_of
-from tasks.night import Night
+from tasks.night import Night, not_shown
 from tasks.plan import plan_key, redone
 from tasks.policy import check_photo
 from tasks.readings import Readings
@@ -120,7 +120,8 @@ def forecast(
     models = models_of(house, recipe)
     scan, _, uri = scan_source(house, source, group=group)
     catalogue = house.ask(standing.catalogue_of, uri)
-    planner = _Forecaster(house, recipe, models, catalogue, force)
+    estimator = Estimator(house, recipe, models)
+    planner = _Forecaster(house, recipe, models, catalogue, force, estimator)
     products = [product for page in _pages(scan.products) for product in planner.page(page)]
     if not products:
         raise InputError(nothing_found(source, scan.notes, scan.unread))
@@ -132,11 +133,8 @@ def forecast(
         notes.append(f"{gone:,} of {len(stood):,} products are gone: a run ends there, unless told --allow-removal.")
     ordered = _in_order(products, night.first)
     ordered = ordered if limit is None else ordered[:limit]
-    estimator = Estimator(house, recipe, models)
-    ordered = _fitting(ordered, estimator, night)
-    build = [product.stages for product in ordered if product.action == "build"]
-    unknown = estimator.unknown if build else ()
-    total = estimator.of_night(build)
+    ordered, total = _fitting(ordered, estimator, night)
+    unknown = estimator.unknown if any(product.action == "build" for product in ordered) else ()
     now = datetime.now().astimezone()
     return Forecast(
         tuple(ordered),
@@ -160,7 +158,7 @@ def _in_order(products: list[PlannedProduct], first: tuple[str, ...]) -> list[Pl
     """As the night goes through them: those that are named, then by the manifest's priority, then by SKU."""
     skus = {product.found.sku for product in products}
     if unknown := [sku for sku in first if sku not in skus]:
-        raise InputError(f"The photos show no product {display_name(unknown[0])} to build first.")
+        raise not_shown(unknown[0])
     place = {sku: at for at, sku in enumerate(first)}
 
     def rank(product: PlannedProduct) -> tuple[int, int, str]:
@@ -171,35 +169,41 @@ def _in_order(products: list[PlannedProduct], first: tuple[str, ...]) -> list[Pl
     return sorted(products, key=rank)
 
 
-def _fitting(products: list[PlannedProduct], estimator: Estimator, night: Night) -> list[PlannedProduct]:
-    """The products, from the first one on that does not fit into the night waiting."""
+def _fitting(
+    products: list[PlannedProduct], estimator: Estimator, night: Night
+) -> tuple[list[PlannedProduct], Estimate]:
+    """The products, from the first one on that does not fit into the night waiting, and what the night takes."""
     now = datetime.now().astimezone()
     result: list[PlannedProduct] = []
-    taken: list[tuple[str, ...]] = []
+    tally, total = estimator.night(), Estimate(0.0, 0.0)
     objection = None
     for product in products:
-        if product.action == "build":
-            if objection is None and (night.until is not None or night.max_cost is not None):
-                total = estimator.of_night([*taken, product.stages])
-                objection = night.objection(now, total.seconds, total.cost)
-            if objection is not None:
-                product = replace(product, action="wait", reason=objection)
-            else:
-                taken.append(product.stages)
+        if product.action == "build" and objection is None:
+            with_it = tally.add(product.stages)
+            objection = night.objection(now, with_it.seconds, with_it.cost)
+            total = total if objection else with_it
+        if product.action == "build" and objection is not None:
+            product = replace(product, action="wait", reason=objection)
         result.append(product)
-    return result
+    return result, total
 
 
 class _Forecaster:
     """What would become of pages of products."""
 
     def __init__(
-        self, house: House, recipe: Recipe, models: Mapping[str, Weights], catalogue: int | None, force: bool
+        self,
+        house: House,
+        recipe: Recipe,
+        models: Mapping[str, Weights],
+        catalogue: int | None,
+        force: bool,
+        estimator: Estimator,
     ) -> None:
         self._house, self._recipe, self._catalogue, self._force = house, recipe, catalogue, force
         self._key = recipe_hash(recipe)
         self._hashes = {role: weights.sha256 for role, weights in models.items()}
-        self._estimator = Estimator(house, recipe, models)
+        self._estimator = estimator
 
     def page(self, page: list[FoundProduct]) -> list[PlannedProduct]:
         readings = Readings(self._house)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import InputError
+from core.photos.names import display_name
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Night:
         if self.max_cost is not None and cost > self.max_cost:
             return f"It would cost more than {self.max_cost:g} in all; it stays queued."
         return None
+
+
+def not_shown(sku: str) -> InputError:
+    """A SKU that is to be built first and is not there."""
+    return InputError(f"The photos show no product {display_name(sku)} to build first.")
 
 
 class Budget:

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import InputError
 from core.licences import credit_line
-from core.photos.names import display_name
 from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
@@ -18,6 +16,7 @@ from tasks.failures import is_tried_again
 from tasks.house import House
 from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
+from tasks.night import not_shown
 from tasks.ownership import renew
 from tasks.stages import STAGE, VERSIONS
 
@@ -149,7 +148,7 @@ def _candidates(
 ) -> Iterator[list[Candidate]]:
     """Pages in the night's order."""
     if unknown := house.ask(planning.unknown_skus, catalogue_id, first):
-        raise InputError(f"The photos show no product {display_name(unknown[0])} to build first.")
+        raise not_shown(unknown[0])
     ordered = house.ask(planning.in_order, catalogue_id, first)
     if ordered is not None:
         ordered = ordered[:limit]

@@ -174,14 +174,20 @@ def test_what_does_not_fit_into_the_night_waits(
     assert all("stays queued" in p.reason for p in short.products if p.action == "wait")
 
 
-def test_a_run_ends_where_its_night_ends_and_the_rest_stays_queued(
-    small_shop: Shop,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def built_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs build in this process, without Prefect."""
+
     def driver(house: House, ids: list[str], *_: object) -> None:
         build_ahead(house, ids, None, lambda: False)
 
     monkeypatch.setattr(flows.run, "_build", driver)
+
+
+def test_a_run_ends_where_its_night_ends_and_the_rest_stays_queued(
+    small_shop: Shop,  # noqa: F811
+    built_here: None,
+) -> None:
     put(small_shop.photos, "mug.png", "cap.png", "box.png")
     house = small_shop.house()
     past = Night(until=datetime.now().astimezone() - timedelta(seconds=1))
@@ -224,15 +230,13 @@ def test_the_time_of_day_is_the_next_one() -> None:
 
 def test_past_nights_say_what_a_run_takes_beside_its_stages(
     small_shop: Shop,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    built_here: None,
 ) -> None:
-    def driver(house: House, ids: list[str], *_: object) -> None:
-        build_ahead(house, ids, None, lambda: False)
-
-    monkeypatch.setattr(flows.run, "_build", driver)
     put(small_shop.photos, "mug.png", "cap.png")
     house, recipe = small_shop.house(), small_shop.recipe()
     document = flows.run.run_folder(house, str(small_shop.photos), recipe)
     estimator = Estimator(house, recipe, models_of(house, recipe))
-    again = estimator.of_night([STAGE_NAMES, STAGE_NAMES]).seconds
+    tally = estimator.night()
+    tally.add(STAGE_NAMES)
+    again = tally.add(STAGE_NAMES).seconds
     assert again == pytest.approx(document["seconds"], rel=0.25, abs=0.2)
