@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 InCatalogue = Annotated[
     str | None, typer.Option("--catalogue", help="The catalogue, by name or source, where a SKU stands in several.")
 ]
+PhotosFrom = Annotated[
+    str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/XLSX/JSON, s3://")
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")]
+NoGroup = Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")]
 First = Annotated[list[str] | None, typer.Option("--first", help="A SKU to build before all others; may be repeated.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="What the night may cost; the rest waits.")]
 Until = Annotated[str | None, typer.Option("--until", help="HH:MM: what would not end by then stays queued.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-
-
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where a product was quarantined, too.")]
 
 

@@ -10,12 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 SKEW_SECONDS = 5.0
 """How far this machine's clock may be from the database's and the store's: leases and settling photos go by it."""
@@ -72,21 +72,34 @@ def _clock() -> Found:
     return found, "Set this machine's clock, for example by chrony or systemd-timesyncd." if far else None
 
 
-def _photos() -> Found:
-    """The folders of every catalogue: a shard may have photos of any."""
+NOT_KNOWN = "not known: the database is empty or stands at another version"
+
+
+def _pairs(query: Select[tuple[str, str]]) -> Sequence[tuple[str, str]] | None:
+    """What a query finds; None where the database is empty or stands at another version."""
     from db.engine import open_engine, reading
     from db.migrate import standing
-    from db.tables import Catalogue
-    from storage.places import uri_path
     from tasks.settings import read_settings
 
     engine = open_engine(read_settings().database)
-    if standing(engine) != "current":
-        return "not known: the database is empty or stands at another version", None
-    with reading(engine) as session:
-        sources = dict(session.execute(select(Catalogue.source_uri, Catalogue.name)).tuples().all())
-    engine.dispose()
-    places = {Path(uri_path(uri)): name for uri, name in sources.items() if uri.startswith("file:")}
+    try:
+        if standing(engine) != "current":
+            return None
+        with reading(engine) as session:
+            return session.execute(query).tuples().all()
+    finally:
+        engine.dispose()
+
+
+def _photos() -> Found:
+    """The folders of every catalogue: a shard may have photos of any."""
+    from db.tables import Catalogue
+    from storage.places import uri_path
+
+    rows = _pairs(select(Catalogue.source_uri, Catalogue.name))
+    if rows is None:
+        return NOT_KNOWN, None
+    places = {Path(uri_path(uri)): name for uri, name in dict(rows).items() if uri.startswith("file:")}
     gone = {path: name for path, name in places.items() if not os.access(path, os.R_OK)}
     found = f"{len(places) - len(gone)} of {len(places)} catalogues in folders can be read here"
     if not gone:
@@ -97,17 +110,11 @@ def _photos() -> Found:
 
 def _weights() -> Found:
     """Registered weights that lie in folders: on every host at the same place."""
-    from db.engine import open_engine, reading
-    from db.migrate import standing
     from db.tables import Checkpoint
-    from tasks.settings import read_settings
 
-    engine = open_engine(read_settings().database)
-    if standing(engine) != "current":
-        return "not known: the database is empty or stands at another version", None
-    with reading(engine) as session:
-        rows = session.execute(select(Checkpoint.path, Checkpoint.name).order_by(Checkpoint.id)).tuples().all()
-    engine.dispose()
+    rows = _pairs(select(Checkpoint.path, Checkpoint.name).order_by(Checkpoint.id))
+    if rows is None:
+        return NOT_KNOWN, None
     gone = {path: name for path, name in rows if Path(path).is_absolute() and not Path(path).exists()}
     found = f"{len(rows) - len(gone)} of {len(rows)} registered weights lie here"
     # Old ones may be gone for good; what a recipe wants and does not find is said by `models` and by the run itself.

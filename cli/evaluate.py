@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from cli.common import Json, put_json, say, sentences
+from cli.common import Json, Overrides, RecipeName, put_json, say, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -15,8 +15,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder in the evaluation format: docs/evaluation.md describes it.")],
-    recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    recipe: RecipeName = "starter",
+    set_: Overrides = None,
     stages: Annotated[str, typer.Option(help="Which of segmentation,views,shape.")] = "segmentation,views,shape",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many objects.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's seed.")] = None,

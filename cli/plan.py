@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import First, Json, MaxCost, Until, open_house_for_people, put_json, sentences
+from cli.common import (
+    First,
+    Json,
+    MaxCost,
+    NoGroup,
+    Overrides,
+    PhotosFrom,
+    RecipeName,
+    Until,
+    open_house_for_people,
+    put_json,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from tasks.forecast import Forecast
@@ -16,14 +28,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def plan(
-    photos: Annotated[
-        str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/XLSX/JSON, s3://")
-    ],
-    recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    photos: PhotosFrom,
+    recipe: RecipeName = "starter",
+    set_: Overrides = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Plan at most so many products.")] = None,
     force: Annotated[bool, typer.Option("--force", help="As if everything was built again.")] = False,
-    no_group: Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")] = False,
+    no_group: NoGroup = False,
     first: First = None,
     max_cost: MaxCost = None,
     until: Until = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import Json, put_json, sentences
+from cli.common import Json, Overrides, put_json, sentences
 
 app = typer.Typer(add_completion=False, invoke_without_command=True, help="Recipes by name, and what they set.")
 
@@ -38,7 +38,7 @@ def list_recipes(context: typer.Context, json: Json = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name or JSON file of a recipe.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    set_: Overrides = None,
     json: Json = False,
 ) -> None:
     """Every parameter of a recipe: value, what it may be, what it means; `*` marks what is not the default."""

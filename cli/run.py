@@ -7,22 +7,34 @@ from typing import Annotated
 
 import typer
 
-from cli.common import First, Json, MaxCost, Strict, Until, end, open_house_for_people, put_json, sentences
+from cli.common import (
+    First,
+    Json,
+    MaxCost,
+    NoGroup,
+    Overrides,
+    PhotosFrom,
+    RecipeName,
+    Strict,
+    Until,
+    end,
+    open_house_for_people,
+    put_json,
+    sentences,
+)
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def run(
-    photos: Annotated[
-        str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/XLSX/JSON, s3://")
-    ],
+    photos: PhotosFrom,
     out: Annotated[Path | None, typer.Option("--out", help="Where finished GLBs also stand as <sku>.glb.")] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")] = "starter",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")] = None,
+    recipe: RecipeName = "starter",
+    set_: Overrides = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Build at most so many products.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Build everything again.")] = False,
-    no_group: Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")] = False,
+    no_group: NoGroup = False,
     allow_removal: Annotated[
         bool, typer.Option("--allow-removal", help="Go on where more than a fifth of the products is gone.")
     ] = False,

@@ -16,7 +16,7 @@ docs/reference/settings.md). Errors are those of :mod:`core.errors`; each one's 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class BuiltAsset:
     """The GLB in ``out``; None without ``out`` and where nothing was made."""
 
 
-_SAID = ("catalogue", "sku", "asset_id", "status", "reason", "score", "glb")
+_SAID = tuple(field.name for field in fields(BuiltAsset) if field.name != "file")
 
 
 @dataclass(frozen=True)
