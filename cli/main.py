@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Any
 
@@ -72,6 +71,8 @@ class LazyCommands(typer.core.TyperGroup):
 def main() -> None:
     """The console script. Exit codes: 0 all well, 1 some failed, 2 wrong usage or nothing could be started."""
     if sys.argv[1:] == ["--version"]:
+        from importlib.metadata import version
+
         print("meshmill", version("meshmill"))
         return
     for stream in (sys.stdout, sys.stderr):  # names may hold what the terminal cannot show

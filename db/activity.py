@@ -42,7 +42,7 @@ class LastRun:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Activity:
     """How the factory stands."""
 
     assets: dict[str, int]
@@ -59,7 +59,7 @@ class Standing:
     runs: tuple[LastRun, ...]
 
 
-def standing(engine: Engine) -> Standing:
+def activity(engine: Engine) -> Activity:
     """Counts over indexed columns, and the small tables whole."""
     now: ColumnElement[float] = literal_column(clock_sql(engine))
     with reading(engine) as session:
@@ -83,7 +83,7 @@ def standing(engine: Engine) -> Standing:
             open_ = select(func.min(Run.started_at)).where(Run.catalogue_id == catalogue_id, Run.finished_at.is_(None))
             begun = session.scalar(open_.where(Run.started_at > ended) if ended else open_)
             runs.append(LastRun(name, ended, begun))
-    return Standing(
+    return Activity(
         {status: int(count) for status, count in assets},
         {error or "unknown": int(count) for error, count in failed},
         int(leases or 0),

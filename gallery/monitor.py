@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from db.activity import RECENT, Standing, newest_stage_run, stage_runs, standing
+from db.activity import RECENT, Activity, activity, newest_stage_run, stage_runs
 from db.tables import STATUSES
 from storage import Store
 from tasks.stages import STAGE_NAMES
@@ -82,7 +82,7 @@ class Monitor(Collector):
         if found is not None:
             yield from self._standing(found)
 
-    def _standing(self, found: Standing) -> Iterator[Metric]:
+    def _standing(self, found: Activity) -> Iterator[Metric]:
         yield _by("assets", "Assets by status.", "status", {s: found.assets.get(s, 0) for s in STATUSES})
         yield _by("failed_assets", "Failed and quarantined assets by error.", "error_class", found.failed)
         yield _gauge("leases", "Stages that somebody holds.", found.leases)
@@ -97,7 +97,7 @@ class Monitor(Collector):
         begun = {run.catalogue: (now - run.begun).total_seconds() if run.begun else 0.0 for run in found.runs}
         yield _by("open_run_seconds", "Since when a run has not ended; 0: none is open.", "catalogue", begun)
 
-    def _look(self) -> Standing:
+    def _look(self) -> Activity:
         """How things stand, and what has ended since the last look."""
         with self._lock:
             if self._seen is None:  # counters begin at nothing; what runs already is watched from here on
@@ -115,7 +115,7 @@ class Monitor(Collector):
                     self.failures.labels(run.stage, run.error_class or "unknown").inc()
                 if run.device and run.seconds:
                     self.busy.labels(run.device).inc(run.seconds)
-            return standing(self.engine)
+            return activity(self.engine)
 
     def _ping(self) -> bool:
         newest_stage_run(self.engine)
