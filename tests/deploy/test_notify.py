@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socketserver
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -91,4 +92,7 @@ def fail_a_run(plane: Plane, name: str) -> None:
 
 def test_it_says_how_it_is_used(plane: Plane) -> None:
     script = str(ROOT / "deploy" / "monitoring" / "notify.py")
-    plane.run([sys.executable, script], plane.owner, code=1)
+    done = subprocess.run([sys.executable, script], env=plane.owner, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "notify.py" in done.stderr, "how it is called"
+    assert "Traceback" not in done.stderr
