@@ -149,7 +149,8 @@ def seaweed(start_server: Any) -> Iterator[str]:
         command = [str(weed), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-s3.config={config}"]
         command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
         command += [f"-filer.port={ports[3]}", "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty=false"]
-        command += ["-volume.max=20", "-master.volumeSizeLimitMB=64"]
+        # Every bucket takes seven volumes of its own with its first object.
+        command += ["-volume.max=200", "-master.volumeSizeLimitMB=64"]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         start_server(command, f"http://127.0.0.1:{ports[0]}/")
         yield f"http://127.0.0.1:{ports[0]}"

@@ -128,7 +128,7 @@ class Plane:
         ports = [f"-{name}.port={self.ports[name]}" for name in ("master", "volume", "filer")]
         small = ["-master.volumeSizeLimitMB=64"]
         kept = without("MESHMILL_") | self.secrets | {
-            "DATA": str(data), "BIND": "127.0.0.1", "PORT": str(self.ports["s3"]), "VOLUMES": "20",
+            "DATA": str(data), "BIND": "127.0.0.1", "PORT": str(self.ports["s3"]), "VOLUMES": "200",
             "PATH": f"{BIN}:{os.environ['PATH']}"}  # fmt: skip
         self.run_server(["sh", str(ROOT / "deploy" / "store" / "seaweedfs.sh"), *ports, *small], kept, "store.log")
         self.wait_for(f"http://127.0.0.1:{self.ports['s3']}/healthz")

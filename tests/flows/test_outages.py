@@ -92,7 +92,7 @@ def seaweed(folder: Path, port: int) -> list[str]:
         (folder / "ports").write_text(" ".join(f"-{name}.port={free_port()}" for name in ("master", "volume", "filer")))
     command = [str(BIN / "weed"), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", f"-s3.config={config}"]
     command += [f"-s3.port={port}", *(folder / "ports").read_text().split(), "-master.telemetry=false"]
-    return [*command, "-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    return [*command, "-volume.max=200", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"]
 
 
 @pytest.fixture
