@@ -22,8 +22,9 @@ from core.mesh.gltf import read_glb, write_glb
 from core.mesh.topology import compact
 from core.mesh.values import Model
 from core.quality import QualityParams
+from core.quality.checks import EVIDENCE, VETOES
 from core.quality.evidence import measure
-from core.quality.gate import EVIDENCE, VETOES, combine, ramp
+from core.quality.gate import combine, ramp
 
 KINDS = ("cut", "cut behind", "shift", "shift behind", "split", "hole", "open", "mirror", "lean", "lean back")
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 
-from db import catalogue as held
-from db.catalogue import FoundPhoto, FoundProduct
+from db import known as held
 from db.engine import reading
+from db.found import FoundPhoto, FoundProduct, NotNow, ReadHash
 from db.planning import Candidate, present
 from db.tables import Asset, AssetStage, Catalogue, Product, Run, StageRun
 
@@ -42,7 +42,7 @@ def compare(
     engine: Engine,
     catalogue_id: int | None,
     page: Sequence[FoundProduct],
-    read_hash: held.ReadHash,
+    read_hash: ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
 ) -> list[Standing]:
     """How each product of a page stands. Only photos of known products that moved are read whole; of new ones the
@@ -54,7 +54,7 @@ def compare(
 def _standing(
     product: FoundProduct,
     known: held.Known,
-    read_hash: held.ReadHash,
+    read_hash: ReadHash,
     read_size: Callable[[FoundPhoto], tuple[int, int] | None],
 ) -> Standing:
     row = known.products.get(product.sku)
@@ -68,7 +68,7 @@ def _standing(
             continue
         # Bytes that nobody has seen yet need no hash to be new.
         sha256 = read_hash(photo) if stood is not None else f"unseen {photo.source_uri}"
-        if isinstance(sha256, held.NotNow):
+        if isinstance(sha256, NotNow):
             return Standing(product, "waiting", {}, why=sha256.sentence)
         if stood is None or stood.sha256 != sha256:
             moved.append(photo.source_uri)

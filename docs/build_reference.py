@@ -114,7 +114,7 @@ def errors_page() -> str:
 
 
 def checks_page() -> str:
-    from core.quality.gate import EVIDENCE, NOTES, VETOES
+    from core.quality.checks import EVIDENCE, NOTES, VETOES
     from core.quality.reasons import text_of
 
     text = "# Checks of the quality gate\n\nFrom `bad` to `good` a check counts 0 to 1 (docs/how-to-read-a-score.md).\n"

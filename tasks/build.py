@@ -36,11 +36,11 @@ from tasks.failures import (
 )
 from tasks.house import House
 from tasks.models import Weights, models_of
+from tasks.photo_bytes import read_source
 from tasks.plan import about_of
 from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.several import align_all, segment_further
-from tasks.sources import read_source
 from tasks.stages import STAGE, STAGES
 from tasks.stopping import Breaker, refused_sentence
 

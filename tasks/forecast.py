@@ -14,7 +14,8 @@ from core.photos.limits import PhotoLimits
 from core.photos.names import display_name
 from core.recipes import Recipe, recipe_hash
 from db import standing
-from db.catalogue import MISSING, FoundPhoto, FoundProduct, known_skus
+from db.catalogue import known_skus
+from db.found import MISSING, FoundPhoto, FoundProduct
 from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED, Candidate
 from db.standing import Standing
 from storage.places import bucket_of

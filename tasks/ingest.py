@@ -12,7 +12,8 @@ from pathlib import Path
 from core.errors import InputError
 from core.photos.litter import is_picture
 from core.photos.names import display_name
-from db.catalogue import Changes, FoundProduct, ProductsLost, ensure_catalogue, is_known, known_skus, sync_products
+from db.catalogue import Changes, ProductsLost, ensure_catalogue, is_known, known_skus, sync_products
+from db.found import FoundProduct
 from storage.places import bucket_of, file_uri
 from tasks.archives import unpack
 from tasks.house import House

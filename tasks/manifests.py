@@ -12,7 +12,7 @@ from core.photos.names import display_name, sku_text
 from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides, posed
 from core.photos.shot_order import RANKS, Pictured, Place, order_shots
 from core.photos.shot_sets import choose_readings
-from db.catalogue import FoundProduct
+from db.found import FoundProduct
 from tasks.named_files import NamedPhoto, look_up
 from tasks.shots import Scan, product_with_shots
 from tasks.sources import found_photo, missing_photo

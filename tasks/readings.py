@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from core.errors import PhotoUnavailable, TransientError
 from core.photos.files import unavailable
-from db.catalogue import MISSING, FoundPhoto, NotNow
+from db.found import MISSING, FoundPhoto, NotNow
 from storage import StoreDown, StoreRefused
 from tasks.house import House
 from tasks.remote import hash_object, size_of_object

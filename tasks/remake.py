@@ -18,8 +18,8 @@ from tasks.artifacts import kind_of, load, put, whole
 from tasks.house import House
 from tasks.models import Weights, models_of
 from tasks.ownership import owners
+from tasks.photo_bytes import fetch_source
 from tasks.renewal import POLL_SECONDS, Renewal
-from tasks.sources import fetch_source
 from tasks.stages import STAGE
 from tasks.worker import StageCall
 

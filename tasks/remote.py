@@ -10,7 +10,7 @@ from core.errors import InputError, PhotoUnavailable, UnreadablePhoto
 from core.photos.limits import PhotoLimits
 from core.photos.litter import Kind, Litter, kind_of
 from core.photos.size import photo_size
-from db.catalogue import FoundPhoto
+from db.found import FoundPhoto
 from storage import ObjectMissing, Store, StoreDown
 from storage.places import bucket_of
 from storage.store import CHUNK, Entry

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from core.photos.grouping import ProductShots, SourceFile, Use, group_shots
 from core.photos.names import display_name
 from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides
-from db.catalogue import FoundPhoto, FoundProduct
+from db.found import FoundPhoto, FoundProduct
 
 
 @dataclass(frozen=True)

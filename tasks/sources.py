@@ -8,22 +8,19 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import PhotoUnavailable, TransientError, UnreadablePhoto
+from core.errors import PhotoUnavailable, UnreadablePhoto
 from core.photos.files import open_regular, unavailable
 from core.photos.limits import PhotoLimits
 from core.photos.litter import Kind, Litter, is_system_folder, kind_of
 from core.photos.names import display_name, safe_key
 from core.photos.shot import VIEWERS_SIDES, Sides
 from core.photos.size import photo_size
-from db.catalogue import MISSING, FoundPhoto, NotNow
+from db.found import MISSING, FoundPhoto, NotNow
 from storage.places import file_uri, uri_path
 from storage.store import CHUNK
-from tasks.artifacts import content_key, holds
-from tasks.house import House
 from tasks.shots import AS_NAMED, Reading, Scan, found_products
 
 
@@ -110,7 +107,7 @@ def hash_file(photo: FoundPhoto) -> str | NotNow:
     digest = hashlib.sha256()
     try:
         check_size(photo.bytes)
-        with _opened(uri_path(photo.source_uri)) as stream:
+        with opened(uri_path(photo.source_uri)) as stream:
             left = photo.bytes
             while left >= 0 and (chunk := stream.read(CHUNK)):
                 digest.update(chunk)
@@ -141,7 +138,7 @@ def check_size(size: int) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """A photo's file, with every error of the surroundings as :class:`PhotoUnavailable`."""
     with open_regular(path) as stream:
         try:
@@ -154,43 +151,7 @@ def size_of_file(photo: FoundPhoto) -> tuple[int, int] | None:
     """Width and height by the file's header; None where it cannot be read."""
     try:
         check_size(photo.bytes)
-        with _opened(uri_path(photo.source_uri)) as stream:
+        with opened(uri_path(photo.source_uri)) as stream:
             return photo_size(stream)
     except (UnreadablePhoto, PhotoUnavailable):
         return None
-
-
-@dataclass(frozen=True)
-class SourcePhoto:
-    """A photo's bytes."""
-
-    source: bytes | None
-    """None: the store has it already."""
-    bytes: int
-
-
-def read_source(house: House, uri: str, sha256: str) -> SourcePhoto:
-    """The photo from where it lies, while it is still the one that was planned. Raises :class:`UnreadablePhoto`,
-    :class:`PhotoUnavailable`, and :class:`TransientError` when it has changed since."""
-    key = content_key(sha256, "")
-    size = house.keep(lambda: house.store.size(key) if holds(house, key, sha256) else None)
-    if size is not None:  # a retry or a reproduction: the store has it, the folder may be long gone
-        return SourcePhoto(None, size)
-    data = fetch_source(house, uri)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise TransientError("The photo changed while the run was under way; the next run takes the new one.")
-    return SourcePhoto(data, len(data))
-
-
-def fetch_source(house: House, uri: str) -> bytes:
-    """The bytes that lie there now, never more than a photo may have. Raises :class:`UnreadablePhoto`,
-    :class:`PhotoUnavailable`."""
-    if uri.startswith("s3://"):
-        from tasks.remote import read_object
-
-        return read_object(house, uri)
-    with _opened(uri_path(uri)) as stream:
-        check_size(os.fstat(stream.fileno()).st_size)
-        data = stream.read(PhotoLimits().max_bytes + 1)
-    check_size(len(data))
-    return data

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.quality.gate import EVIDENCE, ramp, vetoes
+from core.quality.checks import EVIDENCE
+from core.quality.gate import ramp, vetoes
 from core.quality.params import QualityParams
 
 SHIPPED = Path(__file__).with_name("calibration.csv")

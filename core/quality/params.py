@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from core.parameters import Parameters
+from core.quality.checks import EVIDENCE
 
 WEIGHTS = {
     "views_mask_iou": 0.1636,
@@ -49,8 +50,6 @@ class QualityParams(Parameters):
     @field_validator("weights")
     @classmethod
     def _known_checks(cls, weights: dict[str, float]) -> dict[str, float]:
-        from core.quality.gate import EVIDENCE
-
         known = [check.metric for check in EVIDENCE]
         if unknown := sorted(set(weights) - set(known)):
             raise ValueError(f"there is no check called {', '.join(unknown)}: use some of {', '.join(known)}")

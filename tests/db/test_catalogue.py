@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from db.catalogue import Changes, FoundPhoto, FoundProduct, NotNow, ensure_catalogue, sync_products
+from db.catalogue import Changes, ensure_catalogue, sync_products
+from db.found import FoundPhoto, FoundProduct, NotNow
 from db.planning import candidates
 
 

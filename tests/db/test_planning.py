@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from db import assets, runs
-from db.catalogue import FoundPhoto, FoundProduct, ensure_catalogue, sync_products
+from db.catalogue import ensure_catalogue, sync_products
 from db.engine import reading
+from db.found import FoundPhoto, FoundProduct
 from db.planning import Wanted, candidates, ensure_recipe, plan_page
 from db.tables import Asset, Run
 

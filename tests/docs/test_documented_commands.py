@@ -19,7 +19,7 @@ import typer.main
 from sqlalchemy import text
 
 from cli.main import COMMANDS
-from core.quality.gate import EVIDENCE, NOTES, VETOES
+from core.quality.checks import EVIDENCE, NOTES, VETOES
 from db.engine import open_engine
 from db.migrate import upgrade
 from storage import open_store

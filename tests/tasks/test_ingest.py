@@ -23,8 +23,8 @@ from db.tables import Photo, Product
 from storage.s3 import S3Store, open_s3
 from tasks.house import House, open_house
 from tasks.ingest import ingest_source
+from tasks.photo_bytes import read_source
 from tasks.settings import Settings
-from tasks.sources import read_source
 
 
 def picture(width: int, height: int, colour: str = "red", kind: str = "PNG", **more: Any) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from test_ingest import picture
 
 from core.errors import InputError
-from db.catalogue import MISSING, FoundProduct
+from db.found import MISSING, FoundProduct
 from storage.places import uri_path
 from tasks.manifests import scan_manifest
 

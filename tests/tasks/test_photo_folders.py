@@ -13,8 +13,8 @@ from sqlalchemy import select
 from test_ingest import picture, put, rows
 
 from core.errors import InputError
-from db.catalogue import FoundProduct
 from db.engine import reading
+from db.found import FoundProduct
 from db.tables import Photo, Product
 from storage.store import Entry
 from tasks.house import House, open_house

@@ -29,8 +29,8 @@ from db.tables import Photo, Product
 from storage.s3 import open_s3
 from tasks.house import House, open_house
 from tasks.ingest import ingest_source
+from tasks.photo_bytes import fetch_source, read_source
 from tasks.settings import Settings
-from tasks.sources import fetch_source, read_source
 
 SURROUNDINGS = ("EACCES", "EPERM", "EIO", "ESTALE", "ENOENT", "EMFILE", "ENFILE", "ENOTCONN", "ETIMEDOUT", "ENOMEM")
 
@@ -338,7 +338,7 @@ def test_a_prefix_that_lost_its_objects_removes_nothing(seaweed: str, tmp_path: 
 def test_an_object_that_its_store_refuses_waits_and_a_store_that_is_down_ends_the_night(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from db.catalogue import FoundPhoto, NotNow
+    from db.found import FoundPhoto, NotNow
     from storage import ObjectMissing, StoreDown
     from tasks.readings import Readings
 

@@ -7,7 +7,8 @@ import pytest
 
 from core.quality import QualityParams
 from core.quality.calibration import Decision, Example, fit, ordering, shipped_examples
-from core.quality.gate import EVIDENCE, combine, ramp
+from core.quality.checks import EVIDENCE
+from core.quality.gate import combine, ramp
 
 PARAMS = QualityParams()
 

@@ -13,8 +13,9 @@ from core.errors import InvalidRecipe
 from core.mesh.gltf import write_glb
 from core.mesh.values import Model
 from core.quality import QualityParams, assess
+from core.quality.checks import EVIDENCE, NOTES, VETOES
 from core.quality.evidence import fitted, geometry, mask_health, picture_of
-from core.quality.gate import EVIDENCE, NOTES, VETOES, combine, ramp, verdict, vetoes
+from core.quality.gate import combine, ramp, verdict, vetoes
 from core.quality.signs import convexity, photo_difficulty, views_against_photo
 from core.recipes import load_recipe
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.quality.gate import EVIDENCE, NOTES, VETOES
+from core.quality.checks import EVIDENCE, NOTES, VETOES
 from core.quality.reasons import TEXTS, Detail, codes, in_order, reason, share, text_of, translated
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to-read-a-score.md"
