@@ -89,7 +89,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "segment",
-        version=4,
+        version=5,
         params=SegmentParams,
         inputs=("photo",),
         outputs=("cutout", "thumbnail.png"),

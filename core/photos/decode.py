@@ -266,10 +266,30 @@ def _judge_alpha(image: Image) -> tuple[NDArray[np.uint8], bool, tuple[str, ...]
     hidden = float((alpha < 128).mean())
     if 0.02 <= hidden <= 0.9995:
         return np.ascontiguousarray(image), True, ()
+    if hidden > 0 and _is_trimmed(image, alpha):
+        said = "Only the edge of the picture is transparent in places: all the rest is taken as the product."
+        return np.ascontiguousarray(image), True, (said,)
     if hidden > 0.9995:
         raise NoObject("Almost nothing of the photo is visible through its transparency: no object found.")
     white = Images.alpha_composite(Images.new("RGBA", image.size, "white"), image)
     return np.ascontiguousarray(white), False, ("Slight transparency was laid over white.",)
+
+
+def _is_trimmed(image: Image, alpha: NDArray[np.uint8]) -> bool:
+    """Whether a cutout was cropped to its product, so that little more than its corners is transparent: what is hidden
+    lies along the border, and the border shows no white ground."""
+    from scipy.ndimage import label
+
+    labels, count = label(alpha < 128)
+    ring = [(slice(0, 1), slice(None)), (slice(-1, None), slice(None)), (slice(None), slice(0, 1))]
+    ring.append((slice(None), slice(-1, None)))
+    touching = set(np.concatenate([np.unique(labels[part]) for part in ring]).tolist()) - {0}
+    if len(touching) < count:
+        return False
+    pixels = np.asarray(image)
+    seen = np.concatenate([pixels[part].reshape(-1, 4) for part in ring])
+    seen = seen[seen[:, 3] >= 128]
+    return len(seen) > 0 and float((seen[:, :3].min(1) >= 240).mean()) < 0.5
 
 
 _MARKER = re.compile(rb"\xff\xda")

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Photo
-from core.errors import NoObject, PhotoTooSmall, PoorPhoto
+from core.errors import NoObject, PhotoTooSmall, PoorPhoto, SeveralObjects
+from core.segment.beside import things_beside, without_shadow
 from core.segment.framing import bounding_box, frame_from_background, frame_square, frame_straight
-from core.segment.objects import border_contact, choose_object, confidence
+from core.segment.objects import MOST_RIVALS, border_contact, choose_object, confidence
 from core.segment.params import SegmentParams
 from core.segment.refine import sharpen, steepen
 from core.segment.segmenters import Segmenter
@@ -33,10 +34,12 @@ def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cut
     :class:`PhotoTooSmall` or :class:`PoorPhoto`, each with one sentence for a person.
     """
     if photo.has_alpha and params.use_alpha:
-        alpha = photo.rgba[..., 3].astype(np.float32) / np.float32(255)
+        seen = without_shadow(photo.rgba)
+        alpha = seen.alpha.astype(np.float32) / np.float32(255)
         _check_extent(alpha >= 0.5, params)
         square = frame_square(bounding_box(alpha >= 0.5))
-        return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, photo.warnings)
+        warnings = photo.warnings + seen.warnings
+        return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, warnings)
     found = product_mask(photo, params, segmenter=segmenter)
     square = frame_square(bounding_box(found.alpha >= 0.5))
     rgba = frame_from_background(photo.rgba[..., :3], found.alpha, square)
@@ -59,6 +62,50 @@ def product_mask(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -
     A network whose mask is coarse looks twice, the second time at the product alone, and its mask is sharpened.
     """
     rgb = np.ascontiguousarray(photo.rgba[..., :3])
+    found = _looked_at(rgb, params, segmenter)
+    if _is_tight(found.chosen):
+        found = _with_room(rgb, params, segmenter) or found
+    return ProductMask(found.alpha, round(found.sure, 4), _doubts(found.chosen, found.rivals, found.sure, params, rgb))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A product in a photo, before doubts are weighed."""
+
+    alpha: NDArray[np.float32]
+    chosen: NDArray[np.bool_]
+    rivals: int
+    sure: float
+
+
+ROOM = 0.15
+"""Of its longer side: how far a photo that the product fills is continued on each side before it is looked at."""
+
+TIGHT = 0.02
+"""Of a side: a product that comes so near to the border of its photo fills it."""
+
+
+def _is_tight(mask: NDArray[np.bool_]) -> bool:
+    height, width = mask.shape
+    left, top, right, bottom = bounding_box(mask)
+    return bool(min(left / width, 1 - right / width, top / height, 1 - bottom / height) <= TIGHT)
+
+
+def _with_room(rgb: NDArray[np.uint8], params: SegmentParams, segmenter: Segmenter) -> _Found | None:
+    """The product in a photo that it fills, seen with its border's pixels continued: networks expect some room around a
+    product. None where it is not found then."""
+    room = round(ROOM * max(rgb.shape[:2]))
+    wider = np.pad(rgb, ((room, room), (room, room), (0, 0)), "edge")
+    inside = (slice(room, -room), slice(room, -room))
+    try:
+        found = _looked_at(wider, params, segmenter)
+    except (NoObject, SeveralObjects, PhotoTooSmall):
+        return None
+    chosen = found.chosen[inside]
+    return _Found(found.alpha[inside], chosen, found.rivals, found.sure) if chosen.any() else None
+
+
+def _looked_at(rgb: NDArray[np.uint8], params: SegmentParams, segmenter: Segmenter) -> _Found:
     raw = look(rgb, segmenter)
     sure = confidence(raw)
     if raw.max() < params.found or sure < params.lowest_confidence:
@@ -74,7 +121,7 @@ def product_mask(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -
         if not (mask >= 0.5).any():
             raise NoObject("No object was found in the photo: what seemed to be one dissolves at a closer look.")
         chosen = choose_object(mask >= 0.5).mask
-    return ProductMask(mask * _grown(chosen), round(sure, 4), _doubts(chosen, choice.rivals, sure, params))
+    return _Found(mask * _grown(chosen), chosen, choice.rivals, sure)
 
 
 def look(rgb: NDArray[np.uint8], segmenter: Segmenter) -> NDArray[np.float32]:
@@ -151,13 +198,21 @@ def _check_extent(mask: NDArray[np.bool_], params: SegmentParams) -> None:
         )
 
 
-def _doubts(mask: NDArray[np.bool_], rivals: int, sure: float, params: SegmentParams) -> tuple[str, ...]:
+def _doubts(
+    mask: NDArray[np.bool_], rivals: int, sure: float, params: SegmentParams, rgb: NDArray[np.uint8]
+) -> tuple[str, ...]:
     """Warnings about a mask ``(H, W)`` that a segmentation model made; raises :class:`PoorPhoto` for a hopeless one."""
     warnings = []
     if mask.mean() > params.largest_area:
         raise PoorPhoto("The object fills the whole photo; step back until all of it is visible with some background.")
+    beside = things_beside(rgb, mask)
+    rivals = max(rivals, beside.objects)
+    if rivals >= MOST_RIVALS:
+        raise SeveralObjects(f"The photo shows {rivals + 1} objects and none is clearly the product.")
     if rivals:
         warnings.append(f"The photo shows {rivals + 1} objects; the largest and most central one was taken.")
+    if beside.things:
+        warnings.append(f"The photo shows {beside.things + 1} separate things (a badge, a banner?); one was taken.")
     if border_contact(mask) > params.border_contact:
         warnings.append("The object is cropped by the photo's border; the missing part will be invented.")
     if sure < params.doubtful_confidence:

@@ -16,6 +16,10 @@ _RIVAL = 0.35
 """A part whose score reaches this share of the winner's is another object, not an accessory."""
 
 
+MOST_RIVALS = 3
+"""Other objects at which none is clearly the product."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The product's pixels and how many other objects stood beside it."""
@@ -42,20 +46,32 @@ def choose_object(mask: NDArray[np.bool_]) -> Choice:
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2 / mask.shape[::-1]
     scores = areas * np.exp(-np.sum((centers - 0.5) ** 2, 1) / (2 * 0.35**2))
     best = int(scores.argmax())
-    near = _gap(boxes, boxes[best]) < 0.05 * np.hypot(*(boxes[best, 2:] - boxes[best, :2]))
+    near = _near(labels, best + 1, boxes, 0.05 * np.hypot(*(boxes[best, 2:] - boxes[best, :2])))
     accessory = near & (areas < 0.25 * areas[best]) & (areas >= _SPECK * areas.max())
     rivals = int(((scores >= _RIVAL * scores[best]) & ~accessory).sum()) - 1
-    if rivals >= 3:
+    if rivals >= MOST_RIVALS:
         raise SeveralObjects(f"The photo shows {rivals + 1} objects and none is clearly the product.")
     keep = accessory
     keep[best] = True
     return Choice(np.concatenate([[False], keep])[labels], rivals)
 
 
-def _gap(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance between axis-aligned boxes ``(N, 4)`` and one box, 0 where they overlap."""
-    outside = np.maximum(np.maximum(box[:2] - boxes[:, 2:], boxes[:, :2] - box[2:]), 0)
-    return np.asarray(np.hypot(outside[:, 0], outside[:, 1]))
+def _near(labels: NDArray[np.int32], best: int, boxes: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
+    """Which parts come nearer than ``reach`` pixels to the part ``best`` of ``labels``, by their pixels and not by
+    their boxes: a badge beside a spout lies within the teapot's box."""
+    from scipy.ndimage import distance_transform_edt
+
+    near = np.zeros(len(boxes), bool)
+    near[best - 1] = True
+    if len(boxes) == 1:
+        return near
+    step = max(1, int(reach // 8))
+    small = labels[::step, ::step]
+    if not (small == best).any():
+        return near
+    close = distance_transform_edt(small != best) * step < reach
+    near[np.setdiff1d(np.unique(small[close]), [0]) - 1] = True
+    return near
 
 
 def border_contact(mask: NDArray[np.bool_]) -> float:
