@@ -179,7 +179,7 @@ def test_the_field_cases_cutouts(shared_dir: Path, starter: Segmenter, name: str
     if name == "alpha_trimmed_book.png":
         assert bottom - top == pytest.approx(900 * 1.28)
     if name == "banner_badge.jpg":
-        assert right - left < 900 * 0.62 * 1.28, "teapot without its badge"
+        assert right - left < 900 * 0.65 * 1.28, "teapot without its badge"
     if name == "alpha_groundshadow.png":
         soft = (made.rgba[..., 3] > 20) & (made.rgba[..., 3] < 200)
         assert soft.mean() < 0.02
