@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -133,8 +135,8 @@ class Plane:
         self.run_server(["sh", str(ROOT / "deploy" / "store" / "seaweedfs.sh"), *ports, *small], kept, "store.log")
         self.wait_for(f"http://127.0.0.1:{self.ports['s3']}/healthz")
 
-    def start_prefect(self) -> None:
-        """With the environment that compose.yaml gives it, but for places."""
+    def start_prefect(self, **more: str) -> None:
+        """With the environment that compose.yaml gives it, but for places and ``more``."""
         import yaml
 
         services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
@@ -146,7 +148,7 @@ class Plane:
             "PREFECT_SERVER_API_AUTH_STRING": self.secrets["PREFECT_AUTH"],
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_HOME": str(self.folder / "prefect-server"),
-            "DO_NOT_TRACK": "1"}  # fmt: skip
+            "DO_NOT_TRACK": "1"} | more  # fmt: skip
         command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--no-ui"]
         self.run_server([*command, "--port", str(self.ports["prefect"])], kept, "prefect.log")
         self.wait_for(f"{self.api}/health")
@@ -182,6 +184,17 @@ class Plane:
         words = ["--dbname=meshmill", f"--file={deploy / 'grants.sql'}"]
         done = self.psql(words, "meshmill_owner", "MESHMILL_OWNER_PASSWORD")
         assert done.returncode == 0, done.stderr
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Prefect's API with the login, and the token that a page must show before it may change anything."""
+        login = base64.b64encode(self.secrets["PREFECT_AUTH"].encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Prefect-Csrf-Client": "test"}
+        token = urllib.request.Request(f"{self.api}/csrf-token?client=test", headers=headers)
+        with urllib.request.urlopen(token, timeout=60) as answer:
+            headers["Prefect-Csrf-Token"] = json.load(answer)["token"]
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.api}/{path}", data, headers), timeout=60) as answer:
+            return json.load(answer)
 
     def run(self, command: list[str], environment: dict[str, str], code: int | None = 0) -> str:
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=1200)

@@ -30,7 +30,7 @@ def test_setting_up_again_changes_nothing(plane: Plane) -> None:
 
 def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> None:
     def nightly() -> dict[str, Any]:
-        (found,) = (d for d in asked(plane, "deployments/filter", {}) if d["name"] == "nightly")
+        (found,) = (d for d in plane.ask("deployments/filter", {}) if d["name"] == "nightly")
         return found
 
     (schedule,) = nightly()["schedules"]
@@ -47,9 +47,9 @@ def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> N
 
 
 def test_what_is_urgent_goes_first(plane: Plane) -> None:
-    queues = {queue["name"]: queue for queue in asked(plane, "work_pools/gpu/queues/filter", {})}
+    queues = {queue["name"]: queue for queue in plane.ask("work_pools/gpu/queues/filter", {})}
     assert queues["rush"]["priority"] < queues["night"]["priority"]
-    places = {d["name"]: d["work_queue_name"] for d in asked(plane, "deployments/filter", {})}
+    places = {d["name"]: d["work_queue_name"] for d in plane.ask("deployments/filter", {})}
     assert places["rush"] == "rush"
     assert places["build"] == places["retry"] == "night"
 
@@ -57,20 +57,8 @@ def test_what_is_urgent_goes_first(plane: Plane) -> None:
 def standing(plane: Plane) -> dict[str, list[str]]:
     found = {}
     for name, path in (("pools", "work_pools"), ("deployments", "deployments"), ("automations", "automations")):
-        found[name] = sorted(row["name"] for row in asked(plane, f"{path}/filter", {}))
+        found[name] = sorted(row["name"] for row in plane.ask(f"{path}/filter", {}))
     return found
-
-
-def asked(plane: Plane, path: str, body: dict[str, str]) -> list[dict[str, Any]]:
-    """With the login, and the token that a page must show before it may change anything."""
-    login = base64.b64encode(plane.secrets["PREFECT_AUTH"].encode()).decode()
-    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Prefect-Csrf-Client": "test"}
-    token = urllib.request.Request(f"{plane.api}/csrf-token?client=test", headers=headers)
-    with urllib.request.urlopen(token, timeout=60) as answer:
-        headers["Prefect-Csrf-Token"] = json.load(answer)["token"]
-    request = urllib.request.Request(f"{plane.api}/{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return list(json.load(answer))
 
 
 def test_a_worker_with_its_own_role_and_key_builds_a_catalogue(plane: Plane, tmp_path: Path) -> None:
