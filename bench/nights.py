@@ -1,13 +1,13 @@
 """Forty-eight nights with random outages, on the whole plane: lost 0, doubled 0, half-published 0, unpublished 0.
 
-    python bench/nights.py [--nights 48] [--seed 23] [--transcript FILE]
+    python bench/nights.py [--nights 48] [--seed 24] [--transcript FILE]
 
 PostgreSQL with passwords, SeaweedFS, Prefect's server (tests/deploy/plane.py, set up by the kit's own scripts), a
 worker of each pool, `ingest/nightly` as it is deployed; stages cost nothing. Each day photos come, change and go; in
-most nights something goes wrong at a random moment: see OUTAGES. Then `meshmill gc --delete --superseded`, the audit, and a day
-passes: every moment in both databases moves back by 24 hours (workers' last signs of life do not: they live on). The
-store's clock cannot be moved, so `gc` takes objects of any age, still in its two steps, a day apart. Prefect keeps its
-runs 14 days here instead of 90, so that their end is seen.
+most nights something goes wrong at a random moment: see OUTAGES. Then `meshmill gc --delete --superseded`, the audit,
+and a day passes: every moment in both databases moves back by 24 hours (workers' last signs of life do not: they live
+on). The store's clock cannot be moved, so `gc` takes objects of any age, still in its two steps, a day apart. Prefect
+keeps its runs 14 days here instead of 90, so that their end is seen.
 
 What is published is looked at ten times a second. The audit after a night that came to its end counts every photo of
 the folder; after one that was cut off, or that says what waits, what it did not do is late, and due in the next that
@@ -180,14 +180,17 @@ class Factory:
 
     def rows(self, database: str) -> int:
         """Of all tables together."""
-        counted = (
-            "SELECT sum((xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I', table_name), "
-            "false, true, '')))[1]::text::int) FROM information_schema.tables "
-            "WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+
+        def answer(query: str) -> str:
+            done = self.plane.psql([f"--dbname={database}", "--tuples-only", "--no-align", f"--command={query}"])
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        each = (
+            "SELECT string_agg(format('SELECT count(*) AS n FROM %I', tablename), ' UNION ALL ') "
+            "FROM pg_tables WHERE schemaname = 'public'"
         )
-        done = self.plane.psql([f"--dbname={database}", "--tuples-only", "--no-align", f"--command={counted}"])
-        assert done.returncode == 0, done.stderr
-        return int(done.stdout)
+        return int(answer(f"SELECT sum(n) FROM ({answer(each)}) AS tables"))
 
     def kill_all(self) -> None:
         """As when the power goes."""
@@ -348,7 +351,7 @@ def one_night(factory: Factory, number: int, outage: Callable[[Factory], None]) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nights", type=int, default=48)
-    parser.add_argument("--seed", type=int, default=23)
+    parser.add_argument("--seed", type=int, default=24)
     parser.add_argument("--transcript", type=Path, default=Path("nights.jsonl"))
     options = parser.parse_args()
     dice = random.Random(options.seed)

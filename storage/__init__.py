@@ -38,6 +38,7 @@ def open_store(
     access_key: str | None = None,
     secret_key: str | None = None,
     region: str | None = None,
+    session_token: str | None = None,
 ) -> Store:
     """The store of ``file:///folder``, a plain path, or ``s3://bucket/prefix``. Raises ``ValueError``."""
     place = place_of(url)
@@ -49,4 +50,4 @@ def open_store(
 
     if not endpoint:
         raise ValueError("An s3:// store needs MESHMILL_S3_ENDPOINT, for example http://127.0.0.1:9000.")
-    return open_s3(place.name, place.prefix, endpoint, access_key, secret_key, region)
+    return open_s3(place.name, place.prefix, endpoint, access_key, secret_key, region, session_token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ PART = 16 << 20
 
 MISSING = {"NoSuchKey", "NoSuchObject"}
 
-_KEYS = "check MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY, and what they may do there"
+_KEYS = "check MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY (or AWS_*, or the role) and what they may do there"
 _FULL = "there is no room left: free some, or raise its quota"
 
 REFUSALS = {
@@ -193,14 +194,20 @@ def open_s3(
     access_key: str | None,
     secret_key: str | None,
     region: str | None = None,
+    session_token: str | None = None,
 ) -> S3Store:
     """A store at ``endpoint`` (``http://host:port`` or ``https://…``). Talks to nobody yet.
+
+    Without keys those of the surroundings are taken (:mod:`storage.credentials`), and ``AWS_REGION`` with them.
 
     Raises ``ValueError`` for what cannot be a bucket's name or a store's prefix.
     """
     import urllib3
     from minio import Minio
+    from minio.credentials import Provider
     from minio.helpers import check_bucket_name
+
+    from storage.credentials import keys_of_surroundings
 
     try:
         check_bucket_name(bucket)
@@ -215,9 +222,17 @@ def open_s3(
     host = endpoint.removeprefix("http://").removeprefix("https://").rstrip("/")
     retry = urllib3.Retry(total=4, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504])
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=retry, maxsize=16)
-    return S3Store(
-        Minio(host, access_key, secret_key, secure=secure, region=region or "us-east-1", http_client=pool),
-        bucket,
-        prefix,
-        endpoint,
+    keys = None if access_key else keys_of_surroundings(endpoint)
+    if keys is not None:
+        region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    client = Minio(
+        host,
+        access_key,
+        secret_key,
+        session_token,
+        secure=secure,
+        region=region or "us-east-1",
+        http_client=pool,
+        credentials=cast(Provider | None, keys),
     )
+    return S3Store(client, bucket, prefix, endpoint)

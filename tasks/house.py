@@ -165,6 +165,7 @@ def open_store_of(settings: Settings) -> Store:
 def open_place(settings: Settings, url: str) -> Store:
     """A store or a source of photos with the settings' endpoint and keys. Raises :class:`InputError`."""
     secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
+    token = settings.s3_session_token.get_secret_value() if settings.s3_session_token else None
     try:
         return open_store(
             url,
@@ -172,6 +173,7 @@ def open_place(settings: Settings, url: str) -> Store:
             access_key=settings.s3_access_key,
             secret_key=secret,
             region=settings.s3_region,
+            session_token=token,
         )
     except ValueError as error:
         raise InputError(str(error)) from error

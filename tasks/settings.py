@@ -86,14 +86,16 @@ class Settings(BaseSettings):
     s3_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
         None, description="http://host:port of the S3 server"
     )
-    s3_access_key: str | None = None
+    s3_access_key: str | None = Field(None, description="Without it: AWS_*, a profile or a role, as AWS' tools do")
     s3_secret_key: SecretStr | None = None
+    s3_session_token: SecretStr | None = Field(None, description="Of keys that somebody lent for a while")
     s3_region: str | None = None
     source_s3_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
         None, description="http://host:port of the S3 server with the photos, where it is another than the store's"
     )
     source_s3_access_key: str | None = Field(None, description="Key of s3:// sources that may read them and no more")
     source_s3_secret_key: SecretStr | None = None
+    source_s3_session_token: SecretStr | None = None
     source_s3_region: str | None = None
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run")
     finish_workers: int = Field(1, ge=1, le=64, description="Processes that finish meshes beside the model's process")
@@ -149,6 +151,10 @@ class Settings(BaseSettings):
             raise ValueError("MESHMILL_S3_ACCESS_KEY and MESHMILL_S3_SECRET_KEY are set both or neither")
         if (self.source_s3_access_key is None) != (self.source_s3_secret_key is None):
             raise ValueError("MESHMILL_SOURCE_S3_ACCESS_KEY and MESHMILL_SOURCE_S3_SECRET_KEY are set both or neither")
+        if self.s3_session_token is not None and self.s3_access_key is None:
+            raise ValueError("MESHMILL_S3_SESSION_TOKEN goes with MESHMILL_S3_ACCESS_KEY")
+        if self.source_s3_session_token is not None and self.source_s3_access_key is None:
+            raise ValueError("MESHMILL_SOURCE_S3_SESSION_TOKEN goes with MESHMILL_SOURCE_S3_ACCESS_KEY")
         return self
 
     @property
@@ -176,7 +182,10 @@ class Settings(BaseSettings):
             "s3_secret_key": self.source_s3_secret_key,
             "s3_region": self.source_s3_region,
         }
-        return self.model_copy(update={name: value for name, value in own.items() if value is not None})
+        given = {name: value for name, value in own.items() if value is not None}
+        if self.source_s3_access_key is not None:  # the store's token says nothing of other keys
+            given["s3_session_token"] = self.source_s3_session_token
+        return self.model_copy(update=given)
 
     @property
     def database_patience(self) -> float:
