@@ -344,7 +344,7 @@ def one_night(factory: Factory, number: int, outage: Callable[[Factory], None]) 
     line = {"night": number, "outage": outage.__name__, "due": due, "state": state, "late": late}
     line |= found | {"lost": found["lost"] - late}
     line |= {"rows": factory.rows("meshmill"), "prefect_rows": factory.rows("prefect")}
-    line |= {"objects": len(entries), "bytes": sum(entry.size for entry in entries)}
+    line |= {"objects": len(entries), "bytes": sum(entry.bytes for entry in entries)}
     return line | {"home_files": len(home), "home_bytes": sum(home), "seconds": round(time.monotonic() - begun)}
 
 

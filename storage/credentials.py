@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from storage.store import StoreDown, StoreRefused
 
 if TYPE_CHECKING:
-    from minio.credentials import Credentials, Provider
+    from minio.credentials.credentials import Credentials
+    from minio.credentials.providers import Provider
 
 AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
@@ -41,7 +42,7 @@ class Keys:
 
 def keys_of_surroundings(endpoint: str) -> Keys | None:
     """For a server at ``endpoint`` whose settings name no keys; None: its objects are read by everybody."""
-    from minio.credentials import AWSConfigProvider, EnvAWSProvider
+    from minio.credentials.providers import AWSConfigProvider, EnvAWSProvider
 
     given = os.environ.get
     if given("AWS_ACCESS_KEY_ID") or given("AWS_SECRET_ACCESS_KEY"):
@@ -66,7 +67,7 @@ def keys_of_surroundings(endpoint: str) -> Keys | None:
 def _role(endpoint: str | None) -> Provider:
     """Soon tired: who is on no instance must not wait for one."""
     import urllib3
-    from minio.credentials import IamAwsProvider
+    from minio.credentials.providers import IamAwsProvider
 
     retry = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
     client = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=5), retries=retry)

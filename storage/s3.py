@@ -204,7 +204,7 @@ def open_s3(
     """
     import urllib3
     from minio import Minio
-    from minio.credentials import Provider
+    from minio.credentials.providers import Provider
     from minio.helpers import check_bucket_name
 
     from storage.credentials import keys_of_surroundings

@@ -182,7 +182,7 @@ class Settings(BaseSettings):
             "s3_secret_key": self.source_s3_secret_key,
             "s3_region": self.source_s3_region,
         }
-        given = {name: value for name, value in own.items() if value is not None}
+        given: dict[str, str | SecretStr | None] = {name: value for name, value in own.items() if value is not None}
         if self.source_s3_access_key is not None:  # the store's token says nothing of other keys
             given["s3_session_token"] = self.source_s3_session_token
         return self.model_copy(update=given)
