@@ -35,6 +35,7 @@ from core.errors import MeshmillError
 from core.memory import peak_memory
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
+from core.mesh.placement import Placement
 from core.mesh.surface import march, solid
 from core.mesh.topology import vertex_normals
 from core.render import over, render_mesh
@@ -225,8 +226,9 @@ def scans(folder: Path) -> None:
         for delight in (params.delight, 0):
             wish = params.model_copy(update={"delight": delight})
             result = finish_asset(mesh, field, Cutout(rgba, (0, 0, 512, 512), "alpha"), views, wish, ABOUT)
-            model, place = read_glb(result.files["model.glb"]), result.report["placement"]
-            world = model.vertices / place["scale"] - place["offset"]
+            model, place = read_glb(result.files["model.glb"]), Placement.from_report(result.report)
+            assert place is not None
+            world = place.back(model.vertices)
             ours = render_mesh(world, model.faces, item.camera, 512, uv=model.uv, texture=model.texels(), supersample=2)
             both = (ours.alpha > 127) & (own.alpha > 127)
             x, y = ours.rgb[both].astype(float), own.rgb[both].astype(float)

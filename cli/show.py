@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
 from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
+from core.photos.names import display_name
 
 app = typer.Typer(add_completion=False)
 
@@ -39,6 +41,10 @@ def _print_tree(record: dict[str, Any]) -> None:
     tree = Tree(head + (f"  {escape(record['reason'])}" if record["reason"] else ""))
     photo = record["photo"]
     tree.add(f"photo {photo['sha256'][:12]}  {escape(photo['uri'])}  licence {photo['licence'] or 'not on record'}")
+    for shot in record["shots"] if len(record["shots"]) > 1 else []:
+        tree.add(escape(_shot(shot)))
+    for told in record["reasons"][0 if record["status"] == "finished" else 1 :]:  # the first stands behind the SKU
+        tree.add(escape(f"{told['severity']}: {told['message']} {told['action']}".rstrip()))
     tree.add(f"recipe {escape(record['recipe'])} {record['recipe_hash'][:12]}  model {escape(record['model'])}")
     for stage in record["stages"]:
         took = f"{stage['seconds']:.1f} s" if stage["seconds"] is not None else ""
@@ -53,6 +59,22 @@ def _print_tree(record: dict[str, Any]) -> None:
         for made in stage["artifacts"]:
             branch.add(f"{escape(made['kind'])} {made['sha256'][:12]}  {made['bytes']:,} bytes  {escape(made['uri'])}")
     Console().print(tree)
+
+
+def _shot(shot: dict[str, Any]) -> str:
+    """A photo of the product: its name, what it shows, from where, what for."""
+    name = display_name(unquote(shot["uri"].rsplit("/", 1)[-1]))
+    azimuth = "" if shot["azimuth"] is None else f" from {shot['azimuth']:.0f}°"
+    return f"shot {name}: {shot['role'] or 'unknown'}{azimuth}, {USES.get(shot['use'], shot['use'])}"
+
+
+USES = {
+    "main": "the product is built from it",
+    "geometry": "helps the shape",
+    "record": "kept, not built from",
+    "copy": "a copy",
+    "unreadable": "not readable",
+}
 
 
 def _photo(told: dict[str, Any]) -> str:

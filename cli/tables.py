@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.report import sizes_in_words
+
 COLOURS = {"finished": "green", "review": "yellow", "failed": "red", "quarantined": "magenta", "superseded": "dim"}
 
 
@@ -31,6 +33,7 @@ def asset_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for heading, justify in (("SKU", "left"), ("status", "left"), ("score", "right"), ("faces", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("GLB", justify="right")
+    table.add_column("real size")
     table.add_column("seconds", justify="right")
     table.add_column("reason", overflow="fold")
     for row in rows:
@@ -40,6 +43,7 @@ def asset_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             "" if row["score"] is None else f"{row['score']:.2f}",
             "" if row["faces"] is None else f"{row['faces']:,}",
             size(row["bytes"]),
+            "known" if row["size_known"] else "unknown",
             "" if row["seconds"] is None else f"{row['seconds']:.0f}",
             escape(first_reason(row)),
         )
@@ -54,5 +58,7 @@ def print_run(document: dict[str, Any], out: Path | None) -> None:
     console.print(f"\n{counts} in {document['seconds']:.0f} s (run {document['run_id']})")
     if document.get("night"):
         console.print(escape(f"{document['counts'].get('queued', 0)} products stay queued: {document['night']}"))
+    if (said := sizes_in_words(document.get("size_unknown", 0))) is not None:
+        console.print(said)
     if out is not None:
         console.print(f"GLBs in {escape(str(out))}, contact sheet {escape(document.get('sheet') or 'not drawn')}")

@@ -278,7 +278,7 @@ def _row(
         asset_id=asset.id,
         status=asset.status,
         reason=asset.reason,
-        reasons=asset.reasons or [],
+        reasons=[*(asset.reasons or []), *(_note(warning) for warning in product.warnings or [])],
         verdict=asset.verdict,
         glb=glb,
         photos=max(1, photos),
@@ -302,6 +302,18 @@ def _row(
     )
 
 
+def _note(warning: str) -> dict[str, Any]:
+    """What the reading of its source said of a product, as a reason beside those of its asset."""
+    return {
+        "code": "photos_beside",
+        "severity": "note",
+        "message": warning,
+        "action": "",
+        "detail": None,
+        "place": None,
+    }
+
+
 def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     """How an asset was made: photo, recipe, every stage with its parameters, artifacts and inputs."""
     rows = list_assets(engine, ids=[asset_id])
@@ -319,12 +331,36 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         return rows[0].as_dict() | {
             "parameters": recipe.parameters if recipe else {},
             "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
+            "shots": _shots(session, photo.product_id),
             "stages": [_stage(session, run, reused, part) for run, reused, part in stages],
             "reviews": [
                 {"decision": r.decision, "note": r.note, "reviewer": r.reviewer, "at": r.created_at.isoformat()}
                 for r in session.scalars(select(Review).where(Review.asset_id == asset_id).order_by(Review.id))
             ],
         }
+
+
+def _shots(session: Session, product_id: int) -> list[dict[str, Any]]:
+    """Every photo that its source shows of the product, the one that it is built from first."""
+    query = (
+        select(Photo)
+        .where(Photo.product_id == product_id, Photo.current)
+        .order_by(Photo.chosen.desc(), Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
+    )
+    return [
+        {
+            "uri": photo.source_uri,
+            "sha256": photo.sha256,
+            "width": photo.width,
+            "height": photo.height,
+            "role": photo.role,
+            "azimuth": photo.azimuth,
+            "elevation": photo.elevation,
+            "index": photo.shot_index,
+            "use": photo.used_for,
+        }
+        for photo in session.scalars(query)
+    ]
 
 
 def _stage(session: Session, run: StageRun, reused: bool, part: str) -> dict[str, Any]:

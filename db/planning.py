@@ -49,6 +49,9 @@ CANDIDATE: tuple[Any, ...] = (
     Photo.licence,
     Photo.attribution,
     Product.problem,
+    Product.width_cm,
+    Product.depth_cm,
+    Product.azimuth,
 )
 """The columns of :class:`Candidate`, in its order."""
 
@@ -88,6 +91,10 @@ class Candidate(NamedTuple):
     photo_licence: str | None
     photo_attribution: str | None = None
     problem: str | None = None
+    width_cm: float | None = None
+    depth_cm: float | None = None
+    azimuth: float | None = None
+    """Degrees from the product's front to the photo's camera, where that is known."""
     further: tuple[FurtherPhoto, ...] = ()
 
 

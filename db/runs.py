@@ -43,7 +43,8 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
 
     ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` and ``reviews`` by reason (count, one
     SKU as an example), those that wait for the next run among the failures, ``computed_seconds`` and ``cost`` in
-    all. Seconds and cost of reused stages count for each asset that uses them.
+    all, ``size_unknown``: how many came out without a real size. Seconds and cost of reused stages count for each
+    asset that uses them.
     """
     mine = Asset.run_id == run_id
     waits = and_(Asset.status == "queued", Asset.reason.is_not(None))
@@ -75,6 +76,10 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
             .limit(REASONS)
         ).all()
         seconds, cost = session.execute(select(func.sum(Asset.seconds), func.sum(Asset.cost)).where(mine)).one()
+        sides = (Product.height_cm, Product.width_cm, Product.depth_cm)
+        unknown = select(func.count()).select_from(Asset).join(Product, Product.id == Asset.product_id)
+        made = Asset.status.in_(("finished", "review"))
+        without_size = session.scalar(unknown.where(mine, made, *(side.is_(None) for side in sides)))
     return {
         "counts": {status: counted.get(status, 0) for status in STATUSES},
         "slowest": [{"sku": sku, "asset_id": id_, "seconds": took} for sku, id_, took in slowest],
@@ -91,6 +96,7 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
         "reviews": [{"reason": reason, "count": int(count), "example": sku} for reason, count, sku in reviews],
         "computed_seconds": float(seconds or 0.0),
         "cost": float(cost or 0.0),
+        "size_unknown": int(without_size or 0),
     }
 
 

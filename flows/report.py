@@ -46,6 +46,7 @@ def nightly_summary(
         "reviews": outcome["reviews"],
         "computed_seconds": round(outcome["computed_seconds"], 2),
         "cost": round(outcome["cost"], 6),
+        "size_unknown": outcome["size_unknown"],
         "changes": {name: len(skus) for name, skus in found.items()} | {"unchanged": changes.unchanged},
         "skus": {name: skus[:NAMED] for name, skus in found.items() if skus},
         "photos": changes.photos,
@@ -83,12 +84,21 @@ def ended_in_words(document: dict[str, Any]) -> list[str]:
     counts = ", ".join(f"{count} {name}" for name, count in document["counts"].items() if count) or "nothing to build"
     lines = [f"Ended after {document['seconds']:.0f} s: {counts}."]
     lines += [document["stopped"]] if document["stopped"] else []
+    lines += [said] if (said := sizes_in_words(document.get("size_unknown", 0))) else []
     lines += [
         f"{row['count']} {row['status']}, such as {row['example']}: {row['reason']}" for row in document["failures"]
     ]
     return lines + [
         f"{row['count']} to review, such as {row['example']}: {row['reason']}" for row in document["reviews"]
     ]
+
+
+def sizes_in_words(unknown: int) -> str | None:
+    """A sentence about products that came out without a real size."""
+    if not unknown:
+        return None
+    who = "1 product has" if unknown == 1 else f"{unknown:,} products have"
+    return f"{who} no known size: add height_cm, width_cm or depth_cm to the catalogue."
 
 
 def write_summary(settings: Settings, document: dict[str, Any]) -> Path:
@@ -107,6 +117,8 @@ def markdown_summary(document: dict[str, Any], gallery: Callable[[str], str | No
         lines += [f"**{_cell(document['stopped'])}**", ""]
     if (why := store_line(document["store"])) is not None:
         lines += [f"**{_cell(why)}**", ""]
+    if (said := sizes_in_words(document.get("size_unknown", 0))) is not None:
+        lines += [said, ""]
     lines += ["| status | assets |", "| --- | ---: |"]
     for name, count in document["counts"].items():
         if count:

@@ -186,6 +186,7 @@ def summary(
         "seconds": round(seconds, 2),
         "stopped": stopped,
         "night": night,
+        "size_unknown": sum(row.status in ("finished", "review") and not row.size_known for row in rows),
         "changes": asdict(changes) if changes else None,
         "assets": [row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
     }

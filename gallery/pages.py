@@ -113,7 +113,9 @@ def evaluation_page(document: dict[str, Any], objects: list[dict[str, Any]], css
 
 
 def _reasons(asset: dict[str, Any]) -> list[dict[str, Any]]:
-    """The gate's reasons, from the assess stage where it ran, else the asset's own sentence."""
+    """The asset's reasons; of one that is built again, the gate's from the assess stage; else its own sentence."""
+    if asset.get("reasons"):
+        return [_BARE | item for item in asset["reasons"]]
     for stage in asset.get("stages", []):
         if stage["stage"] == "assess" and stage.get("figures"):
             found = stage["figures"].get("reasons", [])

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from core.errors import InputError, PhotoUnavailable, RunStopped, UnreadablePhoto
-from core.quality.reasons import severity_rank
+from core.quality.reasons import Reason, reason, severity_rank
 from core.recipes import Recipe
 from core.zero123.params import ViewsParams
 from db import assets, runs, stage_runs
@@ -124,17 +124,16 @@ def end_asset(house: House, state: Progressing) -> str:
     report = state.figures["finish"]
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
-    duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
-    reasons = sorted([*([plain(duplicate)] if duplicate else []), *verdict["reasons"]], key=severity_rank)
+    reasons = sorted([*map(plain, _of_product(house, state)), *verdict["reasons"]], key=severity_rank)
     # What is only good to know is no complaint about an asset that was found good enough.
     worth_a_line = [told for told in reasons if status != "finished" or told["severity"] != "note"]
-    reason = worth_a_line[0]["message"] if worth_a_line else None
-    status, reason = house.ask(
+    sentence = worth_a_line[0]["message"] if worth_a_line else None
+    status, sentence = house.ask(
         record_verdict,
         state.job.asset_id,
         status,
         verdict=verdict["verdict"],
-        reason=reason,
+        reason=sentence,
         reasons=reasons,
         score=verdict["score"],
         metrics=verdict["metrics"],
@@ -145,8 +144,15 @@ def end_asset(house: House, state: Progressing) -> str:
         glb_id=glb.id,
         failed_nights=0,
     )
-    house.listener.asset(state.job.asset_id, status, reason)
+    house.listener.asset(state.job.asset_id, status, sentence)
     return status
+
+
+def _of_product(house: House, state: Progressing) -> list[Reason]:
+    """What is to be known of the product, whatever its asset looks like."""
+    duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
+    unknown = [] if state.figures["finish"].get("size_known") else [reason("size_unknown", "note")]
+    return [*([duplicate] if duplicate else []), *unknown]
 
 
 def fail_asset(house: House, asset_id: str, error: BaseException) -> str:

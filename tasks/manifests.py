@@ -83,8 +83,14 @@ def _shots(sku: str, files: list[tuple[NamedPhoto, str, int]], sides: Sides) -> 
     places = order_shots(pictured, sides)
     by_place = {place.at: place for place in places}
     main = next((at for at in range(len(files)) if _serves(by_place[at], sources[at])), places[0].at)
+
+    def told(at: int) -> Shot:
+        """What the manifest says stands above what a photo's place among the others makes likely."""
+        said, named = by_place[at].shot, files[at][0]
+        return _stated(shots[at] if said.assumed and named.azimuth is not None else said, named, sides)
+
     order = [main, *(at for at in range(len(files)) if at != main)]
-    return [(at, by_place[at].shot, use_of(sources[at], by_place[at], first=at == main)) for at in order]
+    return [(at, told(at), use_of(sources[at], by_place[at], first=at == main)) for at in order]
 
 
 def _serves(place: Place, file: SourceFile) -> bool:

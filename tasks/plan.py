@@ -34,6 +34,9 @@ def product_facts(candidate: Candidate) -> dict[str, Any]:
     facts = {
         "sku": candidate.sku,
         "height_cm": candidate.height_cm,
+        "width_cm": candidate.width_cm,
+        "depth_cm": candidate.depth_cm,
+        "azimuth": candidate.azimuth,
         "licence": candidate.photo_licence or candidate.product_licence,
         "attribution": candidate.photo_attribution,
     }
@@ -54,7 +57,8 @@ def about_of(job: Job, models: Mapping[str, Weights], photos: int = 1) -> dict[s
         "copyright": "; ".join(credit for credit in credits if credit),
     }
     several = {"photos": photos} if photos > 1 else {}
-    return about | several | ({"height_cm": candidate.height_cm} if candidate.height_cm is not None else {})
+    stands = {name: getattr(candidate, name) for name in ("height_cm", "width_cm", "depth_cm", "azimuth")}
+    return about | several | {name: value for name, value in stands.items() if value is not None}
 
 
 def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) -> str:

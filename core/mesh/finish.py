@@ -18,6 +18,7 @@ from core.mesh.budgets import Profile, find_profile
 from core.mesh.decimate import Level, levels_of_detail
 from core.mesh.gltf import read_glb, write_glb
 from core.mesh.params import FinishParams
+from core.mesh.placement import Placement, placement_of
 from core.mesh.small import write_small_glb
 from core.mesh.topology import inspect, vertex_normals, weld
 from core.mesh.usdz import validate_usdz, write_usdz
@@ -44,9 +45,9 @@ def finish_asset(
     Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
     ``turntable.webp``. ``photo (h, w, 4)`` is only shown. The texture is baked from all of
     ``photos``, where several are given. ``mesh.info["engine"]`` says which tools may decimate.
-    ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world; ``report["texture"]``:
-    where ``model.glb``'s texels came from, ``unseen`` being the share that no picture shows. Equal inputs give equal
-    bytes. Raises
+    ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world, ``v`` turned about +Y
+    first where ``turn`` is given; ``report["texture"]``: where ``model.glb``'s texels came from, ``unseen`` being the
+    share that no picture shows. Equal inputs give equal bytes. Raises
     :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
     met, :class:`core.errors.InvalidRecipe` for an unknown profile.
     """
@@ -61,14 +62,14 @@ def finish_asset(
     budgets = [faces, *(lod for lod in params.lods if lod < faces)]
     levels = levels_of_detail(mesh.vertices, mesh.faces, budgets, mesh.info.get("engine", "pymeshlab"))
     step("decimate", faces=len(levels[0].faces))
-    placed = placement(levels[0].vertices, about.height_cm)
+    placed = placement_of(levels[0].vertices, about)
     pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces, photos)
     files: dict[str, bytes] = {}
     made = {level.budget for level in levels}
     # Holes cost faces: an object with a hundred of them has no sound thousand-face version.
     left_out = [budget for budget in budgets if budget not in made]
     report: dict[str, Any] = {
-        "placement": {"scale": placed[0], "offset": placed[1].tolist()},
+        "placement": placed.report(),
         "levels": {},
         "levels_left_out": left_out,
         "profile": params.profile,
@@ -101,7 +102,7 @@ def finish_asset(
     report["verification"] = verify_glb(files["model.glb"], params.profile).report()
     report["bytes"] = {name: len(data) for name, data in files.items()}
     report["size_m"] = [round(float(x), 4) for x in np.ptp(final.vertices, axis=0)]
-    report["size_known"] = about.height_cm is not None
+    report["size_known"] = about.known_side is not None
     return Finished(files, report)
 
 
@@ -111,14 +112,13 @@ def texture_level(
     field: Field,
     size: int,
     params: FinishParams,
-    placed: tuple[float, NDArray[np.float64]],
+    placed: Placement,
 ) -> tuple[Model, dict[str, Any]]:
     """One level unwrapped, baked and moved to its place in the shop."""
     atlas = unwrap(level.vertices, level.faces, size)
     texture, report = bake(level.vertices, level.faces, atlas, pictures, field, size, params.delight)
-    scale, offset = placed
-    positions = ((level.vertices + offset) * scale).astype(np.float32)
-    normals = vertex_normals(level.vertices, level.faces).astype(np.float32)
+    positions = placed.place(level.vertices).astype(np.float32)
+    normals = placed.turned(vertex_normals(level.vertices, level.faces)).astype(np.float32)
     model = Model(
         positions[atlas.origin],
         normals[atlas.origin],
@@ -127,16 +127,6 @@ def texture_level(
         encode_jpeg(texture, params.jpeg_quality),
     )
     return model, report
-
-
-def placement(vertices: NDArray[np.float64], height_cm: float | None) -> tuple[float, NDArray[np.float64]]:
-    """Scale and offset so that ``(v + offset) * scale`` stands on the origin, centred, in metres (or one unit long)."""
-    low, high = vertices.min(0), vertices.max(0)
-    size = high - low
-    if size.min() <= 0:
-        raise MeshFailed("The mesh is flat: it has no height, width or depth.")
-    offset = -np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    return float(height_cm / 100 / size[1] if height_cm else 1 / size.max()), offset
 
 
 def encode_jpeg(texture: NDArray[np.uint8], quality: int) -> bytes:
@@ -200,10 +190,9 @@ def _describe(level: Level, data: bytes) -> dict[str, Any]:
     }
 
 
-def _front(final: Model, placed: tuple[float, NDArray[np.float64]], field: Field, cutout: Cutout) -> dict[str, float]:
+def _front(final: Model, placed: Placement, field: Field, cutout: Cutout) -> dict[str, float]:
     """The finished model from the photo's camera against the photo: silhouette IoU, PSNR inside both masks."""
-    scale, offset = placed
-    world = final.vertices.astype(np.float64) / scale - offset
+    world = placed.back(final.vertices.astype(np.float64))
     size = cutout.rgba.shape[0]
     render = render_mesh(
         world, final.faces, field.camera, size, uv=final.uv, texture=final.texels(), supersample=2, cull=True
@@ -217,7 +206,7 @@ def _front(final: Model, placed: tuple[float, NDArray[np.float64]], field: Field
 
 def _extras(about: AssetAbout) -> dict[str, Any]:
     """What the file says about its origin."""
-    known = about.height_cm is not None
+    known, azimuth = about.known_side, about.azimuth
     return {
         "sku": about.sku,
         "asset_id": about.asset_id,
@@ -225,5 +214,6 @@ def _extras(about: AssetAbout) -> dict[str, Any]:
         "checkpoint": about.checkpoint,
         "checkpoint_licence": about.checkpoint_licence,
         **({"photos": about.photos} if about.photos > 1 else {}),
-        "size": f"real: {about.height_cm:g} cm high" if known else "unknown: the longest side is one unit",
+        **({"front": f"known: the photo was taken from {azimuth:g} degrees"} if azimuth is not None else {}),
+        "size": f"real: {known.centimetres:g} cm {known.name}" if known else "unknown: the longest side is one unit",
     }

@@ -10,6 +10,17 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class KnownSide:
+    """One side of a product whose real length is known."""
+
+    name: str
+    """``high``, ``wide`` or ``deep``."""
+    axis: int
+    """Of the file: 0 for X, 1 for Y, 2 for Z."""
+    centimetres: float
+
+
+@dataclass(frozen=True)
 class AssetAbout:
     """What a published file says about itself."""
 
@@ -20,9 +31,20 @@ class AssetAbout:
     checkpoint_licence: str
     copyright: str = ""
     height_cm: float | None = None
-    """The product's real height; without one the file's longest side is one unit, and the file says so."""
+    """The product's real height, as far as it is known; ``width_cm`` and ``depth_cm``: its other sides. Without any of
+    them the file's longest side is one unit, and the file says so."""
     photos: int = 1
     """How many photos of the product it was made from."""
+    width_cm: float | None = None
+    depth_cm: float | None = None
+    azimuth: float | None = None
+    """Degrees from the product's front to the photo's camera; None where nobody said which side is the front."""
+
+    @property
+    def known_side(self) -> KnownSide | None:
+        """The side that scales the file: the height before the others, as every photo shows it whole."""
+        sides = (("high", 1, self.height_cm), ("wide", 0, self.width_cm), ("deep", 2, self.depth_cm))
+        return next((KnownSide(name, axis, length) for name, axis, length in sides if length), None)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import MeshFailed
+from core.mesh.placement import Placement
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.surfaces import Points
@@ -83,9 +84,9 @@ def placed(
     vertices: Points, faces: NDArray[np.int64], cutout: Cutout, camera: Camera, report: dict[str, Any]
 ) -> Points:
     """The GLB's vertices back in the field's world, where the cutout is what ``camera`` sees."""
-    placement = report.get("placement")
-    if isinstance(placement, dict) and "scale" in placement and "offset" in placement:
-        return np.asarray(vertices / float(placement["scale"]) - np.asarray(placement["offset"], np.float64))
+    placement = Placement.from_report(report)
+    if placement is not None:
+        return placement.back(vertices)
     return fitted(vertices, faces, cutout.rgba[..., 3] >= 128, camera)
 
 

@@ -75,6 +75,7 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
         "changes": {"new": 3, "changed": 0},
         "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
         "failures": [{"status": "failed", "error": "E", "reason": "Too dark.", "count": 2, "example": "c"}],
+        "size_unknown": 2,
         "reviews": [{"reason": "Its back | is invented.", "count": 4, "example": "<b>"}],
     }
     text = markdown_summary(document, lambda status: f"http://gallery/?status={status}")
@@ -82,6 +83,7 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     assert "| Its back \\| is invented. | 4 | &lt;b> |" in text
     assert ended_in_words(document)[1:] == [
         "Stopped: the | bucket <is> gone.",
+        "2 products have no known size: add height_cm, width_cm or depth_cm to the catalogue.",
         "2 failed, such as c: Too dark.",
         "4 to review, such as <b>: Its back | is invented.",
     ]
@@ -90,4 +92,5 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     assert "3 new" in text
     assert "Of 1,200 stored objects looked at: 2 damaged, 1 unknown." in text
     assert "queued" not in text
+    assert "2 products have no known size" in text
     assert "**Stopped: the \\| bucket &lt;is> gone.**" in text

@@ -64,6 +64,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     said = " doubtful" if call.stage == "segment" and call.inputs["photo"].startswith(b"review") else ""
     files = {name: f"{name} {digest.hexdigest()}{said}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
+    if call.stage == "finish":
+        figures["size_known"] = any(side in call.about for side in ("height_cm", "width_cm", "depth_cm"))
     if call.stage == "align":
         names = [shot["name"] for shot in call.about["shots"]]
         figures = {"used": len(names), "photos": [{"name": name, "used": True} for name in names]}

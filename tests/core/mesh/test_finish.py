@@ -86,6 +86,9 @@ def test_the_model_stands_on_the_origin_in_metres_and_says_where_it_comes_from()
     assert Image.open(io.BytesIO(model.texture)).format == "JPEG"
 
 
+SMALLEST = FinishParams(faces=500, lods=(), texture=64, turntable=0, small=False, usdz=False)
+
+
 def test_the_front_of_the_product_is_the_front_of_the_file() -> None:
     result = finished("chair")[0]
     assert result.report["front"]["iou"] > 0.9
@@ -103,6 +106,51 @@ def test_without_a_known_height_the_longest_side_is_one_and_the_file_says_so() -
     assert np.ptp(read_glb(result.files["model.glb"]).vertices, axis=0).max() == pytest.approx(1)
     assert "unknown" in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]["size"]
     assert set(result.files) == {"model.glb", "hero.png", "contact.png"}
+
+
+@pytest.mark.parametrize(
+    ("sides", "axis", "length", "said"),
+    [
+        ({"width_cm": 30.0}, 0, 0.3, "30 cm wide"),
+        ({"depth_cm": 8.0}, 2, 0.08, "8 cm deep"),
+        ({"height_cm": 12.0, "width_cm": 99.0, "depth_cm": 99.0}, 1, 0.12, "12 cm high"),
+        ({"width_cm": 30.0, "azimuth": 90.0}, 0, 0.3, "30 cm wide"),
+    ],
+)
+def test_any_one_known_side_scales_the_model(sides: dict[str, float], axis: int, length: float, said: str) -> None:
+    _, mesh, field, cutout, view_set = finished("chair")
+    about = replace(ABOUT, **({"height_cm": None} | sides))
+    result = finish_asset(mesh, field, cutout, view_set, SMALLEST, about)
+    assert np.ptp(read_glb(result.files["model.glb"]).vertices, axis=0)[axis] == pytest.approx(length)
+    assert result.report["size_known"] is True
+    assert result.report["size_m"][axis] == pytest.approx(length, abs=1e-4)
+    assert said in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]["size"]
+
+
+@pytest.mark.parametrize("azimuth", [-90.0, 45.0, 180.0])
+def test_the_front_of_a_product_that_was_photographed_from_elsewhere(azimuth: float) -> None:
+    """The photo's camera stood at ``azimuth``: there, and not at +Z, the file shows what the photo shows."""
+    from core.quality import assess
+    from core.quality.params import QualityParams
+
+    _, mesh, field, cutout, view_set = finished("chair")
+    about = replace(ABOUT, azimuth=azimuth)
+    result = finish_asset(mesh, field, cutout, view_set, SMALLEST, about)
+    model = read_glb(result.files["model.glb"])
+    back_rest = model.vertices[model.vertices[:, 1] > 0.1].mean(0)
+    away = -np.array([np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth))])
+    assert back_rest[[0, 2]] @ away > 0.02
+    assert abs(back_rest[[0, 2]] @ [away[1], -away[0]]) < 0.01
+    outwards = np.einsum("ij,ij->i", model.normals, model.vertices - model.vertices.mean(0)).mean()
+    turned = read_glb(finished("chair")[0].files["model.glb"])
+    assert outwards == pytest.approx(
+        np.einsum("ij,ij->i", turned.normals, turned.vertices - turned.vertices.mean(0)).mean(), abs=0.01
+    ), "normals turn with the surface"
+    assert result.report["placement"]["turn"] == azimuth
+    assert result.report["front"]["iou"] > 0.9
+    metrics = assess(cutout, view_set, result.files["model.glb"], result.report, QualityParams()).metrics
+    assert metrics["input_mask_iou"] > 0.9
+    assert "front" in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]
 
 
 def test_the_report_says_where_the_model_stands_and_how_much_of_it_nobody_saw() -> None:
