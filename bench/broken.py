@@ -23,8 +23,8 @@ from core.mesh.topology import compact
 from core.mesh.values import Model
 from core.quality import QualityParams
 from core.quality.checks import EVIDENCE, VETOES
-from core.quality.evidence import measure
 from core.quality.gate import combine, ramp
+from core.quality.measurement import measure
 
 KINDS = ("cut", "cut behind", "shift", "shift behind", "split", "hole", "open", "mirror", "lean", "lean back")
 

@@ -181,7 +181,7 @@ def wait(url: str) -> None:
 
 def bucket(endpoint: str, photos: Path) -> None:
     """The store's bucket, and one that holds the photos as a source."""
-    from storage import StoreDown
+    from core.errors import StoreDown
     from storage.s3 import open_s3
 
     open_s3("assets", "", endpoint, ACCESS, SECRET).ensure_bucket()

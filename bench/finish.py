@@ -36,7 +36,7 @@ from core.memory import peak_memory
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset
 from core.mesh.decimate import levels_of_detail
 from core.mesh.placement import Placement
-from core.mesh.surface import march, solid
+from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import vertex_normals
 from core.render import over, render_mesh
 
@@ -211,7 +211,7 @@ def scans(folder: Path) -> None:
         sign = igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER
         distance = igl.signed_distance(half * lattice(n).reshape(-1, 3).astype(float), vertices, faces, sign)[0]
         density = 100 * np.clip(0.5 - distance.reshape(n, n, n) / half * n / 4, 0, 1)
-        surface, triangles = march(solid(density.astype(np.float32), 50, 0))
+        surface, triangles = marching_cubes(solid(density.astype(np.float32), 50, 0))
         mesh = Mesh(half * surface, triangles, None, {"engine": "pymeshlab"})
 
         look = trimesh.load(folder / name / "model.glb", force="mesh", process=False).visual
@@ -265,7 +265,7 @@ def decimate() -> None:
         x, y = np.meshgrid(axis, axis)
         # Layer by layer: all coordinates at once would be a gigabyte.
         distance = np.stack([shape(x, y, np.full_like(x, z)) for z in axis]).astype(np.float32) / scale
-        vertices, faces = march(solid(100 * np.clip(0.5 - distance * n / 4, 0, 1), 50, 0.65))
+        vertices, faces = marching_cubes(solid(100 * np.clip(0.5 - distance * n / 4, 0, 1), 50, 0.65))
         diagonal = np.linalg.norm(np.ptp(vertices, axis=0))
         for engine in ("pymeshlab", "permissive"):
             start = cpu_seconds()

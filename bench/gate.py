@@ -95,8 +95,8 @@ def make(seed, table, model, recipe, folder):
     from core.artifacts import Photo, ViewSet
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
-    from core.quality.evidence import measure
     from core.quality.frames import zoom_of
+    from core.quality.measurement import measure
     from core.segment import segment
     from core.sjc import reconstruct
     from core.zero123 import make_view_set
@@ -203,7 +203,7 @@ def is_starter(seed):
 def measured(folder, again):
     """Of every asset under ``folder``: seed, mode, truth, metrics; measured ``again`` where the gate has changed."""
     from core.artifacts import Cutout, ViewSet
-    from core.quality.evidence import measure
+    from core.quality.measurement import measure
 
     rows = []
     for path in sorted(folder.glob("*/row.json")):

@@ -140,7 +140,7 @@ def prepare(database: str) -> tuple[Any, Any, Any, Path]:
     from fake_stages import compute
 
     from core.recipes import load_recipe
-    from tasks.house import open_house
+    from tasks.factory import open_factory
     from tasks.models import models_of
     from tasks.settings import Settings
 
@@ -149,9 +149,9 @@ def prepare(database: str) -> tuple[Any, Any, Any, Path]:
     (home / "views" / "config.json").write_text("{}")
     (home / "s.onnx").write_text("x")
     (home / "photos").mkdir()
-    house = open_house(Settings(home=home / "home", database_url=database), compute=compute)
+    factory = open_factory(Settings(home=home / "home", database_url=database), compute=compute)
     recipe = load_recipe("starter", [f"views.checkpoint={home}/views", f"segment.model={home}/s.onnx"])
-    return house, recipe, models_of(house, recipe), home
+    return factory, recipe, models_of(factory, recipe), home
 
 
 def fill(engine: Any, count: int) -> int:
@@ -197,18 +197,18 @@ def planning(database: str, count: int) -> dict[str, Any]:
     from db.engine import writing
     from tasks.plan import begin_run, plan_pages
 
-    house, recipe, models, _ = prepare(database)
-    catalogue = fill(house.engine, count)
+    factory, recipe, models, _ = prepare(database)
+    catalogue = fill(factory.engine, count)
     line: dict[str, Any] = {}
-    run_id = begin_run(house, catalogue, recipe)
+    run_id = begin_run(factory, catalogue, recipe)
     with measured(line, "plan", []):
-        planned = sum(len(page.build) for page in plan_pages(house, catalogue, recipe, models, run_id=run_id))
-    with writing(house.engine) as session:
+        planned = sum(len(page.build) for page in plan_pages(factory, catalogue, recipe, models, run_id=run_id))
+    with writing(factory.engine) as session:
         session.execute(text("UPDATE asset SET status = 'finished'"))
     with measured(line, "replan", []):
-        reused = sum(len(page.reused) for page in plan_pages(house, catalogue, recipe, models, run_id=run_id))
+        reused = sum(len(page.reused) for page in plan_pages(factory, catalogue, recipe, models, run_id=run_id))
     assert (planned, reused) == (count, count)
-    house.close()
+    factory.close()
     return line
 
 
@@ -216,67 +216,67 @@ def ingestion(database: str, count: int) -> dict[str, Any]:
     """A folder of small photos: all new, then all unchanged."""
     from tasks.ingest import ingest_source
 
-    house, _, _, home = prepare(database)
+    factory, _, _, home = prepare(database)
     for number in range(count):
         (home / "photos" / f"sku-{number:06}.jpg").write_bytes(b"photo %d" % number)
     line: dict[str, Any] = {}
     with measured(line, "new", []):
-        _, changes = ingest_source(house, str(home / "photos"))
+        _, changes = ingest_source(factory, str(home / "photos"))
     assert len(changes.new) == count
     with measured(line, "unchanged", []):
-        _, changes = ingest_source(house, str(home / "photos"))
+        _, changes = ingest_source(factory, str(home / "photos"))
     assert changes.unchanged == count
-    house.close()
+    factory.close()
     return line
 
 
 def stages(database: str, count: int, how: str) -> dict[str, Any]:
     """All stages of ``count`` assets, plainly or as Prefect's tasks on an embedded server that is up already."""
     from tasks.build import build_ahead
-    from tasks.house import HOUSE
+    from tasks.factory import FACTORY
     from tasks.ingest import ingest_source
     from tasks.plan import plan_catalogue
     from tasks.stages import STAGE_NAMES
 
-    house, recipe, models, home = prepare(database)
+    factory, recipe, models, home = prepare(database)
     for number in range(count):
         (home / "photos" / f"sku-{number:06}.jpg").write_bytes(b"photo %d" % number)
-    catalogue, _ = ingest_source(house, str(home / "photos"))
-    plan = plan_catalogue(house, catalogue, recipe, models)
-    pids = workers(house)
+    catalogue, _ = ingest_source(factory, str(home / "photos"))
+    plan = plan_catalogue(factory, catalogue, recipe, models)
+    pids = workers(factory)
     line: dict[str, Any] = {}
     if how == "plain":
         with measured(line, "build", pids):
-            build_ahead(house, plan.build, models, lambda: False)
+            build_ahead(factory, plan.build, models, lambda: False)
     else:
         from flows.embedded import EmbeddedServer
 
-        server = EmbeddedServer(house.settings.home_path)
+        server = EmbeddedServer(factory.settings.home_path)
         server.start()
         server.wait()
         assert server._process is not None
-        token = HOUSE.set(house)
+        token = FACTORY.set(factory)
         from flows.run import flow_of_a_run
 
         with measured(line, "build", [*pids, server._process.pid]):
             flow_of_a_run(list(plan.build), False)
-        HOUSE.reset(token)
+        FACTORY.reset(token)
         server.stop()
     line["ms_a_stage"] = line["build_seconds"] / count / len(STAGE_NAMES) * 1000
     line["cpu_ms_a_stage"] = line["build_cpu_seconds"] / count / len(STAGE_NAMES) * 1000
-    assert not plan_catalogue(house, catalogue, recipe, models).build
-    house.close()
+    assert not plan_catalogue(factory, catalogue, recipe, models).build
+    factory.close()
     return line
 
 
-def workers(house: Any) -> list[int]:
+def workers(factory: Any) -> list[int]:
     """Both worker processes, up and warm; their ids."""
     from core.progress import silent
     from tasks.worker import StageCall
 
     for stage in ("segment", "mesh"):
-        house.worker(stage).call(StageCall("warm", {}, {}), silent, 300)
-    return [worker._process.pid for worker in house._workers.values()]
+        factory.worker(stage).call(StageCall("warm", {}, {}), silent, 300)
+    return [worker._process.pid for worker in factory._workers.values()]
 
 
 def mapped(database: str, count: int) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def look(vertices: np.ndarray, faces: np.ndarray, colors: list[np.ndarray], came
 
 def over_white(cutout: Cutout) -> np.ndarray:
     """The photo as :func:`look` shows a surface."""
-    from core.sjc.evidence import photo_view
+    from core.sjc.views import photo_view
 
     return np.asarray(photo_view(cutout, Camera(0, ELEVATION), SHEET).image.permute(1, 2, 0).numpy())
 

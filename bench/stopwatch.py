@@ -38,7 +38,7 @@ def watched(device: str) -> Iterator[dict[str, float]]:
         (conditioning, "decode", "autoencoder"),
         (conditioning, "encode_condition", "autoencoder"),
         (fit, "bundle_rays", "ray layout"),
-        (fit, "march", "render"),
+        (fit, "march_rays", "render"),
         (released, "render", "render"),
         (fit, "surface_smoothness", "losses"),
         *((losses, name, "losses") for name in ("spread", "emptiness_text", "near_view", "depth_smoothness")),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import Json, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -32,9 +32,9 @@ def assets(
         if status is not None and status not in STATUSES:
             raise InputError(f"There is no status '{status}': it is one of {', '.join(STATUSES)}.")
         moment = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-        house = open_house_for_people()
-        rows = list_assets(house.engine, status=status, sku=sku, since=moment, catalogue=catalogue, limit=limit)
-        house.close()
+        factory = open_factory()
+        rows = list_assets(factory.engine, status=status, sku=sku, since=moment, catalogue=catalogue, limit=limit)
+        factory.close()
         if json:
             put_json([row.as_dict() for row in rows])
             return

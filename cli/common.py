@@ -63,15 +63,13 @@ def sentences() -> Iterator[None]:
     everything else. What nobody foresaw keeps its traceback."""
     import signal
 
-    from core.errors import InputError, MeshmillError
+    from core.errors import MeshmillError
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
-    except InputError as error:
-        stop(str(error), 2)
     except MeshmillError as error:
-        stop(str(error), 1)
+        stop(error.whole, error.exit_code)
     except KeyboardInterrupt as error:
         code = 143 if isinstance(error, Terminated) else 130
         stop("Stopped. What was finished is kept; run the same command again to go on.", code)
@@ -82,7 +80,7 @@ def sentences() -> Iterator[None]:
         known = as_meshmill_error(error)
         if isinstance(known, StageError):  # a bug: its traceback says more than a sentence
             raise
-        stop(str(known), 2 if isinstance(known, InputError) else 1)
+        stop(known.whole, known.exit_code)
 
 
 class Terminated(KeyboardInterrupt):
@@ -99,21 +97,16 @@ def stop(sentence: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def open_house_for_people(listener: Any = None) -> Any:
-    """The house, with a database or store that is down as a sentence."""
-    from db.engine import DatabaseDown
-    from tasks.failures import as_meshmill_error
-    from tasks.house import open_house
+def open_factory(listener: Any = None) -> Any:
+    """The open factory; imported late, so that `--help` stays quick."""
+    from tasks import factory
 
-    try:
-        return open_house(listener=listener)
-    except DatabaseDown as error:
-        raise as_meshmill_error(error) from error
+    return factory.open_factory(listener=listener)
 
 
-def find_asset(house: Any, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
+def find_asset(factory: Any, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
     """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
-    Raises ``UnknownName``, ``AmbiguousName``."""
+    Raises ``NotFound``, ``AmbiguousName``."""
     from tasks import names
 
-    return names.find_asset(house, name, catalogue, published=published)
+    return names.find_asset(factory, name, catalogue, published=published)

@@ -10,9 +10,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="The database
 
 
 def _state(upgrade_first: bool) -> dict[str, str | bool | None]:
-    from core.errors import InputError, TransientError
-    from db.engine import DatabaseDown, open_engine
-    from db.migrate import WrongSchema, current_revision, head_revision, upgrade
+    from core.errors import DatabaseDown, InputError, TransientError, WrongSchema
+    from db.engine import open_engine
+    from db.migrate import current_revision, head_revision, upgrade
     from tasks.settings import read_settings
 
     engine = open_engine(read_settings().database)

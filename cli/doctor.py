@@ -135,7 +135,7 @@ def _store() -> tuple[str, str | None]:
     import hashlib
 
     from storage import read_bytes
-    from tasks.house import open_store_of
+    from tasks.factory import open_store_of
     from tasks.settings import read_settings
 
     settings = read_settings()
@@ -153,18 +153,18 @@ def _owner() -> tuple[str, str | None]:
     from db.engine import open_engine
     from db.migrate import current_revision, head_revision
     from tasks.compute import compute
-    from tasks.house import House, open_store_of
-    from tasks.ownership import objection, owners
+    from tasks.factory import Factory, open_store_of
+    from tasks.ownership import owners, why_not_ours
     from tasks.settings import read_settings
 
     settings = read_settings()
     engine = open_engine(settings.database)
     if current_revision(engine) != head_revision(engine):
         return "not known: the database is empty or stands at another version", None
-    house = House(settings, engine, open_store_of(settings), compute)
-    if (why := objection(house)) is not None:
+    factory = Factory(settings, engine, open_store_of(settings), compute)
+    if (why := why_not_ours(factory)) is not None:
         return "the store is not this database's alone", why
-    return "this database alone uses the store" if owners(house).ours else "nobody has used the store yet", None
+    return "this database alone uses the store" if owners(factory).ours else "nobody has used the store yet", None
 
 
 def _models() -> tuple[str, str | None]:
@@ -213,13 +213,13 @@ def _prefect() -> tuple[str, str | None]:
     spare_loopback()
     with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - the operator's own setting
         found = f"{url} answers {answer.status}"
-    from flows.watching import objections
+    from flows.watching import problems
 
-    return found, " ".join(objections()) or None
+    return found, " ".join(problems()) or None
 
 
 def _make_bucket() -> None:
-    from tasks.house import open_store_of
+    from tasks.factory import open_store_of
     from tasks.settings import read_settings
 
     make_place(open_store_of(read_settings()))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -35,19 +35,19 @@ def fetch(
 
         if (output is None) == (link is None):
             raise InputError("Say either -o FILE or --link SECONDS.")
-        house = open_house_for_people()
-        asset_id = find_asset(house, asset, catalogue, published=True)
-        stored = artifact(house.engine, asset_id, kind, published=asset_id != asset)
+        factory = open_factory()
+        asset_id = find_asset(factory, asset, catalogue, published=True)
+        stored = artifact(factory.engine, asset_id, kind, published=asset_id != asset)
         if stored is None:
             raise NotFound(f"The asset {asset} has no {kind}: `meshmill show {asset}` lists what it has.")
         if output is None:
-            if link is None or not isinstance(house.store, S3Store):
+            if link is None or not isinstance(factory.store, S3Store):
                 raise InputError("A folder hands out no links: copy the file with -o.")
-            url = house.store.link(stored.key, link)
-            house.close()
+            url = factory.store.link(stored.key, link)
+            factory.close()
             put_json({"asset_id": asset_id, "link": url, "seconds": link}) if json else typer.echo(url)
             return
-        copy_to_file(house.store, stored.key, stored.sha256, output)
-        house.close()
+        copy_to_file(factory.store, stored.key, stored.sha256, output)
+        factory.close()
         document = {"asset_id": asset_id, "file": str(output), "bytes": stored.bytes, "sha256": stored.sha256}
         put_json(document) if json else typer.echo(f"{output}  {stored.bytes:,} bytes")

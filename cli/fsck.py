@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import Json, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -39,12 +39,12 @@ def fsck(
         from db.objects import Window
         from tasks.fsck import fsck, window_of_the_night
 
-        house = open_house_for_people()
+        factory = open_factory()
         try:
             window = Window() if sample is None else window_of_the_night(sample)
-            found = fsck(house, repair=repair, window=window, really=really)
+            found = fsck(factory, repair=repair, window=window, really=really)
         finally:
-            house.close()
+            factory.close()
         document = found.document(repair)
         if json:
             put_json(document)

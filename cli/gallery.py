@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, say, sentences
+from cli.common import Json, open_factory, put_json, say, sentences
 from cli.logs import json_wanted
 
 app = typer.Typer(add_completion=False)
@@ -38,13 +38,13 @@ def gallery(
 
         if (serve is None) == (out is None):
             raise InputError("Say either --serve PORT or --out DIR.")
-        house = open_house_for_people()
+        factory = open_factory()
         try:
             if out is not None:
                 from db.gallery import Filters
                 from gallery.export import export
 
-                count = export(house.engine, house.store, out, Filters(status=status))
+                count = export(factory.engine, factory.store, out, Filters(status=status))
                 if json:
                     put_json({"out": str(out), "assets": count})
                 else:
@@ -72,7 +72,7 @@ def gallery(
             hosts = (*LOOPBACK, host, *(name or ())) if local or name else ("*",)
             access = Access(review, token if review else None, hosts, login)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
-            app = create_app(house.engine, house.store, access, partial(post, house.settings))
+            app = create_app(factory.engine, factory.store, access, partial(post, factory.settings))
             uvicorn.run(
                 app,
                 host=host,
@@ -81,4 +81,4 @@ def gallery(
                 log_level=None if json_wanted() else "warning",
             )
         finally:
-            house.close()
+            factory.close()

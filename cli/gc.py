@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import Json, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -39,10 +39,10 @@ def gc(
     with sentences():
         from tasks.collect import collect, grace
 
-        house = open_house_for_people()
+        factory = open_factory()
         try:
             found = collect(
-                house,
+                factory,
                 delete=delete,
                 superseded=superseded,
                 older_than=older_than * 3600,
@@ -50,7 +50,7 @@ def gc(
                 take_over=adopt,
             )
         finally:
-            house.close()
+            factory.close()
         total = sum(entry.bytes for entry in (*found.orphans, *found.leftovers))
         if json:
             keys, gone = [[entry.key for entry in entries] for entries in (found.orphans, found.deleted)]
@@ -63,7 +63,7 @@ def gc(
         objects = f"{len(found.orphans)} objects that nothing refers to, {len(found.leftovers)} half-written files"
         typer.echo(f"{objects}, {total:,} bytes; {found.kept} objects kept")
         if delete:
-            later = grace(house.settings) / 60
+            later = grace(factory.settings) / 60
             typer.echo(
                 f"{len(found.deleted)} objects and all half-written files removed, {found.marked} newly marked: a "
                 f"`meshmill gc --delete` in {later:.0f} minutes or later removes those"

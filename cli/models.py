@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.common import Json, open_house_for_people, put_json, sentences
+from cli.common import Json, open_factory, put_json, sentences
 from core.errors import CheckpointError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Model weights and their licences.")
@@ -22,17 +22,17 @@ def list_models(json: Json = False) -> None:
         from db.checkpoints import list_checkpoints
         from tasks.models import SHIPPED, registered_in, resolve_segmenter, resolve_views
 
-        house = open_house_for_people()
-        registered = registered_in(house.engine)
-        rows: list[dict[str, Any]] = [vars(row) for row in list_checkpoints(house.engine)]
+        factory = open_factory()
+        registered = registered_in(factory.engine)
+        rows: list[dict[str, Any]] = [vars(row) for row in list_checkpoints(factory.engine)]
         names = {(row["name"], row["kind"]) for row in rows}
         shipped = [p.name for p in sorted(SHIPPED.glob("*")) if (p / "model_index.json").is_file()]
         for name in shipped:
             if (name, "views") not in names:
-                rows.append(_shown(resolve_views(house.settings, name, registered)))
+                rows.append(_shown(resolve_views(factory.settings, name, registered)))
         with contextlib.suppress(MeshmillError):  # not shipped in this checkout: nothing to list
-            rows.append(_shown(resolve_segmenter(house.settings, "starter", registered)))
-        house.close()
+            rows.append(_shown(resolve_segmenter(factory.settings, "starter", registered)))
+        factory.close()
         if json:
             put_json(rows)
             return
@@ -86,9 +86,9 @@ def add(
         from tasks.models import content_hash
 
         path, revision = _files_of(source or name, revision)
-        house = open_house_for_people()
+        factory = open_factory()
         kind: Literal["segmenter", "views"] = "segmenter" if path.suffix == ".onnx" else "views"
-        sha256 = content_hash(house.settings, path)
+        sha256 = content_hash(factory.settings, path)
         known = find_model(path.name, kind) or find_model((source or name).partition("@")[0], kind)
         known = known or find_model(name, kind)
         if known is not None:  # what the register says, where nobody said otherwise
@@ -99,8 +99,8 @@ def add(
         row = CheckpointRow(
             name, kind, sha256, str(path.resolve()), revision, licence, commercial, attribution, territory, revenue_cap
         )
-        add_checkpoint(house.engine, row)
-        house.close()
+        add_checkpoint(factory.engine, row)
+        factory.close()
         put_json(vars(row)) if json else typer.echo(f"{name} ({kind}) {sha256}")
 
 
@@ -131,19 +131,19 @@ def assets(
         from db.checkpoints import assets_touched, list_checkpoints
         from tasks.models import registered_in, resolve_segmenter, resolve_views
 
-        house = open_house_for_people()
-        hashes = {row.sha256 for row in list_checkpoints(house.engine) if row.name == name}
+        factory = open_factory()
+        hashes = {row.sha256 for row in list_checkpoints(factory.engine) if row.name == name}
         if re.fullmatch(r"[0-9a-f]{64}", name):
             hashes = {name}
         elif not hashes:
-            registered = registered_in(house.engine)
+            registered = registered_in(factory.engine)
             for resolve in (resolve_views, resolve_segmenter):
                 with contextlib.suppress(CheckpointError):
-                    hashes.add(resolve(house.settings, name, registered).sha256)
+                    hashes.add(resolve(factory.settings, name, registered).sha256)
         if not hashes:
             raise NotFound(f"There is no model '{name}': `meshmill models list` shows them.")
-        rows = [row for sha256 in sorted(hashes) for row in assets_touched(house.engine, sha256)]
-        house.close()
+        rows = [row for sha256 in sorted(hashes) for row in assets_touched(factory.engine, sha256)]
+        factory.close()
         if json:
             put_json(rows)
             return
@@ -162,9 +162,9 @@ def verify(
         from core.zero123 import verify_checkpoint
         from tasks.models import registered_in, resolve_views
 
-        house = open_house_for_people()
-        weights = resolve_views(house.settings, name, registered_in(house.engine))
-        house.close()
+        factory = open_factory()
+        weights = resolve_views(factory.settings, name, registered_in(factory.engine))
+        factory.close()
         report = verify_checkpoint(weights.path)
         document = asdict(report) | {"name": name, "path": weights.path, "content": weights.sha256}
         parts = ", ".join(f"{part} {count:,}" for part, count in report.parameters.items())

@@ -15,7 +15,7 @@ from cli.common import (
     PhotosFrom,
     RecipeName,
     Until,
-    open_house_for_people,
+    open_factory,
     put_json,
     sentences,
 )
@@ -46,11 +46,11 @@ def plan(
         from tasks.night import night_of
 
         loaded, night = load_recipe(recipe, set_ or []), night_of(first or (), max_cost, until)
-        house = open_house_for_people()
+        factory = open_factory()
         try:
-            seen = forecast(house, photos, loaded, limit=limit, force=force, group=not no_group, night=night)
+            seen = forecast(factory, photos, loaded, limit=limit, force=force, group=not no_group, night=night)
         finally:
-            house.close()
+            factory.close()
         if json:
             put_json(seen.document())
         else:

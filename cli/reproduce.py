@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -21,11 +21,11 @@ def reproduce(
     with sentences():
         from tasks.reproduce import reproduce as rebuild
 
-        house = open_house_for_people()
+        factory = open_factory()
         try:
-            document = rebuild(house, find_asset(house, asset, catalogue))
+            document = rebuild(factory, find_asset(factory, asset, catalogue))
         finally:
-            house.close()
+            factory.close()
         if json:
             put_json(document)
         else:

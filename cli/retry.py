@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.common import InCatalogue, Json, Strict, end, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, Strict, end, open_factory, put_json, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -31,22 +31,22 @@ def retry(
         from core.errors import InputError
         from db.assets import Retryable, of_status, requeue
         from flows.run import build_again
-        from tasks.plan import plan_otherwise
+        from tasks.plan import plan_with_changes
 
         if status not in (known := get_args(Retryable)):
             raise InputError(f"Only {', '.join(known[:-1])} and {known[-1]} assets can be retried.")
         with watch(quiet=json) as listener:
-            house = open_house_for_people(listener)
+            factory = open_factory(listener)
             try:
-                scope = _scope(house, skus or [], catalogue)
+                scope = _scope(factory, skus or [], catalogue)
                 if recipe or set_:
-                    chosen = of_status(house.engine, [status], *scope)
-                    plan = plan_otherwise(house, chosen, recipe, set_ or [])
-                    document = build_again(house, plan.build, plan.reused)
+                    chosen = of_status(factory.engine, [status], *scope)
+                    plan = plan_with_changes(factory, chosen, recipe, set_ or [])
+                    document = build_again(factory, plan.build, plan.reused)
                 else:
-                    document = build_again(house, requeue(house.engine, [status], *scope))
+                    document = build_again(factory, requeue(factory.engine, [status], *scope))
             finally:
-                house.close()
+                factory.close()
         if json:
             put_json(document)
         else:
@@ -56,13 +56,12 @@ def retry(
     end(document, strict)
 
 
-def _scope(house: Any, skus: list[str], catalogue: str | None) -> tuple[list[int], list[int]]:
+def _scope(factory: Any, skus: list[str], catalogue: str | None) -> tuple[list[int], list[int]]:
     """What is meant. Raises :class:`InputError` for a name that is not there: nothing is tried instead of it."""
-    from core.errors import InputError
-    from db.skus import UnknownName
+    from core.errors import InputError, NotFound
     from tasks.names import find_scope
 
     try:
-        return find_scope(house, skus, catalogue)
-    except UnknownName as error:
+        return find_scope(factory, skus, catalogue)
+    except NotFound as error:
         raise InputError(str(error)) from error

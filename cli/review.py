@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, say, sentences
+from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, say, sentences
 
 app = typer.Typer(add_completion=False)
 
@@ -61,15 +61,15 @@ def _decide(
         raise InputError("Say which asset: a SKU or an asset id.")
     if approve == reject:
         raise InputError("Say either --approve or --reject.")
-    house = open_house_for_people()
+    factory = open_factory()
     try:
-        asset_id = find_asset(house, name, catalogue)
-        tell = partial(post, house.settings, tries=2)  # a person waits
+        asset_id = find_asset(factory, name, catalogue)
+        tell = partial(post, factory.settings, tries=2)  # a person waits
         decision = "approve" if approve else "reject"
-        decided = decide(house.engine, asset_id, decision, note, reviewer or getpass.getuser(), tell)
-        row = assets.lineage(house.engine, asset_id)
+        decided = decide(factory.engine, asset_id, decision, note, reviewer or getpass.getuser(), tell)
+        row = assets.lineage(factory.engine, asset_id)
     finally:
-        house.close()
+        factory.close()
     return {
         "asset_id": asset_id,
         "sku": row["sku"],
@@ -84,11 +84,11 @@ def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
     from core.recipes import load_recipe
     from db.gallery import decisions
 
-    house = open_house_for_people()
+    factory = open_factory()
     try:
-        said = [Decision(metrics, approved) for approved, metrics in decisions(house.engine)]
+        said = [Decision(metrics, approved) for approved, metrics in decisions(factory.engine)]
     finally:
-        house.close()
+        factory.close()
     chosen = load_recipe(recipe)
     fitted = chosen.model_copy(update={"name": out.stem, "quality": fit(shipped_examples(), said, chosen.quality)})
     out.write_text(fitted.model_dump_json(indent=1) + "\n", "utf-8")

@@ -18,7 +18,7 @@ from cli.common import (
     Strict,
     Until,
     end,
-    open_house_for_people,
+    open_factory,
     put_json,
     sentences,
 )
@@ -54,14 +54,14 @@ def run(
         from core.recipes import load_recipe
         from flows.run import run_folder
         from tasks.night import night_of
-        from tasks.webhooks import opened_or_told
+        from tasks.webhooks import open_or_notify
 
         loaded, night = load_recipe(recipe, set_ or []), night_of(first or (), max_cost, until)
         with watch(quiet=json) as listener:
-            house = opened_or_told(lambda: open_house_for_people(listener))
+            factory = open_or_notify(lambda: open_factory(listener))
             try:
                 document = run_folder(
-                    house,
+                    factory,
                     photos,
                     loaded,
                     out=out,
@@ -72,7 +72,7 @@ def run(
                     night=night,
                 )
             finally:
-                house.close()
+                factory.close()
         if json:
             put_json(document)
         else:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import typer
 
-from cli.common import InCatalogue, Json, find_asset, open_house_for_people, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences
 from core.photos.names import display_name
 
 app = typer.Typer(add_completion=False)
@@ -23,9 +23,9 @@ def show(
     with sentences():
         from db.assets import lineage
 
-        house = open_house_for_people()
-        record = lineage(house.engine, find_asset(house, asset, catalogue))
-        house.close()
+        factory = open_factory()
+        record = lineage(factory.engine, find_asset(factory, asset, catalogue))
+        factory.close()
         if json:
             put_json(record)
         else:

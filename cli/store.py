@@ -20,9 +20,8 @@ def _store() -> None:
 def create(json: Json = False) -> None:
     """Make the store's bucket, or folder, where it is missing; needs keys that may make buckets."""
     with sentences():
-        from core.errors import TransientError
-        from storage import StoreDown
-        from tasks.house import open_store_of
+        from core.errors import StoreDown, TransientError
+        from tasks.factory import open_store_of
         from tasks.settings import read_settings
 
         settings = read_settings()

@@ -9,9 +9,17 @@
     │   ├── PoorPhoto           cropped, blurred or otherwise beyond the method
     │   ├── PolicyViolation     a licence forbids what the recipe asks for
     │   └── InvalidRecipe       parameters that do not validate, with field names
+    │   ├── OddText             text that no database keeps: a NUL character, half of a character
+    │   ├── AmbiguousName       a SKU that stands in several catalogues
+    │   ├── NotReviewable       an asset about which nothing can be decided now
+    │   └── WrongSchema         the database's schema is another version's
     ├── NotFound            nobody knows the name that was asked for: an asset, a SKU, a model
     ├── TransientError      network, object store, database: retried with backoff and jitter
-    │   └── PhotoUnavailable    the photo cannot be read now: it waits for the next run
+    │   ├── PhotoUnavailable    the photo cannot be read now: it waits for the next run
+    │   ├── StoreDown           the store does not answer; also a SetupError: StoreRefused
+    │   ├── ObjectMissing       there is no object under that key
+    │   ├── ObjectDamaged       an object's bytes are not those that were recorded
+    │   └── DatabaseDown        the database does not answer; also a SetupError: DatabaseRefused
     ├── SetupError          store or database refuse (keys, rights, bucket, clock): the run stops at once
     ├── RunStopped          somebody or something stopped the run: what was not tried stays queued
     ├── OutOfMemory         retried one step down the stage's ladder, recorded
@@ -22,18 +30,41 @@
         ├── CheckpointError        wrong, truncated, unsafe or mismatching weights
         └── StageTimeout           a stage outlived its hard limit and was killed
 
-Every error carries one sentence for a person in ``str(error)``.
+Every error carries one sentence for a person in ``str(error)``; its class says what follows from it.
 """
 
 from __future__ import annotations
+
+import re
+from typing import ClassVar
 
 
 class MeshmillError(Exception):
     """Root of the tree. ``str(error)`` is one sentence that a shop's photographer understands."""
 
+    code: ClassVar[str] = "meshmill_error"
+    """The class's name as JSON and reasons have it: ``NoObject`` is ``no_object``."""
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without anybody's doing."""
+    exit_code: ClassVar[int] = 1
+    """What a command ends with."""
+    hint: ClassVar[str] = ""
+    """A sentence to add: what a person can do about every error of this class."""
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @property
+    def whole(self) -> str:
+        """The sentence and the hint."""
+        sentence = str(self)
+        return f"{sentence.rstrip('.')}. {self.hint}" if self.hint and self.hint not in sentence else sentence
+
 
 class InputError(MeshmillError):
     """The input's fault: the product is quarantined and never retried by itself."""
+
+    exit_code = 2
 
 
 class UnreadablePhoto(InputError):
@@ -64,6 +95,22 @@ class InvalidRecipe(InputError):
     """Parameters that do not validate; the sentence names the fields."""
 
 
+class OddText(InputError, ValueError):
+    """Text that no database keeps or looks for: a NUL character, or half of a character."""
+
+
+class AmbiguousName(InputError):
+    """A SKU that stands in several catalogues; the sentence names them."""
+
+
+class NotReviewable(InputError):
+    """An asset about which nothing can be decided: it is not built, or has no file."""
+
+
+class WrongSchema(InputError):
+    """The database's schema is another version's, or not ours; the sentence says what to do."""
+
+
 class NotFound(MeshmillError):
     """Nobody knows the name that was asked for."""
 
@@ -71,13 +118,47 @@ class NotFound(MeshmillError):
 class TransientError(MeshmillError):
     """Network, object store or database: retried with exponential backoff and jitter."""
 
+    retryable = True
+
 
 class PhotoUnavailable(TransientError):
     """A photo that cannot be read now: not mounted, not permitted, gone, a failing disk. It waits for the next run."""
 
 
+class StoreDown(TransientError):
+    """The store did not answer or lost data on the way; worth trying again."""
+
+
+class ObjectMissing(TransientError):
+    """There is no object under that key."""
+
+    hint = "`meshmill fsck --repair` makes it again."
+
+
+class ObjectDamaged(TransientError):
+    """The object's bytes are not those whose sha256 was recorded."""
+
+    hint = "`meshmill fsck --repair` makes it again."
+
+
+class DatabaseDown(TransientError):
+    """The database did not answer or the connection was lost; worth trying again."""
+
+
 class SetupError(MeshmillError):
     """The store or the database answers and refuses, whatever asset it is: the run stops, its assets stay queued."""
+
+    retryable = False
+
+
+class StoreRefused(SetupError, StoreDown):
+    """The store answered, and will answer the same tomorrow: wrong keys, no such bucket, a clock that is off. Waiting
+    cures nothing; the sentence says what does."""
+
+
+class DatabaseRefused(SetupError, DatabaseDown):
+    """The database answered, and will answer the same tomorrow: a wrong password, no such database, no permission.
+    Waiting cures nothing; the sentence says what does."""
 
 
 class RunStopped(MeshmillError):
@@ -86,6 +167,8 @@ class RunStopped(MeshmillError):
 
 class OutOfMemory(MeshmillError):
     """Retried one step down the stage's ladder, recorded."""
+
+    retryable = True
 
 
 class StageError(MeshmillError):
@@ -110,3 +193,5 @@ class CheckpointError(StageError):
 
 class StageTimeout(StageError):
     """A stage outlived its hard limit and was killed."""
+
+    retryable = True

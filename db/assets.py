@@ -10,11 +10,11 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
+from core.errors import NotFound
 from db.engine import reading, writing
 from db.globs import matches
 from db.planning import CANDIDATE, Candidate, with_further
 from db.publications import publish
-from db.skus import UnknownName
 from db.stage_runs import Stored, stored_of
 from db.tables import (
     Artifact,
@@ -66,7 +66,7 @@ class Job:
 
 
 def job(engine: Engine, asset_id: str) -> Job:
-    """Raises :class:`UnknownName` where there is no such asset."""
+    """Raises :class:`NotFound` where there is no such asset."""
     query = (
         select(*CANDIDATE, Asset.recipe_hash, RecipeRow.parameters, RecipeRow.name, Asset.status)
         .select_from(Asset)
@@ -78,7 +78,7 @@ def job(engine: Engine, asset_id: str) -> Job:
     with reading(engine) as session:
         row = session.execute(query).first()
         if row is None:
-            raise UnknownName(f"There is no asset {asset_id}.")
+            raise NotFound(f"There is no asset {asset_id}.")
         values: tuple[Any, ...] = tuple(row)
         (candidate,) = with_further(session, [Candidate(*values[: len(CANDIDATE)])])
     return Job(asset_id, candidate, *values[len(CANDIDATE) :])
@@ -128,7 +128,7 @@ def record_failure(
     with writing(engine) as session:
         asset = session.get(Asset, asset_id, with_for_update=True)
         if asset is None:
-            raise UnknownName(f"There is no asset {asset_id}.")
+            raise NotFound(f"There is no asset {asset_id}.")
         if asset.status in ("finished", "review"):
             return asset.status, asset.reason
         if last_night is None:
@@ -318,7 +318,7 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     """How an asset was made: photo, recipe, every stage with its parameters, artifacts and inputs."""
     rows = list_assets(engine, ids=[asset_id])
     if not rows:
-        raise UnknownName(f"There is no asset {asset_id}.")
+        raise NotFound(f"There is no asset {asset_id}.")
     with reading(engine) as session:
         recipe = session.get(RecipeRow, rows[0].recipe_hash)
         photo = session.scalars(select(Photo).join(Asset, Asset.photo_id == Photo.id).where(Asset.id == asset_id)).one()

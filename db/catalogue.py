@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.found import FoundPhoto, FoundProduct, NotNow, ReadHash
 from db.known import Known, Read, columns_of, load, look, settled
 from db.tables import Catalogue, Photo, Product
@@ -57,7 +57,7 @@ class ProductsLost(Exception):
 def ensure_catalogue(engine: Engine, name: str, source_uri: str) -> int:
     """The catalogue of a source, made where it is new."""
     with writing(engine) as session:
-        take_turns(session, source_uri)
+        advisory_lock(session, source_uri)
         row = session.scalars(select(Catalogue).where(Catalogue.source_uri == source_uri)).first()
         if row is None:
             row = Catalogue(name=_free_name(session, name), source_uri=source_uri)
@@ -74,7 +74,7 @@ def is_known(engine: Engine, source_uri: str) -> bool:
 
 def _free_name(session: Session, name: str) -> str:
     """The name, or with a number where another source has it: people ask for `catalogue/SKU`."""
-    take_turns(session, "catalogue names")
+    advisory_lock(session, "catalogue names")
     taken = set(session.scalars(select(Catalogue.name)))
     names = chain([name], (f"{name}-{number}" for number in count(2)))
     return next(free for free in names if free not in taken)
@@ -180,7 +180,7 @@ def _write(
 ) -> Changes:
     changes = Changes()
     with writing(engine) as session:
-        take_turns(session, f"catalogue {catalogue_id}")
+        advisory_lock(session, f"catalogue {catalogue_id}")
         known = load(session, catalogue_id, page)  # another run may have taken the same folder in meanwhile
         ready = [settled(product, known, read) for product in ready]
         ids = _write_products(session, catalogue_id, ready, known)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.tables import Artifact, Asset, AssetStage, Checkpoint, Product, StageRun
 
 
@@ -52,7 +52,7 @@ def list_checkpoints(engine: Engine) -> list[CheckpointRow]:
 def add_checkpoint(engine: Engine, row: CheckpointRow) -> None:
     """Register weights, or update the record of the same content under the same name."""
     with writing(engine) as session:
-        take_turns(session, row.sha256)
+        advisory_lock(session, row.sha256)
         known = session.scalars(
             select(Checkpoint).where(
                 Checkpoint.name == row.name, Checkpoint.kind == row.kind, Checkpoint.sha256 == row.sha256

@@ -14,22 +14,8 @@ from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from core.errors import DatabaseDown, DatabaseRefused, OddText
 from db.urls import database_url, is_file
-
-
-class DatabaseDown(Exception):
-    """The database did not answer or the connection was lost; worth trying again. One sentence in ``str(error)``."""
-
-
-class OddText(ValueError):
-    """Text that no database keeps or looks for: a NUL character, or half of a character. One sentence in
-    ``str(error)``."""
-
-
-class DatabaseRefused(DatabaseDown):
-    """The database answered, and will answer the same tomorrow: a wrong password, no such database, no permission.
-    Waiting cures nothing; the sentence says what does."""
-
 
 BUSY_SECONDS = 60
 """How long SQLite waits for another writer before it gives up."""
@@ -105,7 +91,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def take_turns(session: Session, name: str) -> None:
+def advisory_lock(session: Session, name: str) -> None:
     """Until this transaction ends nobody else takes a turn under this name; SQLite has one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})

@@ -62,7 +62,7 @@ _VIEW = table("finished_assets", *_COLUMNS)
 def finished_assets(engine: Engine, *, catalogue: str | None = None, sku: str | None = None) -> Iterator[FinishedAsset]:
     """Published assets by catalogue and SKU, all or those of a catalogue's name and of SKUs that a glob matches.
 
-    Streamed. Raises :class:`db.engine.DatabaseDown`.
+    Streamed. Raises :class:`core.errors.DatabaseDown`.
     """
     query: Select[tuple[object, ...]] = select(*_VIEW.columns).order_by(_VIEW.c.catalogue, _VIEW.c.sku)
     if catalogue is not None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.leases import clock
 from db.publications import counts, in_published_run
 from db.tables import Artifact, Asset, AssetStage, CollectionMark, Photo, StageRun, now
@@ -99,7 +99,7 @@ def mark(engine: Engine, keys: Sequence[str]) -> int:
     for start in range(0, len(keys), PAGE):
         page = keys[start : start + PAGE]
         with writing(engine) as session:
-            take_turns(session, "collection")
+            advisory_lock(session, "collection")
             rows = session.scalars(select(CollectionMark).where(CollectionMark.key.in_(page))).all()
             moment = clock(session)
             for row in rows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select, update
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.tables import Asset, Installation
 
 
@@ -26,7 +26,7 @@ def own(engine: Engine) -> Own:
         row = session.scalars(select(Installation)).first()
     if row is None:
         with writing(engine) as session:
-            take_turns(session, "installation")
+            advisory_lock(session, "installation")
             row = session.scalars(select(Installation)).first()
             if row is None:
                 row = Installation(id=uuid.uuid4().hex)

@@ -13,17 +13,13 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine, inspect
 
-from db.engine import DatabaseRefused, translated
+from core.errors import DatabaseRefused, WrongSchema
+from db.engine import translated
 from db.tables import Base
 from db.urls import is_file
 
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps its context in module globals; other processes wait at the database."""
-
-
-class WrongSchema(Exception):
-    """The schema is not the one that this version reads, and waiting does not change that. One sentence in
-    ``str(error)``."""
 
 
 def _config(engine: Engine) -> Config:

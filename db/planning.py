@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.tables import Asset, Photo, Product, RecipeRow, now
 
 PAGE = 1000
@@ -106,7 +106,7 @@ class Wanted(NamedTuple):
     plan_key: str
 
 
-Redo = Callable[[str, str | None, int], bool]
+ShouldRebuild = Callable[[str, str | None, int], bool]
 """Whether a settled asset of this status, error class and number of failed nights is to be built again."""
 
 
@@ -223,7 +223,7 @@ def unknown_skus(engine: Engine, catalogue_id: int, skus: Sequence[str]) -> list
 def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[str, Any]) -> None:
     """Keep the recipe's parameters, which every asset refers to by their hash."""
     with writing(engine) as session:
-        take_turns(session, recipe_hash)
+        advisory_lock(session, recipe_hash)
         if session.get(RecipeRow, recipe_hash) is None:
             session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
 
@@ -241,7 +241,7 @@ def plan_page(
     recipe_hash: str,
     run_id: str | None,
     model: str,
-    redo: Redo,
+    should_rebuild: ShouldRebuild,
 ) -> list[tuple[str, bool]]:
     """Make sure that every wanted asset has its row; ``(asset id, must be built)`` each, in the page's order."""
     with writing(engine) as session:
@@ -250,7 +250,7 @@ def plan_page(
         found = _assets_of(session, page)
         known = {asset.asset_id: asset for asset in found}
         new = [wanted for wanted in page if wanted.asset_id not in known]
-        again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id], redo)]
+        again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id], should_rebuild)]
         if new:
             _set_aside(session, new, found)
             _insert(session, new, recipe_hash, run_id, model)
@@ -286,8 +286,8 @@ def _assets_of(session: Session, page: Sequence[Wanted]) -> list[_Found]:
     return [_Found._make(row) for row in session.execute(query)]
 
 
-def _is_open(found: _Found, redo: Redo) -> bool:
-    return found.status not in SETTLED or redo(found.status, found.error_class, found.failed_nights)
+def _is_open(found: _Found, should_rebuild: ShouldRebuild) -> bool:
+    return found.status not in SETTLED or should_rebuild(found.status, found.error_class, found.failed_nights)
 
 
 def _set_aside(session: Session, new: Sequence[Wanted], found: Sequence[_Found]) -> None:

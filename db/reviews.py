@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from core.errors import NotFound, NotReviewable
 from db.assets import move
 from db.engine import writing
 from db.publications import is_published, withdraw
-from db.skus import UnknownName
 from db.tables import Asset, Review, now
 
 STATUS_OF_DECISION = {"approve": "finished", "reject": "failed"}
@@ -34,10 +34,6 @@ def record_verdict(
     return status, reason
 
 
-class NotReviewable(Exception):
-    """This decision cannot be taken about this asset. One sentence in ``str(error)``."""
-
-
 @dataclass(frozen=True)
 class Decided:
     """A person's decision, as it stands on record."""
@@ -54,14 +50,14 @@ class Decided:
 def record_decision(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str | None) -> Decided:
     """A person's decision: ``approve`` publishes the asset, ``reject`` fails it and takes it from readers, also while
     it is being built again. Checked, recorded and carried out in one transaction. Raises :class:`NotReviewable`,
-    :class:`~db.skus.UnknownName`.
+    :class:`~core.errors.NotFound`.
     """
     if decision not in STATUS_OF_DECISION:
         raise NotReviewable(f"The decision is {' or '.join(STATUS_OF_DECISION)}.")
     with writing(engine) as session:
         asset = session.get(Asset, asset_id, with_for_update=True)
         if asset is None:
-            raise UnknownName(f"There is no asset {asset_id}.")
+            raise NotFound(f"There is no asset {asset_id}.")
         before, status = asset.status, STATUS_OF_DECISION[decision]
         taken_back = decision == "reject" and is_published(session, asset_id)
         if before not in ("finished", "review", "failed") and not taken_back:

@@ -7,16 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, or_, select
 
+from core.errors import AmbiguousName, NotFound
 from db.engine import reading
 from db.tables import Asset, Catalogue, Product, Publication
-
-
-class UnknownName(Exception):
-    """Nothing here has that name. One sentence in ``str(error)``."""
-
-
-class AmbiguousName(Exception):
-    """The SKU stands in several catalogues. One sentence in ``str(error)`` lists them."""
 
 
 class Place(NamedTuple):
@@ -50,20 +43,20 @@ def places(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> list[Pla
 
 
 def find_catalogues(engine: Engine, said: str, names: Sequence[str]) -> list[int]:
-    """Catalogues of these names or source URIs. Raises :class:`UnknownName`, which names what was ``said``."""
+    """Catalogues of these names or source URIs. Raises :class:`NotFound`, which names what was ``said``."""
     query = select(Catalogue.id).where(or_(Catalogue.name.in_(names), Catalogue.source_uri.in_(names)))
     with reading(engine) as session:
         found = list(session.scalars(query.order_by(Catalogue.id)))
     if not found:
-        raise UnknownName(f"There is no catalogue '{said}': `meshmill assets` lists them.")
+        raise NotFound(f"There is no catalogue '{said}': `meshmill assets` lists them.")
     return found
 
 
 def find_product(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> int:
-    """The one product of a SKU. Raises :class:`UnknownName`, :class:`AmbiguousName`."""
+    """The one product of a SKU. Raises :class:`NotFound`, :class:`AmbiguousName`."""
     found = places(engine, name, catalogue)
     if not found:
-        raise UnknownName(f"There is no asset or SKU '{name}': `meshmill assets` lists them.")
+        raise NotFound(f"There is no asset or SKU '{name}': `meshmill assets` lists them.")
     if len(found) > 1:
         where = ", ".join(f"{place.catalogue} ({place.source_uri})" for place in found)
         one = found[0]
@@ -78,7 +71,7 @@ def find_asset(engine: Engine, name: str, catalogue: Sequence[str] = (), *, publ
     """The id of an asset by its id, or by its SKU: the newest one that was not superseded, else the newest;
     ``published``: the published one, where there is one.
 
-    Raises :class:`UnknownName`, :class:`AmbiguousName`.
+    Raises :class:`NotFound`, :class:`AmbiguousName`.
     """
     with reading(engine) as session:
         if session.get(Asset, name) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, func, select, update
 
-from db.engine import reading, take_turns, writing
+from db.engine import advisory_lock, reading, writing
 from db.housekeeping import take_marks
 from db.tables import Artifact, ArtifactInput, AssetStage, Lease, StageRun, now
 
@@ -77,7 +77,7 @@ def find_finished(engine: Engine, key: str) -> FinishedRun | None:
         )
 
 
-def set_aside(engine: Engine, key: str) -> None:
+def invalidate(engine: Engine, key: str) -> None:
     """The finished run of a key no longer counts: its objects are gone or damaged, or a rebuild is forced."""
     with writing(engine) as session:
         session.execute(
@@ -188,7 +188,7 @@ def fail(
 def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: bool) -> None:
     """Record which run gave the asset this stage."""
     with writing(engine) as session:
-        take_turns(session, asset_id)
+        advisory_lock(session, asset_id)
         known = session.get(AssetStage, (asset_id, stage))
         if known is None or known.stage_run_id != run_id:  # seen again after a restart, it is still the asset's own
             session.merge(AssetStage(asset_id=asset_id, stage=stage, stage_run_id=run_id, reused=reused))
@@ -197,7 +197,7 @@ def link_asset(engine: Engine, asset_id: str, stage: str, run_id: int, reused: b
 def photo_artifact(engine: Engine, new: NewArtifact) -> Stored:
     """The row of a photo's object, made once for each content. Raises :class:`ObjectsCollected`."""
     with writing(engine) as session:
-        take_turns(session, new.sha256)
+        advisory_lock(session, new.sha256)
         take_marks(session, [new.key])
         row = session.scalars(
             select(Artifact).where(Artifact.sha256 == new.sha256, Artifact.kind == new.kind, Artifact.made_by.is_(None))

@@ -106,11 +106,11 @@ def errors_page() -> str:
         ends = status_of(cls(""))
         if issubclass(cls, (tree.RunStopped, tree.SetupError)):
             ends, again = "queued", "by the next run"
-        rows.append((f"`{name}`", inspect.getdoc(cls).splitlines()[0], ends, again))
+        rows.append((f"`{name}`", cls.code, " ".join(inspect.getdoc(cls).split()), ends, again, str(cls.exit_code)))
     intro = (
         "# Errors\n\nEach asset that did not come to be holds one of these (`asset.error_class`) and one sentence.\n\n"
     )
-    return intro + table(("error", "meaning", "status of the asset", "tried again"), iter(rows))
+    return intro + table(("error", "code", "meaning", "status of the asset", "tried again", "exit code"), iter(rows))
 
 
 def checks_page() -> str:

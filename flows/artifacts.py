@@ -21,7 +21,7 @@ from prefect.exceptions import PrefectException
 from db.assets import AssetRow
 from flows.links import gallery_page
 from flows.sheet import Shown, write_sheet
-from tasks.house import House
+from tasks.factory import Factory
 
 EVERY = 10.0
 """Seconds between two updates of a run's progress."""
@@ -73,10 +73,10 @@ def show_assets(rows: Sequence[AssetRow], description: str, page: Callable[[str]
         create_table_artifact(table, "assets", description)
 
 
-def show_sheet(house: House, rows: Sequence[Shown], path: Path) -> None:
+def show_sheet(factory: Factory, rows: Sequence[Shown], path: Path) -> None:
     """The contact sheet as a file in the home, and a link: into the gallery, worst first, or else to that file, which
     opens on the host that ran the flow."""
-    sheet = write_sheet(house, rows, path)
+    sheet = write_sheet(factory, rows, path)
     if sheet is not None:
-        link = gallery_page(house.settings, order="worst") or Path(sheet).as_uri()
+        link = gallery_page(factory.settings, order="worst") or Path(sheet).as_uri()
         show_link(link, "contact-sheet", "what was built, worst first")

@@ -13,7 +13,7 @@ from flows.artifacts import ProgressArtifact
 from flows.build_assets import build_assets
 from flows.pages import log
 from flows.pool import WorkPool
-from tasks.house import HOUSE
+from tasks.factory import FACTORY
 from tasks.models import models_of
 from tasks.plan import Plan, plan_pages
 
@@ -33,10 +33,10 @@ def build_catalogue(
 
     Licences and weights are checked before anything is queued.
     """
-    house = HOUSE.get()
-    models = models_of(house, recipe)
+    factory = FACTORY.get()
+    models = models_of(factory, recipe)
     counts = {"planned": 0, "reused": 0}
-    pages = plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
+    pages = plan_pages(factory, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force)
     shards = _shards(_counted(pages, counts), shard_size)
     progress = ProgressArtifact("nightly-progress", "Share of the assets planned so far whose shard came to an end")
     done = 0
@@ -45,7 +45,7 @@ def build_catalogue(
         for size in (
             _built_here(shards, force, run_id)
             if deployment is None
-            else WorkPool(house, deployment, run_id, force).build(shards)
+            else WorkPool(factory, deployment, run_id, force).build(shards)
         ):
             done += size
             progress(done, counts["planned"])

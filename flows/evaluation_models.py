@@ -87,7 +87,7 @@ def build_asset(
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, verify_glb
     from core.quality import assess
-    from core.quality.evidence import opened, picture_of
+    from core.quality.measurement import opened, picture_of
     from core.sjc import reconstruct
     from core.zero123 import make_view_set
 

@@ -17,11 +17,11 @@ from flows.pages import log, night_name, tag
 from flows.report import ended_in_words, in_words, markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
 from flows.stopped import end_of
+from tasks.factory import FACTORY, open_factory
 from tasks.fsck import checked_tonight
-from tasks.house import HOUSE, open_house
 from tasks.ingest import ingest_source
 from tasks.plan import begin_run
-from tasks.webhooks import opened_or_told, told
+from tasks.webhooks import notifying, open_or_notify
 
 
 @flow(name="ingest", flow_run_name=night_name, log_prints=False)
@@ -39,34 +39,34 @@ def ingest(
     """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home."""
     started = time.monotonic()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    house = opened_or_told(lambda: open_house(patient=True))
-    token = HOUSE.set(house)
+    factory = open_or_notify(lambda: open_factory(patient=True))
+    token = FACTORY.set(factory)
     try:
-        with told(house) as tell:
+        with notifying(factory) as tell:
             catalogue_id, changes = ingest_source(
-                house, folder, settle_seconds, group=group, allow_removal=allow_removal
+                factory, folder, settle_seconds, group=group, allow_removal=allow_removal
             )
-            catalogue = house.ask(runs.catalogue_name, catalogue_id)
+            catalogue = factory.retry_database(runs.catalogue_name, catalogue_id)
             tag(catalogue=catalogue, recipe=chosen.name)
             log("Catalogue %s: %s.", catalogue, in_words(changes))
-            run_id = begin_run(house, catalogue_id, chosen, runtime.flow_run.id)
+            run_id = begin_run(factory, catalogue_id, chosen, runtime.flow_run.id)
             with tags(*runtime.flow_run.tags):  # what watches the night watches its part too
                 counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
-            store = None if counts["stopped"] else checked_tonight(house)
+            store = None if counts["stopped"] else checked_tonight(factory)
             document = nightly_summary(
-                run_id, house.ask(runs.outcome, run_id), counts, changes, time.monotonic() - started, store
+                run_id, factory.retry_database(runs.outcome, run_id), counts, changes, time.monotonic() - started, store
             )
-            house.ask(runs.end_run, run_id, document)
-            summary = write_summary(house.settings, document)
+            factory.retry_database(runs.end_run, run_id, document)
+            summary = write_summary(factory.settings, document)
             text = markdown_summary(
-                document, lambda status: gallery_page(house.settings, catalogue=catalogue, status=status)
+                document, lambda status: gallery_page(factory.settings, catalogue=catalogue, status=status)
             )
             show_text(text, "nightly-summary", f"Run {run_id}")
             for line in ended_in_words(document):
                 log("%s", line)
-            show_sheet(house, house.ask(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
+            show_sheet(factory, factory.retry_database(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
             tell("run.stopped" if document["stopped"] else "run.ended", document)
     finally:
-        HOUSE.reset(token)
-        house.close()
+        FACTORY.reset(token)
+        factory.close()
     return end_of(document["stopped"]) or document

@@ -20,7 +20,7 @@ from prefect.states import Cancelled
 from core.errors import InputError, RunStopped
 from db.runs import unsettled
 from flows.artifacts import UNSEEN
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.stopping import CANCELLED, Breaker
 
 AT_ONCE = 32
@@ -48,9 +48,9 @@ class _Flying:
 class WorkPool:
     """The shards of one run, as flow runs of a deployment. The database says what came of them."""
 
-    def __init__(self, house: House, deployment: str, run_id: str, force: bool) -> None:
-        self._house, self._deployment, self._run_id, self._force = house, deployment, run_id, force
-        self._breaker = Breaker(house, run_id)
+    def __init__(self, factory: Factory, deployment: str, run_id: str, force: bool) -> None:
+        self._factory, self._deployment, self._run_id, self._force = factory, deployment, run_id, force
+        self._breaker = Breaker(factory, run_id)
         self._flying: dict[UUID, _Flying] = {}
         self._heard = time.monotonic()
         self._ours = [
@@ -104,7 +104,7 @@ class WorkPool:
             state = states.get(id_)
             if state is not None and state not in _FINAL:
                 continue
-            shard.left = self._house.ask(unsettled, shard.left)
+            shard.left = self._factory.retry_database(unsettled, shard.left)
             if state is None and shard.left:
                 continue  # Prefect says nothing: the worker may be at it
             del self._flying[id_]
@@ -135,7 +135,7 @@ class WorkPool:
 
     def _wait(self) -> None:
         """Until no shard works any more; at most a stage's time, or while Prefect says nothing."""
-        deadline = time.monotonic() + self._house.settings.stage_timeout
+        deadline = time.monotonic() + self._factory.settings.stage_timeout
         while time.monotonic() < deadline:
             states = self._states(list(self._flying))
             if all(state in _FINAL for state in states.values()):

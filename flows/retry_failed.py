@@ -12,10 +12,10 @@ from db.assets import Retryable, of_status, requeue
 from flows.build_assets import build_assets, show_shard
 from flows.pages import retry_name
 from flows.stopped import end_of
-from tasks.house import HOUSE, House, open_house
+from tasks.factory import FACTORY, Factory, open_factory
 from tasks.names import find_scope
-from tasks.plan import plan_otherwise
-from tasks.webhooks import opened_or_told, told
+from tasks.plan import plan_with_changes
+from tasks.webhooks import notifying, open_or_notify
 
 
 @flow(name="retry_failed", flow_run_name=retry_name, log_prints=False)
@@ -29,25 +29,27 @@ def retry_failed(
     ] = None,
 ) -> dict[str, str]:
     """Asset id to its new status."""
-    house = HOUSE.get(None) or opened_or_told(lambda: open_house(patient=True))
-    token = HOUSE.set(house)
+    factory = FACTORY.get(None) or open_or_notify(lambda: open_factory(patient=True))
+    token = FACTORY.set(factory)
     try:
-        with told(house):
-            chosen = _chosen(house, status, find_scope(house, skus or [], catalogue), recipe, overrides or [])
+        with notifying(factory):
+            chosen = _chosen(factory, status, find_scope(factory, skus or [], catalogue), recipe, overrides or [])
             with tags(*runtime.flow_run.tags):
                 statuses = build_assets(chosen)
-        show_shard(house, chosen)
+        show_shard(factory, chosen)
     except RunStopped as error:
         return end_of(str(error))  # type: ignore[no-any-return]  # one of Prefect's states
     finally:
-        HOUSE.reset(token)
-        house.close()
+        FACTORY.reset(token)
+        factory.close()
     return statuses
 
 
 def _chosen(
-    house: House, status: str, scope: tuple[list[int], list[int]], recipe: str | None, overrides: list[str]
+    factory: Factory, status: str, scope: tuple[list[int], list[int]], recipe: str | None, overrides: list[str]
 ) -> list[str]:
     if recipe is None and not overrides:
-        return house.ask(requeue, [status], *scope)
-    return list(plan_otherwise(house, house.ask(of_status, [status], *scope), recipe, overrides).build)
+        return factory.retry_database(requeue, [status], *scope)
+    return list(
+        plan_with_changes(factory, factory.retry_database(of_status, [status], *scope), recipe, overrides).build
+    )

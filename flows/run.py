@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunStopped
+from core.errors import ObjectDamaged, ObjectMissing, RunStopped
 from core.photos.names import file_name, safe_key
 from core.recipes import Recipe
 from db import assets, runs
@@ -20,22 +20,22 @@ from db.catalogue import Changes
 from db.stage_runs import Stored
 from flows.embedded import EmbeddedServer
 from flows.sheet import write_sheet
-from storage import ObjectDamaged, ObjectMissing, copy_to_file
+from storage import copy_to_file
 from tasks.build import build_ahead
 from tasks.estimate import budget_of
-from tasks.house import HOUSE, House
+from tasks.factory import FACTORY, Factory
 from tasks.ingest import ingest_source
 from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
 from tasks.night import Night
 from tasks.plan import begin_run, plan_catalogue
 from tasks.remake import heal
-from tasks.webhooks import told
+from tasks.webhooks import notifying
 from tasks.worker import StageCall
 
 
 def run_folder(
-    house: House,
+    factory: Factory,
     photos: str,
     recipe: Recipe,
     *,
@@ -52,66 +52,70 @@ def run_folder(
     before anything is computed.
     """
     started = time.monotonic()
-    with told(house) as tell:
-        catalogue_id, changes = ingest_source(house, photos, group=group, allow_removal=allow_removal)
-        models = models_of(house, recipe)
-        run_id = begin_run(house, catalogue_id, recipe)
+    with notifying(factory) as tell:
+        catalogue_id, changes = ingest_source(factory, photos, group=group, allow_removal=allow_removal)
+        models = models_of(factory, recipe)
+        run_id = begin_run(factory, catalogue_id, recipe)
         plan = plan_catalogue(
-            house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=night.first
+            factory, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=night.first
         )
-        house.budget = budget_of(house, night, recipe, models)
-        stopped = _build(house, plan.build, models, force, run_id) if plan.build else None
-        if house.budget.objection:
-            house.ask(runs.put_back, plan.build)
-        rows = house.ask(assets.list_assets, ids=[*plan.build, *plan.reused])
-        seconds, night_end = time.monotonic() - started, house.budget.objection
+        factory.budget = budget_of(factory, night, recipe, models)
+        stopped = _build(factory, plan.build, models, force, run_id) if plan.build else None
+        if factory.budget.stop_reason:
+            factory.retry_database(runs.put_back, plan.build)
+        rows = factory.retry_database(assets.list_assets, ids=[*plan.build, *plan.reused])
+        seconds, night_end = time.monotonic() - started, factory.budget.stop_reason
         document = summary(run_id, rows, plan.reused, seconds, changes, stopped, night_end)
         short = {name: value for name, value in document.items() if name != "assets"}
-        house.ask(runs.end_run, run_id, short)
+        factory.retry_database(runs.end_run, run_id, short)
         tell("run.stopped" if stopped else "run.ended", short)
     if out is not None:
-        deliver(house, rows, out)
-        document["sheet"] = write_sheet(house, rows, out / "contact-sheet.png")
+        deliver(factory, rows, out)
+        document["sheet"] = write_sheet(factory, rows, out / "contact-sheet.png")
     return document
 
 
-def build_again(house: House, asset_ids: Sequence[str], reused: Sequence[str] = ()) -> dict[str, Any]:
+def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str] = ()) -> dict[str, Any]:
     """Build queued assets whatever run they came from; the document of `retry --json`, which lists ``reused`` too."""
     started = time.monotonic()
     run_id = new_run_id()
     stopped = None
-    with told(house) as tell:
+    with notifying(factory) as tell:
         # Recipe by recipe: each change of weights would load a model anew.
-        queued = sorted(house.ask(assets.list_assets, ids=asset_ids), key=lambda row: row.recipe_hash)
+        queued = sorted(factory.retry_database(assets.list_assets, ids=asset_ids), key=lambda row: row.recipe_hash)
         if queued:
-            recipe = Recipe.model_validate(house.ask(assets.job, queued[0].asset_id).parameters)
-            stopped = _build(house, [row.asset_id for row in queued], models_of(house, recipe))
-        rows = house.ask(assets.list_assets, ids=[*asset_ids, *reused])
+            recipe = Recipe.model_validate(factory.retry_database(assets.job, queued[0].asset_id).parameters)
+            stopped = _build(factory, [row.asset_id for row in queued], models_of(factory, recipe))
+        rows = factory.retry_database(assets.list_assets, ids=[*asset_ids, *reused])
         document = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
         tell("run.stopped" if stopped else "run.ended", {n: v for n, v in document.items() if n != "assets"})
     return document
 
 
-def _announce(house: House, asset_ids: Sequence[str]) -> None:
-    rows = house.ask(assets.list_assets, ids=asset_ids)
-    house.listener.planned({row.asset_id: row.sku for row in rows})
+def _announce(factory: Factory, asset_ids: Sequence[str]) -> None:
+    rows = factory.retry_database(assets.list_assets, ids=asset_ids)
+    factory.listener.planned({row.asset_id: row.sku for row in rows})
 
 
 def _build(
-    house: House, asset_ids: Sequence[str], warm: Mapping[str, Weights], force: bool = False, run_id: str | None = None
+    factory: Factory,
+    asset_ids: Sequence[str],
+    warm: Mapping[str, Weights],
+    force: bool = False,
+    run_id: str | None = None,
 ) -> str | None:
     """Why the run was stopped before its end, else None. Prefect's server and the models come up side by side.
 
     While the server is still coming up, the first assets' stages are computed already: the flow then finds them
     finished under their keys, as it would after a crash. So the first result does not wait for the orchestrator.
     """
-    _announce(house, asset_ids)
-    server = EmbeddedServer(house.settings.home_path)
+    _announce(factory, asset_ids)
+    server = EmbeddedServer(factory.settings.home_path)
     server.start()
-    token = HOUSE.set(house)
+    token = FACTORY.set(factory)
     try:
-        _warm(house, warm)
-        settled = build_ahead(house, asset_ids, warm if run_id else None, server.ready, force, run_id)
+        _warm(factory, warm)
+        settled = build_ahead(factory, asset_ids, warm if run_id else None, server.ready, force, run_id)
         left = [asset_id for asset_id in asset_ids if asset_id not in settled]
         if left:
             server.wait()
@@ -119,13 +123,13 @@ def _build(
     except RunStopped as error:
         return str(error)
     finally:
-        HOUSE.reset(token)
+        FACTORY.reset(token)
         server.stop()
     return None
 
 
 def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) -> None:
-    """The flow in this process; a server must be up and the house in its context."""
+    """The flow in this process; a server must be up and the factory in its context."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_CLIENT_RETRY_EXTRA_CODES,
@@ -146,11 +150,11 @@ def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) 
         build_assets(asset_ids, force, run_id)
 
 
-def _warm(house: House, models: Mapping[str, Weights]) -> None:
+def _warm(factory: Factory, models: Mapping[str, Weights]) -> None:
     """Have the model's process load what it will need, without waiting for it."""
     import threading
 
-    call = StageCall("warm", {}, {}, models={r: w.path for r, w in models.items()}, device=house.settings.device)
+    call = StageCall("warm", {}, {}, models={r: w.path for r, w in models.items()}, device=factory.settings.device)
 
     def load() -> None:
         import contextlib
@@ -158,10 +162,10 @@ def _warm(house: House, models: Mapping[str, Weights]) -> None:
         from core.errors import MeshmillError
 
         with contextlib.suppress(MeshmillError):  # the stage that needs the model will say it again, and be recorded
-            house.worker("segment").call(call, lambda *_, **__: None, house.settings.stage_timeout)
+            factory.worker("segment").call(call, lambda *_, **__: None, factory.settings.stage_timeout)
 
     threading.Thread(target=load, name="warm", daemon=True).start()
-    house.worker("mesh").start()
+    factory.worker("mesh").start()
 
 
 def summary(
@@ -192,7 +196,7 @@ def summary(
     }
 
 
-def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
+def deliver(factory: Factory, rows: list[AssetRow], out: Path) -> list[Path]:
     """Finished GLBs as ``out/<sku>.glb``, those that wait for a person as ``out/review/<sku>.glb``; what a file's
     name cannot hold is escaped. Raises ``ObjectDamaged``, in the end, where one is lost and cannot be made again."""
     out.mkdir(parents=True, exist_ok=True)
@@ -202,13 +206,13 @@ def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
     for row in rows:
         if row.status not in ("finished", "review"):
             continue
-        stored = house.ask(assets.artifact, row.asset_id, "glb")
+        stored = factory.retry_database(assets.artifact, row.asset_id, "glb")
         if stored is None:
             continue
         path = delivered_path(out, names[row.sku], row.status)
         if not path.is_file() or path.stat().st_size != stored.bytes or _differs(path, stored.sha256):
             try:
-                _hand_out(house, stored, path)
+                _hand_out(factory, stored, path)
             except ObjectDamaged as error:  # the others are handed out all the same
                 lost = lost or error
                 continue
@@ -218,14 +222,14 @@ def deliver(house: House, rows: list[AssetRow], out: Path) -> list[Path]:
     return written
 
 
-def _hand_out(house: House, stored: Stored, path: Path) -> None:
+def _hand_out(factory: Factory, stored: Stored, path: Path) -> None:
     """Copy an object out of the store, made again first where it is not there, whole. Raises ``ObjectDamaged``."""
-    copy = partial(copy_to_file, house.store, stored.key, stored.sha256, path)
+    copy = partial(copy_to_file, factory.store, stored.key, stored.sha256, path)
     try:
-        house.keep(copy)
+        factory.retry_store(copy)
     except (ObjectMissing, ObjectDamaged):
-        heal(house, [stored])
-        house.keep(copy)
+        heal(factory, [stored])
+        factory.retry_store(copy)
 
 
 def delivered_path(out: Path, name: str, status: str) -> Path:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from db import assets
 from storage import read_bytes
-from tasks.house import House
+from tasks.factory import Factory
 
 CELL = 192
 """Pixels a picture."""
@@ -37,11 +37,11 @@ class Shown(Protocol):
     def status(self) -> str: ...
 
 
-def write_sheet(house: House, assets_of_run: Sequence[Shown], path: Path) -> str | None:
+def write_sheet(factory: Factory, assets_of_run: Sequence[Shown], path: Path) -> str | None:
     """A picture with a row a product , at most 60; None where there is none yet."""
     rows = []
     for asset in assets_of_run[:MOST]:
-        pictures = [picture for kind in PICTURES if (picture := _picture(house, asset.asset_id, kind))]
+        pictures = [picture for kind in PICTURES if (picture := _picture(factory, asset.asset_id, kind))]
         rows.append((asset, pictures))
     width = max((len(pictures) for _, pictures in rows), default=0)
     if not width:
@@ -58,11 +58,11 @@ def write_sheet(house: House, assets_of_run: Sequence[Shown], path: Path) -> str
     return str(path)
 
 
-def _picture(house: House, asset_id: str, kind: str) -> Image.Image | None:
-    stored = house.ask(assets.artifact, asset_id, kind)
+def _picture(factory: Factory, asset_id: str, kind: str) -> Image.Image | None:
+    stored = factory.retry_database(assets.artifact, asset_id, kind)
     if stored is None:
         return None
-    image = Image.open(io.BytesIO(read_bytes(house.store, stored.key, stored.sha256))).convert("RGBA")
+    image = Image.open(io.BytesIO(read_bytes(factory.store, stored.key, stored.sha256))).convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image)
     white.thumbnail((CELL, CELL))

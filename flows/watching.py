@@ -30,9 +30,9 @@ def kit(name: str) -> Path:
     return beside if beside.is_file() else Path(sys.prefix) / "share" / "meshmill" / name
 
 
-def objections() -> list[str]:
+def problems() -> list[str]:
     """What does not agree on the server of ``PREFECT_API_URL``, a sentence each."""
-    return asyncio.run(_objections())
+    return asyncio.run(_problems())
 
 
 def put_automations() -> None:
@@ -54,7 +54,7 @@ async def _put_automations() -> None:
                 await client.delete_automation(old.id)
 
 
-async def _objections() -> list[str]:
+async def _problems() -> list[str]:
     async with get_client() as client:
         automations = await client.read_automations()
         deployments = [one async for one in _all_deployments(client)]

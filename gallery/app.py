@@ -22,14 +22,12 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from core.errors import DatabaseDown, NotFound, NotReviewable, ObjectDamaged, ObjectMissing, OddText, StoreDown
 from db import assets
 from db import gallery as queries
-from db.engine import DatabaseDown, OddText
-from db.reviews import NotReviewable
-from db.skus import UnknownName
 from gallery import pages
 from gallery.monitor import Monitor
-from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, read_bytes
+from storage import Store, read_bytes
 from tasks.decide import EVENT_OF_DECISION, decide
 from tasks.webhooks import Tell, tell_nobody
 
@@ -223,7 +221,7 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
 
         try:
             decide(engine, asset_id, decision, note or None, reviewer or "gallery", later)
-        except UnknownName as error:
+        except NotFound as error:
             raise HTTPException(404, "There is no such asset.") from error
         except NotReviewable as error:
             raise HTTPException(409, str(error)) from error
@@ -269,7 +267,7 @@ def download_name(sku: str, kind: str) -> str:
 def _lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     try:
         return assets.lineage(engine, asset_id)
-    except UnknownName as error:
+    except NotFound as error:
         raise HTTPException(404, "There is no such asset.") from error
 
 

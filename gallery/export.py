@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from core.errors import ObjectDamaged, ObjectMissing
 from db import assets
 from db import gallery as queries
 from gallery import pages
-from storage import ObjectDamaged, ObjectMissing, Store, read_bytes
+from storage import Store, read_bytes
 
 PAGE = 500
 

@@ -72,15 +72,15 @@ def build_folder(
     """
     from core.recipes import load_recipe
     from flows.run import delivered_names, delivered_path, run_folder
-    from tasks.house import open_house
+    from tasks.factory import open_factory
 
     loaded = load_recipe(recipe, list(settings))
     folder = None if out is None else Path(out)
-    house = open_house()
+    factory = open_factory()
     try:
-        document = run_folder(house, str(photos), loaded, out=folder)
+        document = run_folder(factory, str(photos), loaded, out=folder)
     finally:
-        house.close()
+        factory.close()
     rows = document["assets"]
     names = delivered_names([row["sku"] for row in rows])
 
@@ -112,10 +112,10 @@ def finished_assets(*, catalogue: str | None = None, sku: str | None = None) -> 
     Raises :class:`core.errors.MeshmillError`.
     """
     from db.finished import finished_assets as read
-    from tasks.house import open_house
+    from tasks.factory import open_factory
 
-    house = open_house()
+    factory = open_factory()
     try:
-        return list(read(house.engine, catalogue=catalogue, sku=sku))
+        return list(read(factory.engine, catalogue=catalogue, sku=sku))
     finally:
-        house.close()
+        factory.close()

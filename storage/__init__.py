@@ -5,25 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.places import place_of
-from storage.store import (
-    Entry,
-    ObjectDamaged,
-    ObjectMissing,
-    Store,
-    StoreDown,
-    StoreRefused,
-    copy_to_file,
-    is_whole,
-    read_bytes,
-)
+from storage.store import Entry, Store, copy_to_file, is_whole, read_bytes
 
 __all__ = [
     "Entry",
-    "ObjectDamaged",
-    "ObjectMissing",
     "Store",
-    "StoreDown",
-    "StoreRefused",
     "copy_to_file",
     "is_whole",
     "open_store",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from storage.store import StoreDown, StoreRefused
+from core.errors import StoreDown, StoreRefused
 
 if TYPE_CHECKING:
     from minio.credentials.credentials import Credentials

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from core.errors import ObjectMissing, StoreDown
 from storage.places import file_uri
-from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, check_key
+from storage.store import CHUNK, Entry, check_key
 
 TEMPORARY = ".tmp"
 

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from storage.store import CHUNK, Entry, ObjectMissing, StoreDown, StoreRefused, check_key
+from core.errors import ObjectMissing, StoreDown, StoreRefused
+from storage.store import CHUNK, Entry, check_key
 
 if TYPE_CHECKING:
     from minio import Minio

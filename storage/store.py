@@ -10,25 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from core.errors import ObjectDamaged
+
 CHUNK = 1 << 20
 """Bytes moved at a time: no object is held whole in memory unless a caller asks for its bytes."""
-
-
-class StoreDown(Exception):
-    """The store did not answer or lost data on the way; worth trying again. One sentence in ``str(error)``."""
-
-
-class StoreRefused(StoreDown):
-    """The store answered, and will answer the same tomorrow: wrong keys, no such bucket, a clock that is off. Waiting
-    cures nothing; the sentence says what does."""
-
-
-class ObjectMissing(Exception):
-    """There is no object under that key."""
-
-
-class ObjectDamaged(Exception):
-    """The object's bytes are not those whose sha256 was recorded."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from core.errors import ObjectMissing, StoreDown
 from db.housekeeping import ObjectsCollected, spare
 from db.stage_runs import NewArtifact, Stored, photo_artifact
-from storage import ObjectMissing, StoreDown, is_whole, read_bytes
-from tasks.house import House
+from storage import is_whole, read_bytes
+from tasks.factory import Factory
 from tasks.ownership import register
 
 MEDIA_TYPES = {
@@ -41,30 +42,32 @@ def kind_of(name: str) -> str:
     return stem if suffix in ("npz", "json") else name
 
 
-def store_file(house: House, name: str, data: bytes, alive: Callable[[], None] = lambda: None) -> NewArtifact:
+def store_file(factory: Factory, name: str, data: bytes, alive: Callable[[], None] = lambda: None) -> NewArtifact:
     """Put one made file into the store, waiting out an outage; its row comes with the stage run's end."""
     suffix = Path(name).suffix.lower()
     sha256 = hashlib.sha256(data).hexdigest()
     key = content_key(sha256, suffix)
     media_type = MEDIA_TYPES.get(suffix, "application/octet-stream")
-    put(house, data, key, sha256, media_type, alive)
-    return NewArtifact(kind_of(name), key, house.store.uri(key), sha256, len(data), media_type)
+    put(factory, data, key, sha256, media_type, alive)
+    return NewArtifact(kind_of(name), key, factory.store.uri(key), sha256, len(data), media_type)
 
 
-def store_photo(house: House, source: Path | bytes | None, sha256: str, size: int) -> Stored:
+def store_photo(factory: Factory, source: Path | bytes | None, sha256: str, size: int) -> Stored:
     """Keep a photo's own bytes, which reproduction starts from; ``source`` None: the store has them already. The type
     is not guessed from its name: photos are served as downloads only. Raises ``ObjectMissing`` where it went since."""
     key = content_key(sha256, "")
     media_type = "application/octet-stream"
     for _ in range(TRIES):
         if source is not None:
-            put(house, source, key, sha256, media_type)
+            put(factory, source, key, sha256, media_type)
         else:
-            _spare(house, key)
-            if house.keep(lambda: house.store.size(key)) is None:
+            _spare(factory, key)
+            if factory.retry_store(lambda: factory.store.size(key)) is None:
                 raise ObjectMissing(f"There is no object {key} any more.")
         with suppress(ObjectsCollected):
-            return house.ask(photo_artifact, NewArtifact("photo", key, house.store.uri(key), sha256, size, media_type))
+            return factory.retry_database(
+                photo_artifact, NewArtifact("photo", key, factory.store.uri(key), sha256, size, media_type)
+            )
     raise StoreDown(f"The object {key} was collected again and again while it was being recorded.")
 
 
@@ -73,7 +76,7 @@ TRIES = 5
 
 
 def put(
-    house: House,
+    factory: Factory,
     source: Path | bytes,
     key: str,
     sha256: str,
@@ -82,32 +85,32 @@ def put(
 ) -> None:
     """An object that stands when this returns. Equal bytes are stored once; what a server that died in mid-upload, or
     a disk that forgets, made of them is replaced."""
-    register(house)
-    _spare(house, key, alive)
+    register(factory)
+    _spare(factory, key, alive)
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
 
     def work() -> None:
-        if house.store.size(key) != size or not holds(house, key, sha256):
-            house.store.put(source, key, sha256, media_type)
+        if factory.store.size(key) != size or not holds(factory, key, sha256):
+            factory.store.put(source, key, sha256, media_type)
 
-    house.keep(work, alive)
+    factory.retry_store(work, alive)
 
 
-def _spare(house: House, key: str, alive: Callable[[], None] = lambda: None) -> None:
+def _spare(factory: Factory, key: str, alive: Callable[[], None] = lambda: None) -> None:
     """No garbage collection that is under way takes the object; one that is just deleting it is waited for."""
-    while not house.ask(spare, key):
+    while not factory.retry_database(spare, key):
         alive()
-        if house.stopping.wait(PAUSE):
+        if factory.stopping.wait(PAUSE):
             raise StoreDown(f"The object {key} is being deleted.")
 
 
 PAUSE = 0.2
 
 
-def holds(house: House, key: str, sha256: str) -> bool:
+def holds(factory: Factory, key: str, sha256: str) -> bool:
     """Whether the store has these bytes under this key; streamed. Bytes on a bad sector are none."""
     try:
-        return is_whole(house.store, key, sha256)
+        return is_whole(factory.store, key, sha256)
     except ObjectMissing:
         return False
     except OSError as error:
@@ -116,15 +119,15 @@ def holds(house: House, key: str, sha256: str) -> bool:
         return False
 
 
-def load(house: House, artifact: Stored) -> bytes:
+def load(factory: Factory, artifact: Stored) -> bytes:
     """Raises ObjectMissing, ObjectDamaged, StoreDown."""
-    return house.keep(lambda: read_bytes(house.store, artifact.key, artifact.sha256))
+    return factory.retry_store(lambda: read_bytes(factory.store, artifact.key, artifact.sha256))
 
 
-def whole(house: House, artifact: Stored) -> bool:
+def whole(factory: Factory, artifact: Stored) -> bool:
     """Whether the object stands in the store, byte for byte. Its size is asked first: most damage shows there."""
 
     def look() -> bool:
-        return house.store.size(artifact.key) == artifact.bytes and holds(house, artifact.key, artifact.sha256)
+        return factory.store.size(artifact.key) == artifact.bytes and holds(factory, artifact.key, artifact.sha256)
 
-    return house.keep(look)
+    return factory.retry_store(look)

@@ -11,22 +11,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from core.errors import InputError, PhotoUnavailable, RunStopped, UnreadablePhoto
+from core.errors import DatabaseDown, InputError, PhotoUnavailable, RunStopped, SetupError, UnreadablePhoto
 from core.quality.reasons import Reason, reason, severity_rank
 from core.recipes import Recipe
 from core.zero123.params import ViewsParams
 from db import assets, runs, stage_runs
 from db.assets import Job
-from db.engine import DatabaseDown
 from db.planning import FurtherPhoto
 from db.reviews import record_verdict
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
 from tasks.compute import plain
 from tasks.duplicates import duplicate_warning
+from tasks.factory import Factory
 from tasks.failures import (
     NIGHTS,
-    REFUSED,
     as_meshmill_error,
     is_transient,
     last_reason_of,
@@ -34,7 +33,6 @@ from tasks.failures import (
     reason_of,
     status_of,
 )
-from tasks.house import House
 from tasks.models import Weights, models_of
 from tasks.photo_bytes import read_source
 from tasks.plan import about_of
@@ -51,7 +49,7 @@ FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None)
 
 
 @dataclass
-class Progressing:
+class AssetBuild:
     """An asset on its way through the stages."""
 
     job: Job
@@ -66,25 +64,25 @@ class Progressing:
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def begin_asset(house: House, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> Progressing:
+def begin_asset(factory: Factory, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> AssetBuild:
     """Mark the asset as running and put its photo into the store. Raises :class:`InputError` for a photo or
     a line of its catalogue that cannot be used, TransientError."""
-    job = house.ask(assets.job, asset_id)
-    house.ask(assets.begin, asset_id)
+    job = factory.retry_database(assets.job, asset_id)
+    factory.retry_database(assets.begin, asset_id)
     if job.candidate.problem:
         raise InputError(job.candidate.problem)
-    state = Progressing(job, Recipe.model_validate(job.parameters), models, force)
+    state = AssetBuild(job, Recipe.model_validate(job.parameters), models, force)
     check_photo(state.recipe, job.candidate)
-    photo = read_source(house, job.candidate.photo_uri, job.candidate.photo_sha256)
-    state.made["photo"] = store_photo(house, photo.source, job.candidate.photo_sha256, photo.bytes)
+    photo = read_source(factory, job.candidate.photo_uri, job.candidate.photo_sha256)
+    state.made["photo"] = store_photo(factory, photo.source, job.candidate.photo_sha256, photo.bytes)
     for further in job.candidate.further:
         with suppress(UnreadablePhoto):  # the others make the asset
-            photo = read_source(house, further.uri, further.sha256)
-            state.further.append((further, store_photo(house, photo.source, further.sha256, photo.bytes)))
+            photo = read_source(factory, further.uri, further.sha256)
+            state.further.append((further, store_photo(factory, photo.source, further.sha256, photo.bytes)))
     return state
 
 
-def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
+def request(state: AssetBuild, stage: str, lane: int = 0) -> StageRequest:
     """The stage's request out of the recipe and what was made so far."""
     row = STAGE[stage]
     params = row.params_of(state.recipe)
@@ -104,12 +102,12 @@ def request(state: Progressing, stage: str, lane: int = 0) -> StageRequest:
     )
 
 
-def photos_used(state: Progressing) -> int:
+def photos_used(state: AssetBuild) -> int:
     """How many photos the asset is made from."""
     return int(state.figures.get("align", {}).get("used", 1))
 
 
-def advance(state: Progressing, stage: str, result: StageResult) -> None:
+def add_result(state: AssetBuild, stage: str, result: StageResult) -> None:
     """Take in what a stage made."""
     for stored in result.run.artifacts:
         state.made[stored.kind] = stored
@@ -118,17 +116,17 @@ def advance(state: Progressing, stage: str, result: StageResult) -> None:
     state.figures[stage] = result.run.figures
 
 
-def end_asset(house: House, state: Progressing) -> str:
+def end_asset(factory: Factory, state: AssetBuild) -> str:
     """Write the verdict; the status."""
     verdict = state.figures["assess"]
     report = state.figures["finish"]
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
-    reasons = sorted([*map(plain, _of_product(house, state)), *verdict["reasons"]], key=severity_rank)
+    reasons = sorted([*map(plain, _of_product(factory, state)), *verdict["reasons"]], key=severity_rank)
     # What is only good to know is no complaint about an asset that was found good enough.
     worth_a_line = [told for told in reasons if status != "finished" or told["severity"] != "note"]
     sentence = worth_a_line[0]["message"] if worth_a_line else None
-    status, sentence = house.ask(
+    status, sentence = factory.retry_database(
         record_verdict,
         state.job.asset_id,
         status,
@@ -144,22 +142,22 @@ def end_asset(house: House, state: Progressing) -> str:
         glb_id=glb.id,
         failed_nights=0,
     )
-    house.listener.asset(state.job.asset_id, status, sentence)
+    factory.listener.asset(state.job.asset_id, status, sentence)
     return status
 
 
-def _of_product(house: House, state: Progressing) -> list[Reason]:
+def _of_product(factory: Factory, state: AssetBuild) -> list[Reason]:
     """What is to be known of the product, whatever its asset looks like."""
-    duplicate = duplicate_warning(house, state.job.candidate, state.figures["segment"].get("fingerprint"))
+    duplicate = duplicate_warning(factory, state.job.candidate, state.figures["segment"].get("fingerprint"))
     unknown = [] if state.figures["finish"].get("size_known") else [reason("size_unknown", "note")]
     return [*([duplicate] if duplicate else []), *unknown]
 
 
-def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
+def fail_asset(factory: Factory, asset_id: str, error: BaseException) -> str:
     """Write why an asset did not come to be; the status that stands. Transient errors pass: Prefect retries first."""
     known = as_meshmill_error(error)
     waits = status_of(known) == "queued"
-    status, reason = house.ask(
+    status, reason = factory.retry_database(
         assets.record_failure,
         asset_id,
         status_of(known),
@@ -169,7 +167,7 @@ def fail_asset(house: House, asset_id: str, error: BaseException) -> str:
         last_reason=plain(last_reason_of(known)),
     )
     if status not in ("finished", "review"):  # else whoever finished it has said so
-        house.listener.asset(asset_id, "waiting" if waits else status, reason)
+        factory.listener.asset(asset_id, "waiting" if waits else status, reason)
     return status
 
 
@@ -186,7 +184,7 @@ class Shard:
     """Assets one after the other through the models' stages, their finishing beside it: the one way in which assets are
     built, whether here or on a work pool."""
 
-    house: House
+    factory: Factory
     run: Runner
     breaker: Breaker
     models: Mapping[str, Weights] | None = None
@@ -207,17 +205,17 @@ class Shard:
             self._build(asset_ids, progress)
         except RunStopped:
             with suppress(DatabaseDown):
-                self.house.ask(runs.put_back, asset_ids)
+                self.factory.retry_database(runs.put_back, asset_ids)
             raise
         return self.statuses
 
     def _build(self, asset_ids: Sequence[str], progress: Callable[[int, int], None]) -> None:
-        lanes = self.house.settings.finish_workers
+        lanes = self.factory.settings.finish_workers
         with ThreadPoolExecutor(lanes, "finish") as pool:
             pending: list[Future[None]] = []
             try:
                 for number, asset_id in enumerate(asset_ids):
-                    if self.house.budget.exhausted() or (self.enough is not None and self.enough()):
+                    if self.factory.budget.exhausted() or (self.enough is not None and self.enough()):
                         break
                     with self._settling(asset_id):
                         state = self._through_models(asset_id)
@@ -231,16 +229,16 @@ class Shard:
                 pool.shutdown(cancel_futures=True)
                 raise
             except BaseException:
-                self.house.stop()  # else leaving the pool would wait for finishing that nobody wants any more
+                self.factory.stop()  # else leaving the pool would wait for finishing that nobody wants any more
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _through_models(self, asset_id: str) -> Progressing:
+    def _through_models(self, asset_id: str) -> AssetBuild:
         self.breaker.check()
         self.breaker.began(asset_id)
-        job = self.house.ask(assets.job, asset_id)
-        models = self.models or models_of(self.house, Recipe.model_validate(job.parameters))
-        state = begin_asset(self.house, asset_id, models, self.force)
+        job = self.factory.retry_database(assets.job, asset_id)
+        models = self.models or models_of(self.factory, Recipe.model_validate(job.parameters))
+        state = begin_asset(self.factory, asset_id, models, self.force)
         for stage in MODEL_STAGES:
             if not STAGE[stage].optional:
                 self._stage(state, stage)
@@ -248,7 +246,7 @@ class Shard:
                 self._together(state)
         return state
 
-    def _together(self, state: Progressing) -> None:
+    def _together(self, state: AssetBuild) -> None:
         """Cut out the product's further photos and place them all in one frame. One that fails is left out; with none
         left, the asset is made from its main photo as if there were no others."""
         cut: list[tuple[FurtherPhoto, StageResult]] = []
@@ -262,7 +260,7 @@ class Shard:
         aligned = self.run(align_all(request(state, "align"), state.job.candidate.photo_sha256, cut))
         for result in (aligned, *(result for _, result in cut)):
             if not result.reused:
-                self.house.budget.spend(result.run.cost)
+                self.factory.budget.spend(result.run.cost)
             state.seconds += result.run.seconds
             state.cost += result.run.cost
         state.figures["align"] = aligned.run.figures
@@ -273,13 +271,13 @@ class Shard:
         used = [result for photo, result in cut if photo.sha256 in placed]
         for number, result in enumerate(used, 2):
             link = (state.job.asset_id, f"segment {number}", result.run.id, result.reused)
-            self.house.ask(stage_runs.link_asset, *link)
+            self.factory.retry_database(stage_runs.link_asset, *link)
 
-    def _finish(self, state: Progressing, lane: int) -> None:
+    def _finish(self, state: AssetBuild, lane: int) -> None:
         with self._settling(state.job.asset_id):
             for stage in FINISH_STAGES:
                 self._stage(state, stage, lane)
-            self.statuses[state.job.asset_id] = end_asset(self.house, state)
+            self.statuses[state.job.asset_id] = end_asset(self.factory, state)
             self.breaker.came_out(state.job.asset_id)
 
     def _check(self) -> None:
@@ -287,12 +285,12 @@ class Shard:
         if self.enough is not None and self.enough():
             raise _Enough
 
-    def _stage(self, state: Progressing, stage: str, lane: int = 0) -> None:
+    def _stage(self, state: AssetBuild, stage: str, lane: int = 0) -> None:
         self._check()
         result = self.run(request(state, stage, lane))
         if not result.reused:
-            self.house.budget.spend(result.run.cost)
-        advance(state, stage, result)
+            self.factory.budget.spend(result.run.cost)
+        add_result(state, stage, result)
 
     @contextmanager
     def _settling(self, asset_id: str) -> Iterator[None]:
@@ -303,25 +301,25 @@ class Shard:
             return
         except RunStopped:
             raise
-        except REFUSED as error:
+        except SetupError as error:
             self.breaker.stop(refused_sentence(error))
             self.breaker.check()
         except Exception as error:
             passes = is_transient(error) and not isinstance(error, PhotoUnavailable)
-            if self.house.stopping.is_set() or (self.enough is not None and passes):
+            if self.factory.stopping.is_set() or (self.enough is not None and passes):
                 return  # not its fault: another driver, or the next run, takes it up again
             known = as_meshmill_error(error)
             if known is not error and not is_transient(error):
                 LOGGER.exception("%s ends with a bug of ours", asset_id)
-            self.statuses[asset_id] = status = fail_asset(self.house, asset_id, error)
+            self.statuses[asset_id] = status = fail_asset(self.factory, asset_id, error)
             if status in ("quarantined", "queued"):
                 self.breaker.refused(asset_id)
             else:
-                self.breaker.failed(asset_id, self.house.ask(assets.job, asset_id).candidate.sku, known)
+                self.breaker.failed(asset_id, self.factory.retry_database(assets.job, asset_id).candidate.sku, known)
 
 
 def build_ahead(
-    house: House,
+    factory: Factory,
     asset_ids: Sequence[str],
     models: Mapping[str, Weights] | None,
     enough: Callable[[], bool],
@@ -334,5 +332,5 @@ def build_ahead(
     """
     if force:
         return set()
-    shard = Shard(house, partial(run_stage, house), Breaker(house, run_id), models, enough=enough)
+    shard = Shard(factory, partial(run_stage, factory), Breaker(factory, run_id), models, enough=enough)
     return set(shard.build(asset_ids))

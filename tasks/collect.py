@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from core.errors import InputError
 from db import housekeeping, installation
 from storage import Entry
-from tasks.house import House
-from tasks.ownership import adopt, objection, owners, register, renew
+from tasks.factory import Factory
+from tasks.ownership import adopt, owners, register, renew, why_not_ours
 from tasks.settings import Settings
 
 PAGE = 1000
@@ -49,7 +49,7 @@ def grace(settings: Settings) -> float:
 
 
 def collect(
-    house: House,
+    factory: Factory,
     *,
     delete: bool = False,
     superseded: bool = False,
@@ -67,36 +67,36 @@ def collect(
     limit = time.time() - older_than
     before = datetime.fromtimestamp(limit, UTC) if superseded else None
     if take_over:
-        adopt(house)
-    elif (why := objection(house)) is not None:
+        adopt(factory)
+    elif (why := why_not_ours(factory)) is not None:
         raise InputError(why)
-    orphans, kept = _sift(house, limit, before)
-    _check_ours(house, len(orphans) + kept, kept)
+    orphans, kept = _sift(factory, limit, before)
+    _check_ours(factory, len(orphans) + kept, kept)
     if delete and not really and len(orphans) * 5 > len(orphans) + kept:
         raise InputError(
             f"{len(orphans):,} of {len(orphans) + kept:,} objects would go, more than a fifth: nothing was removed. "
             "Look at them with `meshmill gc`; if they may go, say `--really`."
         )
     old = min(limit, time.time() - WRITTEN_SECONDS)
-    uploads = [entry for entry in house.store.unfinished() if entry.modified < old]
-    checkpoints = [entry for entry in _checkpoints(house) if entry.modified < old]
+    uploads = [entry for entry in factory.store.unfinished() if entry.modified < old]
+    checkpoints = [entry for entry in _checkpoints(factory) if entry.modified < old]
     found = Garbage(orphans, kept, leftovers=(*uploads, *checkpoints))
     if not delete:
         return found
-    renew(house)
+    renew(factory)
     if before is not None:
-        house.ask(housekeeping.forget_superseded, before)
+        factory.retry_database(housekeeping.forget_superseded, before)
     for entry in uploads:
-        house.store.delete(entry.key)
+        factory.store.delete(entry.key)
     for entry in checkpoints:
-        (house.settings.home_path / entry.key).unlink(missing_ok=True)
-    marked = house.ask(housekeeping.mark, [entry.key for entry in orphans])
-    gone = tuple(entry for entry in orphans if _delete(house, entry.key))
-    house.ask(housekeeping.tidy_marks)
+        (factory.settings.home_path / entry.key).unlink(missing_ok=True)
+    marked = factory.retry_database(housekeeping.mark, [entry.key for entry in orphans])
+    gone = tuple(entry for entry in orphans if _delete(factory, entry.key))
+    factory.retry_database(housekeeping.tidy_marks)
     return Garbage(orphans, kept, marked, gone, found.leftovers)
 
 
-def _sift(house: House, limit: float, before: datetime | None) -> tuple[tuple[Entry, ...], int]:
+def _sift(factory: Factory, limit: float, before: datetime | None) -> tuple[tuple[Entry, ...], int]:
     """Old objects that nothing refers to, and how many others there are."""
     orphans: list[Entry] = []
     kept = 0
@@ -104,7 +104,7 @@ def _sift(house: House, limit: float, before: datetime | None) -> tuple[tuple[En
 
     def sift() -> None:
         nonlocal kept
-        known = house.ask(housekeeping.referenced, [entry.key for entry in page], before)
+        known = factory.retry_database(housekeeping.referenced, [entry.key for entry in page], before)
         for entry in page:
             if entry.key in known or entry.modified > limit:
                 kept += 1
@@ -112,7 +112,7 @@ def _sift(house: House, limit: float, before: datetime | None) -> tuple[tuple[En
                 orphans.append(entry)
         page.clear()
 
-    for entry in house.store.list("objects/"):
+    for entry in factory.store.list("objects/"):
         if OURS.fullmatch(entry.key):
             page.append(entry)
         if len(page) == PAGE:
@@ -121,33 +121,33 @@ def _sift(house: House, limit: float, before: datetime | None) -> tuple[tuple[En
     return tuple(orphans), kept
 
 
-def _check_ours(house: House, objects: int, kept: int) -> None:
+def _check_ours(factory: Factory, objects: int, kept: int) -> None:
     """A database that knows nothing of a store with objects in it is the wrong one; one that does may be upgraded from
     the time before stores knew their database."""
-    if objects and not house.ask(installation.has_assets):
+    if objects and not factory.retry_database(installation.has_assets):
         raise InputError(
-            f"The store {house.settings.store} holds {objects:,} objects and this database no asset: check "
+            f"The store {factory.settings.store} holds {objects:,} objects and this database no asset: check "
             "MESHMILL_DATABASE_URL and MESHMILL_HOME. Nothing was removed."
         )
-    if objects and not kept and owners(house).ours is None:
+    if objects and not kept and owners(factory).ours is None:
         raise InputError(
-            f"Of the {objects:,} objects in the store {house.settings.store} this database knows none: check "
+            f"Of the {objects:,} objects in the store {factory.settings.store} this database knows none: check "
             "MESHMILL_DATABASE_URL and MESHMILL_STORE_URL. Nothing was removed."
         )
     if objects:
-        register(house)
+        register(factory)
 
 
-def _delete(house: House, key: str) -> bool:
-    if not house.ask(housekeeping.may_delete, key, grace(house.settings)):
+def _delete(factory: Factory, key: str) -> bool:
+    if not factory.retry_database(housekeeping.may_delete, key, grace(factory.settings)):
         return False
-    house.keep(lambda: house.store.delete(key))
-    house.ask(housekeeping.deleted, key)
+    factory.retry_store(lambda: factory.store.delete(key))
+    factory.retry_database(housekeeping.deleted, key)
     return True
 
 
-def _checkpoints(house: House) -> Iterator[Entry]:
-    for path in sorted(house.scratch.glob("*.checkpoint*")):
+def _checkpoints(factory: Factory) -> Iterator[Entry]:
+    for path in sorted(factory.scratch.glob("*.checkpoint*")):
         with suppress(FileNotFoundError):  # its stage ended just now
             stat = path.stat()
-            yield Entry(f"{house.scratch.name}/{path.name}", stat.st_size, str(stat.st_mtime_ns), stat.st_mtime)
+            yield Entry(f"{factory.scratch.name}/{path.name}", stat.st_size, str(stat.st_mtime_ns), stat.st_mtime)

@@ -14,8 +14,8 @@ EVENT_OF_DECISION = {"approve": "asset.approved", "reject": "asset.rejected"}
 def decide(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str, tell: Tell) -> Decided:
     """Approve or reject; ``tell`` hears of it once it stands in the database.
 
-    Raises :class:`~db.reviews.NotReviewable` where the asset is not built or has nothing to approve,
-    :class:`~db.skus.UnknownName`.
+    Raises :class:`~core.errors.NotReviewable` where the asset is not built or has nothing to approve,
+    :class:`~core.errors.NotFound`.
     """
     decided = record_decision(engine, asset_id, decision, note, reviewer)
     (row,) = assets.list_assets(engine, ids=[asset_id])

@@ -6,18 +6,18 @@ from core.photos.duplicates import nearest_picture
 from core.quality.reasons import Reason, reason
 from db.duplicates import other_pictures, record_picture_hash
 from db.planning import Candidate
-from tasks.house import House
+from tasks.factory import Factory
 
 
-def duplicate_warning(house: House, candidate: Candidate, fingerprint: str | None) -> Reason | None:
+def duplicate_warning(factory: Factory, candidate: Candidate, fingerprint: str | None) -> Reason | None:
     """A reason where another product of the catalogue is built from the same picture; else None.
 
     A warning, not a refusal: variants of one product may share a photo on purpose.
     """
     if fingerprint is None:
         return None
-    house.ask(record_picture_hash, candidate.photo_id, fingerprint)
-    others = house.ask(other_pictures, candidate.product_id)
+    factory.retry_database(record_picture_hash, candidate.photo_id, fingerprint)
+    others = factory.retry_database(other_pictures, candidate.product_id)
     same = next((sku for sku, sha256, _ in others if sha256 == candidate.photo_sha256), None)
     if same is not None:
         return reason("duplicate_photo", "affects", sentence=f"The photo is the very file that {same} has.")

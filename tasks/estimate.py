@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import InputError
 from core.recipes import Recipe
 from db.standing import PastStage, past_nights, past_runs
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.models import Weights
 from tasks.night import Budget, Night
 from tasks.stages import STAGE, STAGE_NAMES
@@ -39,17 +39,17 @@ LINE = tuple(STAGE[name] for name in STAGE_NAMES)
 class Estimator:
     """Medians of past stage runs: of the same parameters where there are any, else of the stage."""
 
-    def __init__(self, house: House, recipe: Recipe, models: Mapping[str, Weights]) -> None:
-        self._lanes = house.settings.finish_workers
+    def __init__(self, factory: Factory, recipe: Recipe, models: Mapping[str, Weights]) -> None:
+        self._lanes = factory.settings.finish_workers
         self._params = {stage.name: hashed_params(stage.name, recipe) for stage in LINE}
         self._seed = recipe.seed
         self._models = {
             stage.name: {stage.weights: models[stage.weights].sha256} if stage.weights else {} for stage in LINE
         }
-        past = {stage.name: house.ask(past_runs, stage.name) for stage in LINE}
-        device = house.settings.device if house.settings.device != "auto" else _device(past)
+        past = {stage.name: factory.retry_database(past_runs, stage.name) for stage in LINE}
+        device = factory.settings.device if factory.settings.device != "auto" else _device(past)
         self._costs = {name: _median(runs, self._params[name], device) for name, runs in past.items()}
-        nights = house.ask(past_nights)
+        nights = factory.retry_database(past_nights)
         beside = [night.seconds - self._of_line(night.stages) for night in nights]
         self._beside = max(0.0, median(beside)) if beside else 0.0
 
@@ -133,19 +133,19 @@ class Tally:
         return self.total
 
 
-def budget_of(house: House, night: Night, recipe: Recipe, models: Mapping[str, Weights]) -> Budget:
+def budget_of(factory: Factory, night: Night, recipe: Recipe, models: Mapping[str, Weights]) -> Budget:
     """The night's limits, with what a product takes. Raises :class:`InputError` for a limit of cost where nothing has a
     price."""
-    check_price(house, night)
+    check_price(factory, night)
     if night.max_cost is None and night.until is None:
         return Budget(night)
-    product = Estimator(house, recipe, models).of_product(STAGE_NAMES)
+    product = Estimator(factory, recipe, models).of_product(STAGE_NAMES)
     return Budget(night, product.seconds, product.cost)
 
 
-def check_price(house: House, night: Night) -> None:
+def check_price(factory: Factory, night: Night) -> None:
     """Raises :class:`InputError` for a limit of cost where nothing has a price."""
-    if night.max_cost is not None and not (house.settings.cost_per_cpu_hour or house.settings.cost_per_gpu_hour):
+    if night.max_cost is not None and not (factory.settings.cost_per_cpu_hour or factory.settings.cost_per_gpu_hour):
         raise InputError("--max-cost needs a price: set MESHMILL_COST_PER_GPU_HOUR or MESHMILL_COST_PER_CPU_HOUR.")
 
 

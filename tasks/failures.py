@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import errno
-import re
 
 import core.errors as tree
 from core.errors import (
     InputError,
     MeshmillError,
-    NotFound,
     OutOfMemory,
     PhotoUnavailable,
-    SetupError,
     StageError,
     TransientError,
 )
 from core.memory import is_out_of_memory
 from core.quality.reasons import Reason, codes, reason
-from db.engine import DatabaseDown, DatabaseRefused, OddText
-from db.reviews import NotReviewable
-from db.skus import AmbiguousName, UnknownName
-from storage import ObjectDamaged, ObjectMissing, StoreDown, StoreRefused
 from tasks.disks import full_disk
-
-TRANSIENT = (TransientError, DatabaseDown, StoreDown, ObjectMissing, ObjectDamaged)
-
-REFUSED = (SetupError, StoreRefused, DatabaseRefused)
-"""What stops a run: it would be the same for every asset, and tomorrow too."""
-
 
 _FULL = {errno.ENOSPC: "The disk is full", errno.EDQUOT: "The disk quota is used up"}
 
@@ -44,23 +31,13 @@ NIGHTS = 3
 
 
 def is_transient(error: BaseException) -> bool:
-    return isinstance(error, TRANSIENT) and not isinstance(error, REFUSED)
+    return isinstance(error, TransientError) and error.retryable
 
 
 def as_meshmill_error(error: BaseException) -> MeshmillError:
     """Any exception as one of the tree: what nobody foresaw is ours."""
     if isinstance(error, MeshmillError):
         return error
-    if isinstance(error, REFUSED):
-        return SetupError(str(error))
-    if isinstance(error, (ObjectMissing, ObjectDamaged)):
-        return TransientError(f"{str(error).rstrip('.')}. `meshmill fsck --repair` makes it again.")
-    if isinstance(error, TRANSIENT):
-        return TransientError(str(error))
-    if isinstance(error, (OddText, AmbiguousName, NotReviewable)):
-        return InputError(str(error))
-    if isinstance(error, UnknownName):
-        return NotFound(str(error))
     if is_out_of_memory(error):
         return OutOfMemory("There was not enough memory for this stage.")
     if isinstance(error, OSError) and error.errno in _FULL:
@@ -95,7 +72,7 @@ def status_of(error: MeshmillError) -> str:
 
 def may_pass(error: MeshmillError) -> bool:
     """Whether another night may end better: the surroundings failed, not the product."""
-    return isinstance(error, (TransientError, OutOfMemory, tree.StageTimeout))
+    return error.retryable
 
 
 def is_tried_again(error_class: str | None, failed_nights: int) -> bool:
@@ -105,10 +82,11 @@ def is_tried_again(error_class: str | None, failed_nights: int) -> bool:
 
 def reason_of(error: MeshmillError) -> Reason:
     """What a person is told of an asset that ended with this error: its own sentence, and what to do."""
-    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-    return reason(code if code in codes() else "stage_error", "blocks", sentence=str(error))
+    kinds = (cls.code for cls in type(error).__mro__ if issubclass(cls, MeshmillError))
+    code = next((code for code in kinds if code in codes()), "stage_error")
+    return reason(code, "blocks", sentence=error.whole)
 
 
 def last_reason_of(error: MeshmillError) -> Reason:
     """The same after the last of :data:`NIGHTS`."""
-    return reason("gave_up", "blocks", sentence=f"{str(error).rstrip('.')}; gave up after three nights.")
+    return reason("gave_up", "blocks", sentence=f"{error.whole.rstrip('.')}; gave up after three nights.")

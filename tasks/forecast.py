@@ -20,7 +20,7 @@ from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED, Candidate
 from db.standing import Standing
 from storage.places import bucket_of
 from tasks.estimate import Estimate, Estimator, check_price
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.ingest import nothing_found, scan_source
 from tasks.keys import asset_id
 from tasks.models import Weights, models_of
@@ -107,7 +107,7 @@ class Forecast:
 
 
 def forecast(
-    house: House,
+    factory: Factory,
     source: str,
     recipe: Recipe,
     *,
@@ -117,17 +117,17 @@ def forecast(
     night: Night = Night(),  # noqa: B008 - frozen
 ) -> Forecast:
     """Raises :class:`InputError` for a source that is not there or shows nothing, CheckpointError, PolicyViolation."""
-    check_price(house, night)
-    models = models_of(house, recipe)
-    scan, _, uri = scan_source(house, source, group=group)
-    catalogue = house.ask(standing.catalogue_of, uri)
-    estimator = Estimator(house, recipe, models)
-    planner = _Forecaster(house, recipe, models, catalogue, force, estimator)
+    check_price(factory, night)
+    models = models_of(factory, recipe)
+    scan, _, uri = scan_source(factory, source, group=group)
+    catalogue = factory.retry_database(standing.catalogue_of, uri)
+    estimator = Estimator(factory, recipe, models)
+    planner = _Forecaster(factory, recipe, models, catalogue, force, estimator)
     products = [product for page in _pages(scan.products) for product in planner.page(page)]
     if not products:
         raise InputError(nothing_found(source, scan.notes, scan.unread))
     shown = {product.found.sku for product in products}
-    stood = house.ask(known_skus, uri)
+    stood = factory.retry_database(known_skus, uri)
     gone = len(stood - shown)
     notes = [*scan.notes, *([scan.unread] if scan.unread else [])]
     if gone * 5 > len(stood):
@@ -177,14 +177,14 @@ def _fitting(
     now = datetime.now().astimezone()
     result: list[PlannedProduct] = []
     tally, total = estimator.night(), Estimate(0.0, 0.0)
-    objection = None
+    why = None
     for product in products:
-        if product.action == "build" and objection is None:
+        if product.action == "build" and why is None:
             with_it = tally.add(product.stages)
-            objection = night.objection(now, with_it.seconds, with_it.cost)
-            total = total if objection else with_it
-        if product.action == "build" and objection is not None:
-            product = replace(product, action="wait", reason=objection)
+            why = night.stop_reason(now, with_it.seconds, with_it.cost)
+            total = total if why else with_it
+        if product.action == "build" and why is not None:
+            product = replace(product, action="wait", reason=why)
         result.append(product)
     return result, total
 
@@ -194,28 +194,28 @@ class _Forecaster:
 
     def __init__(
         self,
-        house: House,
+        factory: Factory,
         recipe: Recipe,
         models: Mapping[str, Weights],
         catalogue: int | None,
         force: bool,
         estimator: Estimator,
     ) -> None:
-        self._house, self._recipe, self._catalogue, self._force = house, recipe, catalogue, force
+        self._factory, self._recipe, self._catalogue, self._force = factory, recipe, catalogue, force
         self._key = recipe_hash(recipe)
         self._hashes = {role: weights.sha256 for role, weights in models.items()}
         self._estimator = estimator
 
     def page(self, page: list[FoundProduct]) -> list[PlannedProduct]:
-        readings = Readings(self._house)
-        stands = standing.compare(self._house.engine, self._catalogue, page, readings.sha256, readings.size)
+        readings = Readings(self._factory)
+        stands = standing.compare(self._factory.engine, self._catalogue, page, readings.sha256, readings.size)
         known: dict[str, Candidate] = {}
         if self._catalogue is not None:
             skus = [stand.product.sku for stand in stands if stand.state in ("unchanged", "changed")]
-            known = self._house.ask(standing.candidates_of, self._catalogue, skus)
+            known = self._factory.retry_database(standing.candidates_of, self._catalogue, skus)
         keys = {sku: asset_id(c.product_id, plan_key(c, self._key, self._hashes)) for sku, c in known.items()}
-        states = self._house.ask(standing.assets_of, list(keys.values()))
-        made = self._house.ask(standing.made_of, [candidate.product_id for candidate in known.values()])
+        states = self._factory.retry_database(standing.assets_of, list(keys.values()))
+        made = self._factory.retry_database(standing.made_of, [candidate.product_id for candidate in known.values()])
         result = []
         for stand in stands:
             sku = stand.product.sku
@@ -231,8 +231,8 @@ class _Forecaster:
         product = stand.product
         if stand.state == "waiting":
             return PlannedProduct(product, "wait", stand.why or "Its photo cannot be read now.")
-        if objection := self._objection(stand):
-            return PlannedProduct(product, "refuse", objection)
+        if why := self._refusal(stand):
+            return PlannedProduct(product, "refuse", why)
         if stand.state == "unchanged" and state is not None and not self._force:
             if state.status in SETTLED and not redone(state.status, state.error_class, state.failed_nights):
                 said = f": {state.reason}" if state.reason and state.status != "finished" else "."
@@ -249,7 +249,7 @@ class _Forecaster:
             return PlannedProduct(product, "build", "Everything is built again (--force).", STAGE_NAMES)
         return PlannedProduct(product, "build", reasons[stand.state], left)
 
-    def _objection(self, stand: Standing) -> str | None:
+    def _refusal(self, stand: Standing) -> str | None:
         """Why a product cannot be built, as far as that is seen without decoding its photo."""
         product, photo = stand.product, stand.product.photos[0]
         if product.problem:

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.errors import InputError
+from core.errors import InputError, ObjectMissing, StoreDown, StoreRefused
 from db import installation, objects
 from db.housekeeping import referenced
 from db.objects import User, Window
 from db.stage_runs import Stored
-from storage import ObjectMissing, StoreDown, StoreRefused, is_whole
-from tasks.house import House
+from storage import is_whole
+from tasks.factory import Factory
 from tasks.ownership import owners
 from tasks.remake import NotRepairable, Remaker
 
@@ -77,7 +77,7 @@ def window_of_the_night(share: float, seconds: float | None = None) -> Window:
     return Window((night * share) % 1, share)
 
 
-def fsck(house: House, *, repair: bool = False, window: Window = Window(), really: bool = False) -> Checked:  # noqa: B008
+def fsck(factory: Factory, *, repair: bool = False, window: Window = Window(), really: bool = False) -> Checked:  # noqa: B008
     """Read every object of the window that a row has a use for; with ``repair`` make again what is gone or damaged.
 
     Raises :class:`InputError`, and repairs nothing, where the store itself seems to be gone (its marker, or all of
@@ -86,19 +86,19 @@ def fsck(house: House, *, repair: bool = False, window: Window = Window(), reall
     found = Checked()
     with ThreadPoolExecutor(READERS, "fsck") as readers:
         try:
-            bad = list(_faulty(house, objects.wanted(house.engine, window), readers, found))
+            bad = list(_faulty(factory, objects.wanted(factory.engine, window), readers, found))
         except BaseException:
             readers.shutdown(wait=False, cancel_futures=True)
             raise
-    needed = house.ask(referenced, [stored.key for stored, _ in bad])
+    needed = factory.retry_database(referenced, [stored.key for stored, _ in bad])
     bad = [(stored, faulty) for stored, faulty in bad if stored.key in needed]  # the others were collected meanwhile
     for stored, faulty in bad:
-        faulty.assets = house.ask(objects.users, stored.key)
+        faulty.assets = factory.retry_database(objects.users, stored.key)
         found.faulty.append(faulty)
     if repair and bad:
         if not really:
-            _check_there(house, found)
-        remaker = Remaker(house)
+            _check_there(factory, found)
+        remaker = Remaker(factory)
         for stored, faulty in bad:
             if faulty.state == "unknown":
                 continue
@@ -111,12 +111,12 @@ def fsck(house: House, *, repair: bool = False, window: Window = Window(), reall
 
 
 def _faulty(
-    house: House, pages: Iterable[list[Stored]], readers: ThreadPoolExecutor, found: Checked
+    factory: Factory, pages: Iterable[list[Stored]], readers: ThreadPoolExecutor, found: Checked
 ) -> Iterator[tuple[Stored, Faulty]]:
     """What is not whole; counts what was read. Raises ``StoreDown`` after :data:`DOWN` in a row that are not given."""
     down = 0
     for page in pages:
-        for stored, (state, why) in zip(page, readers.map(lambda stored: _state(house, stored), page), strict=True):
+        for stored, (state, why) in zip(page, readers.map(lambda stored: _state(factory, stored), page), strict=True):
             found.checked += 1
             down = down + 1 if state == "unknown" else 0
             if down >= DOWN:
@@ -129,24 +129,24 @@ NAMED = 20
 """Objects that a night's summary names."""
 
 
-def checked_tonight(house: House) -> dict[str, Any] | None:
+def checked_tonight(factory: Factory) -> dict[str, Any] | None:
     """What the part of the store whose turn it is looks like, for a night's summary; None where nobody wants to know.
     A store that does not answer is a sentence there: the night itself has ended well."""
-    share = house.settings.check_share
+    share = factory.settings.check_share
     if not share:
         return None
     try:
-        document = fsck(house, window=window_of_the_night(share)).document(repair=False)
+        document = fsck(factory, window=window_of_the_night(share)).document(repair=False)
     except StoreDown as error:
         return {"checked": 0, "sentence": str(error)}
     return document | {"objects": document["objects"][:NAMED]}
 
 
-def _state(house: House, stored: Stored) -> tuple[str, str | None]:
+def _state(factory: Factory, stored: Stored) -> tuple[str, str | None]:
     try:
-        if house.store.size(stored.key) is None:
+        if factory.store.size(stored.key) is None:
             return "missing", None
-        return ("whole" if is_whole(house.store, stored.key, stored.sha256) else "damaged"), None
+        return ("whole" if is_whole(factory.store, stored.key, stored.sha256) else "damaged"), None
     except ObjectMissing:
         return "missing", None
     except StoreRefused:
@@ -157,13 +157,13 @@ def _state(house: House, stored: Stored) -> tuple[str, str | None]:
         return "unknown", f"The object cannot be read: {error.strerror or error}."
 
 
-def _check_there(house: House, found: Checked) -> None:
+def _check_there(factory: Factory, found: Checked) -> None:
     """Raises :class:`InputError` where it looks as if another store, or none, is mounted in the store's place."""
     lost = found.count("missing")
-    gone = owners(house).ours is None and bool(house.ask(installation.own).tokens)
+    gone = owners(factory).ours is None and bool(factory.retry_database(installation.own).tokens)
     if gone or (lost == found.checked > 1):
         mark = " and does not bear this database's marker any more" if gone else ""
         raise InputError(
-            f"The store {house.settings.store} misses {lost:,} of {found.checked:,} objects{mark}: nothing was "
+            f"The store {factory.settings.store} misses {lost:,} of {found.checked:,} objects{mark}: nothing was "
             "repaired. Check that it is mounted and the right one; if it is, say --really."
         )

@@ -16,7 +16,7 @@ from db.catalogue import Changes, ProductsLost, ensure_catalogue, is_known, know
 from db.found import FoundProduct
 from storage.places import bucket_of, file_uri
 from tasks.archives import unpack
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.manifests import scan_manifest
 from tasks.readings import Readings
 from tasks.remote import scan_prefix
@@ -31,7 +31,7 @@ LONGEST_NAME = 180
 
 
 def ingest_source(
-    house: House, source: str, settle_seconds: float = 0.0, *, group: bool = True, allow_removal: bool = False
+    factory: Factory, source: str, settle_seconds: float = 0.0, *, group: bool = True, allow_removal: bool = False
 ) -> tuple[int, Changes]:
     """The catalogue's id and what changed in it.
 
@@ -40,24 +40,24 @@ def ingest_source(
     is a product of its own. Raises :class:`InputError` with a sentence, and removes nothing, for a source that is not
     there, shows nothing or has lost more than a fifth of its products, unless ``allow_removal``.
     """
-    scan, name, uri = scan_source(house, source, group=group)
+    scan, name, uri = scan_source(factory, source, group=group)
     products = iter(scan.products)
     first = next(products, None)
-    if first is None and not (allow_removal and scan.unread is None and house.ask(is_known, uri)):
+    if first is None and not (allow_removal and scan.unread is None and factory.retry_database(is_known, uri)):
         raise InputError(nothing_found(source, scan.notes, scan.unread))
     shown = products if first is None else chain([first], products)
-    seen, readings = _Seen(), Readings(house, settle_seconds)
-    catalogue_id = house.ask(ensure_catalogue, display_name(name)[:LONGEST_NAME], uri)
+    seen, readings = _Seen(), Readings(factory, settle_seconds)
+    catalogue_id = factory.retry_database(ensure_catalogue, display_name(name)[:LONGEST_NAME], uri)
     try:
         changes = sync_products(
-            house.engine,
+            factory.engine,
             catalogue_id,
             seen.count(shown),
             readings.sha256,
             readings.size,
             unread=scan.unread,
             allow_removal=allow_removal,
-            patience=lambda transaction: house.ask(lambda _: transaction()),
+            patience=lambda transaction: factory.retry_database(lambda _: transaction()),
         )
     except ProductsLost as error:
         raise InputError(
@@ -66,34 +66,34 @@ def ingest_source(
             "--allow-removal."
         ) from error
     changes.photos, changes.grouped, changes.notes = seen.photos, seen.lines(), list(scan.notes)
-    house.listener.ingested(changes)
+    factory.listener.ingested(changes)
     return catalogue_id, changes
 
 
-def scan_source(house: House, source: str, *, group: bool = True) -> tuple[Scan, str, str]:
+def scan_source(factory: Factory, source: str, *, group: bool = True) -> tuple[Scan, str, str]:
     """What a source shows, its name and its URI. Raises :class:`InputError` where it is not there."""
     bucket = bucket_of(source)
     if bucket is not None:
         plain = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")  # however its scheme was written
-        return scan_prefix(house, plain, _reading(house, plain, group)), plain.rsplit("/", 1)[-1], plain
+        return scan_prefix(factory, plain, _reading(factory, plain, group)), plain.rsplit("/", 1)[-1], plain
     path = _local(source)
     uri = file_uri(path)
     if path.is_dir():
-        scan = scan_folder(path, _reading(house, uri, group))
+        scan = scan_folder(path, _reading(factory, uri, group))
     elif path.suffix.lower() == ".zip":
-        unpacked, root = unpack(house.settings.home_path, path)
-        scan = scan_folder(unpacked, _reading(house, uri, group), root=root)
+        unpacked, root = unpack(factory.settings.home_path, path)
+        scan = scan_folder(unpacked, _reading(factory, uri, group), root=root)
     elif is_picture(path.name):
-        scan = scan_photo(path, sides=house.settings.sides)
+        scan = scan_photo(path, sides=factory.settings.sides)
     else:
-        scan = scan_manifest(path, sides=house.settings.sides)
+        scan = scan_manifest(path, sides=factory.settings.sides)
     return scan, path.name or "photos", uri
 
 
-def _reading(house: House, uri: str, group: bool) -> Reading:
+def _reading(factory: Factory, uri: str, group: bool) -> Reading:
     """How the names of a source are read: as the settings and the products that it showed before say."""
-    known = house.ask(known_skus, uri) if group else frozenset()
-    return Reading(group, house.settings.sides, known)
+    known = factory.retry_database(known_skus, uri) if group else frozenset()
+    return Reading(group, factory.settings.sides, known)
 
 
 def nothing_found(source: str, notes: Iterable[str], unread: str | None = None) -> str:

@@ -17,7 +17,7 @@ from core.recipes import Recipe
 from core.whole_file import whole_file
 from db.checkpoints import CheckpointRow, add_checkpoint, find_checkpoint
 from tasks import hub
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.settings import Settings
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
@@ -79,9 +79,9 @@ def resolve_models(settings: Settings, recipe: Recipe, registered: Lookup) -> di
     return models
 
 
-def models_of(house: House, recipe: Recipe) -> dict[str, Weights]:
-    """:func:`resolve_models` with what the house's database has registered; a restart of it is waited out."""
-    return house.ask(lambda engine: resolve_models(house.settings, recipe, registered_in(engine)))
+def models_of(factory: Factory, recipe: Recipe) -> dict[str, Weights]:
+    """:func:`resolve_models` with what the factory's database has registered; a restart of it is waited out."""
+    return factory.retry_database(lambda engine: resolve_models(factory.settings, recipe, registered_in(engine)))
 
 
 def registered_in(engine: Engine) -> Lookup:

@@ -7,35 +7,35 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from core.errors import NotFound
 from db import skus
-from db.skus import UnknownName
 from storage.places import file_uri
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.sources import sku_of
 
 T = TypeVar("T", str, int)
 
 
-def find_asset(house: House, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
+def find_asset(factory: Factory, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
     """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
-    Raises ``UnknownName``, ``AmbiguousName``."""
+    Raises ``NotFound``, ``AmbiguousName``."""
     names = catalogue_names(catalogue)
-    return _known(lambda given: house.ask(skus.find_asset, given, names, published=published), name)
+    return _known(lambda given: factory.retry_database(skus.find_asset, given, names, published=published), name)
 
 
-def find_product(house: House, name: str, catalogue: str | None = None) -> int:
-    """The product of a SKU or ``catalogue/SKU``. Raises ``UnknownName``, ``AmbiguousName``."""
-    return _known(lambda given: house.ask(skus.find_product, given, catalogue_names(catalogue)), name)
+def find_product(factory: Factory, name: str, catalogue: str | None = None) -> int:
+    """The product of a SKU or ``catalogue/SKU``. Raises ``NotFound``, ``AmbiguousName``."""
+    return _known(lambda given: factory.retry_database(skus.find_product, given, catalogue_names(catalogue)), name)
 
 
-def find_scope(house: House, names: Sequence[str], catalogue: str | None = None) -> tuple[list[int], list[int]]:
+def find_scope(factory: Factory, names: Sequence[str], catalogue: str | None = None) -> tuple[list[int], list[int]]:
     """Which products are meant, and which catalogues where no product is named; nothing of both means all.
 
     Raises as :func:`find_product`.
     """
     if names or catalogue is None:
-        return [find_product(house, name, catalogue) for name in names], []
-    return [], house.ask(skus.find_catalogues, catalogue, catalogue_names(catalogue))
+        return [find_product(factory, name, catalogue) for name in names], []
+    return [], factory.retry_database(skus.find_catalogues, catalogue, catalogue_names(catalogue))
 
 
 def catalogue_names(catalogue: str | None) -> list[str]:
@@ -51,8 +51,8 @@ def catalogue_names(catalogue: str | None) -> list[str]:
 def _known(find: Callable[[str], T], name: str) -> T:
     try:
         return find(name)
-    except UnknownName as error:
+    except NotFound as error:
         try:
             return find(sku_of(name))
-        except UnknownName:
+        except NotFound:
             raise error from None

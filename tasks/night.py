@@ -22,7 +22,7 @@ class Night:
     until: datetime | None = None
     """No product is begun that would not end by then."""
 
-    def objection(self, now: datetime, seconds: float, cost: float) -> str | None:
+    def stop_reason(self, now: datetime, seconds: float, cost: float) -> str | None:
         """Why something that takes so long from now, and has cost so much by its end, does not fit."""
         if self.until is not None and now + timedelta(seconds=seconds) > self.until:
             return f"It would not end by {self.until:%H:%M}; it stays queued."
@@ -43,7 +43,7 @@ class Budget:
         self._night, self._seconds, self._cost = night, seconds, cost
         self._lock = threading.Lock()
         self._spent = 0.0
-        self.objection: str | None = None
+        self.stop_reason: str | None = None
         """Why what is left stays queued."""
 
     def spend(self, cost: float) -> None:
@@ -54,10 +54,10 @@ class Budget:
     def exhausted(self) -> bool:
         """Whether one more product, which takes as much as products did before, does not fit."""
         with self._lock:
-            if self.objection is None:
+            if self.stop_reason is None:
                 now = datetime.now().astimezone()
-                self.objection = self._night.objection(now, self._seconds, self._spent + self._cost)
-            return self.objection is not None
+                self.stop_reason = self._night.stop_reason(now, self._seconds, self._spent + self._cost)
+            return self.stop_reason is not None
 
 
 def night_of(first: Sequence[str], max_cost: float | None, until: str | None) -> Night:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeVar
 
-from db.engine import DatabaseDown, DatabaseRefused
-from storage import StoreDown, StoreRefused
+from core.errors import DatabaseDown, SetupError, StoreDown
 
 T = TypeVar("T")
 
@@ -30,8 +29,8 @@ def patiently(
     for attempt in count():
         try:
             return work()
-        except (StoreRefused, DatabaseRefused):
-            raise  # they will say the same in an hour
+        except SetupError:
+            raise  # store or database will say the same in an hour
         except (StoreDown, DatabaseDown) as error:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
             if time.monotonic() + pause > deadline or stopping.wait(pause):

@@ -11,9 +11,9 @@ from core.licences import credit_line
 from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
-from db.planning import Candidate, Redo, Wanted
+from db.planning import Candidate, ShouldRebuild, Wanted
+from tasks.factory import Factory
 from tasks.failures import is_tried_again
-from tasks.house import House
 from tasks.keys import asset_id, digest, new_run_id
 from tasks.models import Weights, models_of, remember
 from tasks.night import not_shown
@@ -79,17 +79,17 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
     )
 
 
-def begin_run(house: House, catalogue_id: int, recipe: Recipe, prefect_run_id: str | None = None) -> str:
+def begin_run(factory: Factory, catalogue_id: int, recipe: Recipe, prefect_run_id: str | None = None) -> str:
     """A new run's id, on record with its recipe."""
     key, run_id = recipe_hash(recipe), new_run_id()
-    renew(house)
-    house.ask(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
-    house.ask(runs.start_run, run_id, catalogue_id, key, prefect_run_id)
+    renew(factory)
+    factory.retry_database(planning.ensure_recipe, key, recipe.name, recipe.model_dump(mode="json"))
+    factory.retry_database(runs.start_run, run_id, catalogue_id, key, prefect_run_id)
     return run_id
 
 
 def plan_pages(
-    house: House,
+    factory: Factory,
     catalogue_id: int,
     recipe: Recipe,
     models: Mapping[str, Weights],
@@ -106,11 +106,11 @@ def plan_pages(
     `meshmill retry` tries the others.
     """
 
-    def redo(status: str, error_class: str | None, failed_nights: int) -> bool:
+    def should_rebuild(status: str, error_class: str | None, failed_nights: int) -> bool:
         return force or redone(status, error_class, failed_nights)
 
-    planner = _Planner(house, recipe, models, redo, run_id)
-    for page in _one_ahead(map(planner.wanted, _candidates(house, catalogue_id, limit, first))):
+    planner = _Planner(factory, recipe, models, should_rebuild, run_id)
+    for page in _one_ahead(map(planner.wanted, _candidates(factory, catalogue_id, limit, first))):
         yield planner.plan(page)
 
 
@@ -123,44 +123,54 @@ class _Planner:
     """How the pages of one recipe are planned."""
 
     def __init__(
-        self, house: House, recipe: Recipe, models: Mapping[str, Weights], redo: Redo, run_id: str | None = None
+        self,
+        factory: Factory,
+        recipe: Recipe,
+        models: Mapping[str, Weights],
+        should_rebuild: ShouldRebuild,
+        run_id: str | None = None,
     ) -> None:
-        self._house, self._redo, self._run_id, self._label = house, redo, run_id, models["views"].label
+        self._factory, self._should_rebuild, self._run_id, self._label = (
+            factory,
+            should_rebuild,
+            run_id,
+            models["views"].label,
+        )
         self._key = recipe_hash(recipe)
         self._hashes = {role: weights.sha256 for role, weights in models.items()}
-        house.ask(remember, models.values())
-        house.ask(planning.ensure_recipe, self._key, recipe.name, recipe.model_dump(mode="json"))
+        factory.retry_database(remember, models.values())
+        factory.retry_database(planning.ensure_recipe, self._key, recipe.name, recipe.model_dump(mode="json"))
 
     def wanted(self, page: Sequence[Candidate]) -> list[Wanted]:
         keys = [plan_key(candidate, self._key, self._hashes) for candidate in page]
         return [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
 
     def plan(self, page: Sequence[Wanted]) -> Plan:
-        planned = self._house.ask(
+        planned = self._factory.retry_database(
             planning.plan_page,
             page,
             recipe_hash=self._key,
             run_id=self._run_id,
             model=self._label,
-            redo=self._redo,
+            should_rebuild=self._should_rebuild,
         )
         return Plan(tuple(id_ for id_, must in planned if must), tuple(id_ for id_, must in planned if not must))
 
 
 def _candidates(
-    house: House, catalogue_id: int, limit: int | None, first: Sequence[str] = ()
+    factory: Factory, catalogue_id: int, limit: int | None, first: Sequence[str] = ()
 ) -> Iterator[list[Candidate]]:
     """Pages in the night's order."""
-    if unknown := house.ask(planning.unknown_skus, catalogue_id, first):
+    if unknown := factory.retry_database(planning.unknown_skus, catalogue_id, first):
         raise not_shown(unknown[0])
-    ordered = house.ask(planning.in_order, catalogue_id, first)
+    ordered = factory.retry_database(planning.in_order, catalogue_id, first)
     if ordered is not None:
         ordered = ordered[:limit]
         for start in range(0, len(ordered), planning.PAGE):
-            yield house.ask(planning.candidates_by_id, ordered[start : start + planning.PAGE])
+            yield factory.retry_database(planning.candidates_by_id, ordered[start : start + planning.PAGE])
         return
     after, left = "", limit
-    while page := house.ask(
+    while page := factory.retry_database(
         planning.candidates, catalogue_id, after, planning.PAGE if left is None else min(planning.PAGE, left)
     ):
         yield page
@@ -168,16 +178,16 @@ def _candidates(
         left = None if left is None else left - len(page)
 
 
-def plan_otherwise(house: House, asset_ids: Sequence[str], recipe: str | None, overrides: Sequence[str]) -> Plan:
+def plan_with_changes(factory: Factory, asset_ids: Sequence[str], recipe: str | None, overrides: Sequence[str]) -> Plan:
     """Queue another version of each settled asset: the same product and photo, by a named recipe or by its own, with
     overrides."""
-    jobs = [house.ask(job, name) for name in asset_ids]
+    jobs = [factory.retry_database(job, name) for name in asset_ids]
     plans = []
     for own in dict.fromkeys(found.recipe_hash for found in jobs):
         alike = [found for found in jobs if found.recipe_hash == own]
         parameters = Recipe.model_validate(alike[0].parameters)
         chosen = load_recipe(recipe, overrides) if recipe else overridden(parameters, overrides)
-        planner = _Planner(house, chosen, models_of(house, chosen), lambda status, *_: status == "failed")
+        planner = _Planner(factory, chosen, models_of(factory, chosen), lambda status, *_: status == "failed")
         for start in range(0, len(alike), planning.PAGE):
             page = [found.candidate for found in alike[start : start + planning.PAGE]]
             plans.append(planner.plan(planner.wanted(page)))
@@ -194,7 +204,7 @@ def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:
 
 
 def plan_catalogue(
-    house: House,
+    factory: Factory,
     catalogue_id: int,
     recipe: Recipe,
     models: Mapping[str, Weights],
@@ -205,7 +215,7 @@ def plan_catalogue(
     first: Sequence[str] = (),
 ) -> Plan:
     """All pages at once, for runs of one machine."""
-    pages = plan_pages(house, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=first)
+    pages = plan_pages(factory, catalogue_id, recipe, models, run_id=run_id, limit=limit, force=force, first=first)
     return _together(pages)
 
 

@@ -6,11 +6,10 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 
-from core.errors import PhotoUnavailable, TransientError
+from core.errors import PhotoUnavailable, StoreDown, StoreRefused, TransientError
 from core.photos.files import unavailable
 from db.found import MISSING, FoundPhoto, NotNow
-from storage import StoreDown, StoreRefused
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.remote import hash_object, size_of_object
 from tasks.sources import BEING_WRITTEN, hash_file, size_of_file
 
@@ -22,7 +21,7 @@ DOWN = 2
 class Readings:
     """Reads the photos of one source. Photos younger than ``settle_seconds`` may still be uploading and wait."""
 
-    house: House
+    factory: Factory
     settle_seconds: float = 0.0
     began: float = field(default_factory=lambda: time.time())
     down: int = 0
@@ -34,7 +33,7 @@ class Readings:
         if self._is_young(photo):
             return BEING_WRITTEN
         try:
-            found = hash_object(self.house, photo) if _remote(photo) else hash_file(photo)
+            found = hash_object(self.factory, photo) if _remote(photo) else hash_file(photo)
         except StoreRefused as error:  # of this one object: the listing was allowed
             return NotNow(str(error))
         except StoreDown as error:
@@ -60,7 +59,7 @@ class Readings:
         if photo.fingerprint == MISSING:
             return None
         try:
-            return size_of_object(self.house, photo) if _remote(photo) else size_of_file(photo)
+            return size_of_object(self.factory, photo) if _remote(photo) else size_of_file(photo)
         except (PhotoUnavailable, StoreDown, OSError, MemoryError):
             return None
 

@@ -8,14 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import InputError, MeshmillError, PhotoUnavailable
+from core.errors import (
+    DatabaseDown,
+    InputError,
+    MeshmillError,
+    ObjectDamaged,
+    ObjectMissing,
+    PhotoUnavailable,
+    StoreDown,
+)
 from core.recipes import Recipe
 from db import leases, objects, planning, stage_runs
 from db.objects import Origin
 from db.stage_runs import Stored
-from storage import ObjectDamaged, ObjectMissing, StoreDown
 from tasks.artifacts import kind_of, load, put, whole
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.models import Weights, models_of
 from tasks.ownership import owners
 from tasks.photo_bytes import fetch_source
@@ -32,15 +39,15 @@ class NotRepairable(Exception):
 class Remaker:
     """Makes objects again. Called by one thread."""
 
-    house: House
+    factory: Factory
     _models: list[Weights] | None = field(default=None, init=False)
 
     def remake(self, artifact: Stored) -> None:
         """The object stands, whole, when this returns. Raises :class:`NotRepairable`, and what a store or database
         that is down raises."""
-        if whole(self.house, artifact):
+        if whole(self.factory, artifact):
             return
-        origins = self.house.ask(objects.origins, artifact.key)
+        origins = self.factory.retry_database(objects.origins, artifact.key)
         if not origins:
             self._from_its_place(artifact)
             return
@@ -55,13 +62,13 @@ class Remaker:
         raise why
 
     def _from_its_place(self, photo: Stored) -> None:
-        for uri in self.house.ask(objects.photo_places, photo.sha256):
+        for uri in self.factory.retry_database(objects.photo_places, photo.sha256):
             try:
-                data = fetch_source(self.house, uri)
+                data = fetch_source(self.factory, uri)
             except (InputError, PhotoUnavailable):
                 continue
             if hashlib.sha256(data).hexdigest() == photo.sha256:
-                put(self.house, data, photo.key, photo.sha256, photo.media_type)
+                put(self.factory, data, photo.key, photo.sha256, photo.media_type)
                 return
         raise NotRepairable("The photo is not where it was taken from any more: put it back there.")
 
@@ -71,20 +78,22 @@ class Remaker:
             raise NotRepairable(f"This version of Meshmill makes its {origin.stage} stage in another way: {AGAIN}")
         for stored in origin.inputs.values():
             self.remake(stored)
-        owner = f"{self.house.owner}/remake"
-        while not self.house.ask(leases.claim, origin.key, owner, self.house.settings.lease_seconds):
-            if self.house.stopping.wait(POLL_SECONDS):
+        owner = f"{self.factory.owner}/remake"
+        while not self.factory.retry_database(leases.claim, origin.key, owner, self.factory.settings.lease_seconds):
+            if self.factory.stopping.wait(POLL_SECONDS):
                 raise NotRepairable("It was stopped.")
         try:
             files = self._computed(origin, owner)
             for stored in origin.made:
                 data = files.get(stored.kind, b"")
                 if hashlib.sha256(data).hexdigest() == stored.sha256:
-                    put(self.house, data, stored.key, stored.sha256, stored.media_type)
+                    put(self.factory, data, stored.key, stored.sha256, stored.media_type)
         finally:
-            self.house.ask(leases.release, origin.key, owner)
-        if not all(whole(self.house, stored) for stored in origin.made):
-            self.house.ask(stage_runs.set_aside, origin.key)  # so that the next build of it does not rely on this one
+            self.factory.retry_database(leases.release, origin.key, owner)
+        if not all(whole(self.factory, stored) for stored in origin.made):
+            self.factory.retry_database(
+                stage_runs.invalidate, origin.key
+            )  # so that the next build of it does not rely on this one
             raise NotRepairable(f"Its {origin.stage} stage makes other bytes on this machine: {AGAIN}")
 
     def _computed(self, origin: Origin, owner: str) -> dict[str, bytes]:
@@ -97,22 +106,24 @@ class Remaker:
         try:
             call = StageCall(
                 stage.name,
-                {role: load(self.house, stored) for role, stored in origin.inputs.items()},
+                {role: load(self.factory, stored) for role, stored in origin.inputs.items()},
                 stage.step_down(params, origin.ladder),
                 said["seed"] or 0,
                 {role: found.path for role, found in weights.items()},
                 said.get("about", {}),
-                self.house.settings.device,
+                self.factory.settings.device,
                 ladder=origin.ladder,
             )
-            output = self.house.worker(stage.name).call(
+            output = self.factory.worker(stage.name).call(
                 call,
                 lambda *_, **__: None,
-                self.house.settings.stage_timeout,
-                Renewal(self.house, origin.key, owner),
+                self.factory.settings.stage_timeout,
+                Renewal(self.factory, origin.key, owner),
             )
         except (ObjectMissing, ObjectDamaged) as error:
             raise NotRepairable(str(error)) from error
+        except (StoreDown, DatabaseDown):
+            raise
         except MeshmillError as error:
             raise NotRepairable(f"Its {stage.name} stage failed: {error}") from error
         return {kind_of(name): data for name, data in output.files.items()}
@@ -120,9 +131,11 @@ class Remaker:
     def _weights(self, role: str, sha256: str) -> Weights:
         if self._models is None:
             self._models = []
-            for parameters in self.house.ask(planning.recipes):
+            for parameters in self.factory.retry_database(planning.recipes):
                 try:
-                    self._models += models_of(self.house, Recipe.model_validate(parameters)).values()
+                    self._models += models_of(self.factory, Recipe.model_validate(parameters)).values()
+                except DatabaseDown:
+                    raise
                 except (MeshmillError, ValueError):  # a recipe of an older version, weights that are gone
                     continue
         for found in self._models:
@@ -135,12 +148,12 @@ AGAIN = "`meshmill retry --status finished SKU` builds the asset anew."
 """What a person can do where bytes cannot be made as they were."""
 
 
-def heal(house: House, artifacts: Iterable[Stored]) -> None:
+def heal(factory: Factory, artifacts: Iterable[Stored]) -> None:
     """Make again what a stage, or a person, is about to read and is not there, whole. Raises ``ObjectDamaged`` where
     that cannot be done, ``StoreDown`` where it is the store that is gone."""
-    if owners(house).ours is None:
-        raise StoreDown(f"The store {house.settings.store} does not bear this database's marker: check its mount.")
-    remaker = Remaker(house)
+    if owners(factory).ours is None:
+        raise StoreDown(f"The store {factory.settings.store} does not bear this database's marker: check its mount.")
+    remaker = Remaker(factory)
     for stored in artifacts:
         try:
             remaker.remake(stored)

@@ -6,15 +6,15 @@ import hashlib
 import io
 from collections.abc import Iterable
 
-from core.errors import InputError, PhotoUnavailable, UnreadablePhoto
+from core.errors import InputError, ObjectMissing, PhotoUnavailable, StoreDown, UnreadablePhoto
 from core.photos.limits import PhotoLimits
 from core.photos.litter import Kind, Litter, kind_of
 from core.photos.size import photo_size
 from db.found import FoundPhoto
-from storage import ObjectMissing, Store, StoreDown
+from storage import Store
 from storage.places import bucket_of
 from storage.store import CHUNK, Entry
-from tasks.house import House, open_place
+from tasks.factory import Factory, open_place
 from tasks.shots import AS_NAMED, Reading, Scan, found_products
 from tasks.sources import as_content, check_size
 
@@ -22,7 +22,7 @@ NUL = "\u2400"
 """Unicode's symbol, in an object's URI, for the one character that no database keeps."""
 
 
-def open_source(house: House, uri: str) -> tuple[Store, str]:
+def open_source(factory: Factory, uri: str) -> tuple[Store, str]:
     """The store of an ``s3://bucket/…`` URI, with the settings' endpoint and keys, and the key in its bucket.
 
     Raises :class:`UnreadablePhoto` for a key that no client can ask for, whatever the bucket holds.
@@ -34,16 +34,16 @@ def open_source(house: House, uri: str) -> tuple[Store, str]:
         raise UnreadablePhoto("Its key has '.' or '..' between slashes, which nobody can ask for: rename the object.")
     if NUL in bucket.prefix:
         raise UnreadablePhoto("Its key holds a NUL character: rename the object.")
-    return open_place(house.settings.for_sources, f"s3://{bucket.name}"), bucket.prefix
+    return open_place(factory.settings.for_sources, f"s3://{bucket.name}"), bucket.prefix
 
 
-def scan_prefix(house: House, uri: str, reading: Reading = AS_NAMED) -> Scan:
+def scan_prefix(factory: Factory, uri: str, reading: Reading = AS_NAMED) -> Scan:
     """Products below a prefix: the same that a folder of that shape would show."""
-    store, prefix = open_source(house, uri)
+    store, prefix = open_source(factory, uri)
     base = uri[: len(uri) - len(prefix)].rstrip("/") + "/"
     prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
     try:
-        entries = house.fetch(lambda: list(store.list(prefix)))
+        entries = factory.retry_source(lambda: list(store.list(prefix)))
     except (ObjectMissing, StoreDown) as error:
         raise InputError(f"{uri} cannot be listed, so nothing was taken in or removed: {error}") from error
     name = (prefix or base).rstrip("/").rsplit("/", 1)[-1]
@@ -66,11 +66,11 @@ def scan_listing(entries: Iterable[Entry], base: str, prefix: str, name: str, re
     return Scan(found_products(photos, root=name, reading=reading), litter.notes())
 
 
-def hash_object(house: House, photo: FoundPhoto) -> str:
+def hash_object(factory: Factory, photo: FoundPhoto) -> str:
     """sha256 of an object's bytes, streamed. One object is never half uploaded, though its product's others may be."""
     try:
         check_size(photo.bytes)
-        store, key = open_source(house, photo.source_uri)
+        store, key = open_source(factory, photo.source_uri)
     except UnreadablePhoto as error:  # it becomes a product, and then a quarantined asset, like any other bad photo
         return as_content(error, photo)
 
@@ -82,15 +82,15 @@ def hash_object(house: House, photo: FoundPhoto) -> str:
         return digest.hexdigest()
 
     try:
-        return house.fetch(read)
+        return factory.retry_source(read)
     except ObjectMissing as error:
         raise PhotoUnavailable("The photo is not in its bucket any more.") from error
 
 
-def read_object(house: House, uri: str) -> bytes:
+def read_object(factory: Factory, uri: str) -> bytes:
     """A photo's bytes, never more than a photo may have. Raises :class:`UnreadablePhoto`,
     :class:`PhotoUnavailable`."""
-    store, key = open_source(house, uri)
+    store, key = open_source(factory, uri)
     most = PhotoLimits().max_bytes
 
     def read() -> bytes:
@@ -99,7 +99,7 @@ def read_object(house: House, uri: str) -> bytes:
             return stream.read(most + 1)
 
     try:
-        data = house.fetch(read)
+        data = factory.retry_source(read)
     except ObjectMissing as error:
         raise PhotoUnavailable("The photo is not in its bucket any more.") from error
     except StoreDown as error:  # somebody's bucket, or one object of it: our own store is another matter
@@ -108,11 +108,11 @@ def read_object(house: House, uri: str) -> bytes:
     return data
 
 
-def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
+def size_of_object(factory: Factory, photo: FoundPhoto) -> tuple[int, int] | None:
     """Width and height by the object's first bytes, where the header stands in nearly every format."""
     try:
         check_size(photo.bytes)
-        store, key = open_source(house, photo.source_uri)
+        store, key = open_source(factory, photo.source_uri)
     except UnreadablePhoto:
         return None
 
@@ -120,4 +120,4 @@ def size_of_object(house: House, photo: FoundPhoto) -> tuple[int, int] | None:
         with store.open(key) as stream:
             return stream.read(CHUNK)
 
-    return photo_size(io.BytesIO(house.fetch(read)))
+    return photo_size(io.BytesIO(factory.retry_source(read)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from core.errors import DatabaseDown
 from db import leases
-from db.engine import DatabaseDown
 from db.stage_runs import LeaseLost
-from tasks.house import House
+from tasks.factory import Factory
 
 POLL_SECONDS = 0.5
 """How often to look whether another worker has finished the key that we wait for."""
@@ -21,15 +21,15 @@ class Renewal:
     when it comes back, and whoever took it over meanwhile is noticed then.
     """
 
-    def __init__(self, house: House, key: str, owner: str) -> None:
-        self._house, self._key, self._owner = house, key, owner
+    def __init__(self, factory: Factory, key: str, owner: str) -> None:
+        self._factory, self._key, self._owner = factory, key, owner
         self._last = time.monotonic()
 
     def __call__(self) -> None:
-        seconds = self._house.settings.lease_seconds
+        seconds = self._factory.settings.lease_seconds
         if time.monotonic() - self._last < seconds / 3:
             return
         with suppress(DatabaseDown):
-            if not leases.renew(self._house.engine, self._key, self._owner, seconds):
+            if not leases.renew(self._factory.engine, self._key, self._owner, seconds):
                 raise LeaseLost(self._key)
             self._last = time.monotonic()

@@ -11,28 +11,28 @@ from core.recipes import Recipe
 from db import assets
 from storage import read_bytes
 from tasks.artifacts import kind_of
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.models import models_of
 from tasks.plan import about_of
 from tasks.stages import STAGE_NAMES, STAGES, Stage
 from tasks.worker import StageCall
 
 
-def reproduce(house: House, asset_id: str) -> dict[str, Any]:
+def reproduce(factory: Factory, asset_id: str) -> dict[str, Any]:
     """Recompute every stage of an asset from its stored photo; which artifacts came out the same. Records nothing.
 
     Each stage reads what the stage before it has just made, so that one difference shows in all that follow. A file
     that only one of the two builds has (``sha256`` is None where it is gone) is a difference too.
     Raises :class:`InputError` where the asset was never finished, or its weights are no longer what they were.
     """
-    record = assets.lineage(house.engine, asset_id)
-    job = assets.job(house.engine, asset_id)
+    record = assets.lineage(factory.engine, asset_id)
+    job = assets.job(factory.engine, asset_id)
     runs = {stage["part"]: stage for stage in record["stages"]}
     missing = [stage for stage in STAGE_NAMES if stage not in runs]
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
     recipe = Recipe.model_validate(job.parameters)
-    models = models_of(house, recipe)
+    models = models_of(factory, recipe)
     made: dict[str, bytes] = {}
     compared: list[dict[str, Any]] = []
     for part, stage in _parts(runs):
@@ -44,15 +44,15 @@ def reproduce(house: House, asset_id: str) -> dict[str, Any]:
             params[named] = stage.params_of(recipe)[named]
         call = StageCall(
             stage.name,
-            {item["role"]: _input(house, item, made) for item in run["inputs"]},
+            {item["role"]: _input(factory, item, made) for item in run["inputs"]},
             stage.step_down(params, run["ladder"]),
             recipe.seed if stage.seeded else 0,
             {role: models[role].path} if role else {},
             run["parameters"].get("about", {}) or (about_of(job, models) if stage.about else {}),
-            house.settings.device,
+            factory.settings.device,
             ladder=run["ladder"],
         )
-        output = house.worker(stage.name).call(call, _listen(house, asset_id, part), house.settings.stage_timeout)
+        output = factory.worker(stage.name).call(call, _listen(factory, asset_id, part), factory.settings.stage_timeout)
         before = {artifact["kind"]: artifact["sha256"] for artifact in run["artifacts"]}
         files = {kind_of(file): data for file, data in output.files.items()}
         # What a further photo became stands under the hash that aligning it read: the kinds are the main photo's.
@@ -77,17 +77,17 @@ def _parts(runs: Mapping[str, Any]) -> Iterator[tuple[str, Stage]]:
         yield from ((part, stage) for part in sorted(runs) if part.startswith(f"{stage.name} "))
 
 
-def _input(house: House, item: Mapping[str, str], made: Mapping[str, bytes]) -> bytes:
+def _input(factory: Factory, item: Mapping[str, str], made: Mapping[str, bytes]) -> bytes:
     """What a stage reads, as it was just made; photos, and cutouts of those that were not used, as they were stored."""
     if item["role"] in made:
         return made[item["role"]]
     if item["sha256"] in made:
         return made[item["sha256"]]
-    return read_bytes(house.store, item["key"], item["sha256"])
+    return read_bytes(factory.store, item["key"], item["sha256"])
 
 
-def _listen(house: House, asset_id: str, stage: str) -> Any:
+def _listen(factory: Factory, asset_id: str, stage: str) -> Any:
     def progress(step: str, done: int, total: int, **figures: Any) -> None:
-        house.listener.progress(asset_id, stage, step, done, total, **figures)
+        factory.listener.progress(asset_id, stage, step, done, total, **figures)
 
     return progress

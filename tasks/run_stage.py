@@ -9,15 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.errors import MeshmillError, OutOfMemory, StageError
+from core.errors import DatabaseDown, MeshmillError, ObjectDamaged, ObjectMissing, OutOfMemory, StageError
 from db import leases, stage_runs
-from db.engine import DatabaseDown
 from db.housekeeping import ObjectsCollected
 from db.stage_runs import FinishedRun, LeaseLost, NewArtifact, Stored
-from storage import ObjectDamaged, ObjectMissing
 from tasks.artifacts import kind_of, load, store_file, whole
+from tasks.factory import Factory
 from tasks.failures import as_meshmill_error
-from tasks.house import House
 from tasks.keys import stage_key, stage_parameters
 from tasks.models import Weights
 from tasks.remake import heal
@@ -60,39 +58,39 @@ class StageResult:
         raise StageError(f"The stage made no {kind}.")
 
 
-def run_stage(house: House, request: StageRequest) -> StageResult:
+def run_stage(factory: Factory, request: StageRequest) -> StageResult:
     """Reuse or build. Raises the stage's own error from :mod:`core.errors`, recorded already."""
     parameters = _parameters(request)
     key = stage_key(parameters)
-    owner = _owner(house, request)
+    owner = _owner(factory, request)
     if request.force:
-        house.ask(stage_runs.set_aside, key)
+        factory.retry_database(stage_runs.invalidate, key)
     while True:
-        if house.stopping.is_set():
+        if factory.stopping.is_set():
             raise StageError("The run was stopped before this stage.")
-        found = _usable(house, key)
+        found = _usable(factory, key)
         if found is not None:
-            return _linked(house, request, found, reused=True)
-        if not _claimed(house, key, owner):
+            return _linked(factory, request, found, reused=True)
+        if not _claimed(factory, key, owner):
             time.sleep(POLL_SECONDS)
             continue
-        found = _usable(house, key)  # it may have been finished between the look and the claim
+        found = _usable(factory, key)  # it may have been finished between the look and the claim
         if found is not None:
-            house.ask(leases.release, key, owner)
-            return _linked(house, request, found, reused=True)
+            factory.retry_database(leases.release, key, owner)
+            return _linked(factory, request, found, reused=True)
         try:
-            return _linked(house, request, _build(house, request, key, parameters), reused=False)
+            return _linked(factory, request, _build(factory, request, key, parameters), reused=False)
         except LeaseLost:
             continue
 
 
-def _owner(house: House, request: StageRequest) -> str:
+def _owner(factory: Factory, request: StageRequest) -> str:
     """Each lane of a process is a holder of its own: two products with the same photo share keys."""
-    return f"{house.owner}/{request.lane}"
+    return f"{factory.owner}/{request.lane}"
 
 
-def _claimed(house: House, key: str, owner: str) -> bool:
-    return house.ask(leases.claim, key, owner, house.settings.lease_seconds)
+def _claimed(factory: Factory, key: str, owner: str) -> bool:
+    return factory.retry_database(leases.claim, key, owner, factory.settings.lease_seconds)
 
 
 def _parameters(request: StageRequest) -> dict[str, Any]:
@@ -108,50 +106,50 @@ def _parameters(request: StageRequest) -> dict[str, Any]:
     )
 
 
-def _usable(house: House, key: str) -> FinishedRun | None:
+def _usable(factory: Factory, key: str) -> FinishedRun | None:
     """A finished run whose objects still stand, byte for byte; one whose objects are gone or damaged is set aside."""
-    found = house.ask(stage_runs.find_finished, key)
-    if found is not None and not all(whole(house, stored) for stored in found.artifacts):
-        house.ask(stage_runs.set_aside, key)
+    found = factory.retry_database(stage_runs.find_finished, key)
+    if found is not None and not all(whole(factory, stored) for stored in found.artifacts):
+        factory.retry_database(stage_runs.invalidate, key)
         return None
     return found
 
 
-def _linked(house: House, request: StageRequest, run: FinishedRun, reused: bool) -> StageResult:
+def _linked(factory: Factory, request: StageRequest, run: FinishedRun, reused: bool) -> StageResult:
     if request.linked:
-        house.ask(stage_runs.link_asset, request.asset_id, request.stage, run.id, reused)
-    house.listener.stage(request.asset_id, request.stage, "reused" if reused else "finished", seconds=run.seconds)
+        factory.retry_database(stage_runs.link_asset, request.asset_id, request.stage, run.id, reused)
+    factory.listener.stage(request.asset_id, request.stage, "reused" if reused else "finished", seconds=run.seconds)
     return StageResult(run, reused)
 
 
-def _build(house: House, request: StageRequest, key: str, parameters: dict[str, Any]) -> FinishedRun:
+def _build(factory: Factory, request: StageRequest, key: str, parameters: dict[str, Any]) -> FinishedRun:
     """Compute under our lease, one step further down the memory ladder after each :class:`OutOfMemory`."""
-    house.listener.stage(request.asset_id, request.stage, "started")
-    owner = _owner(house, request)
-    inputs = _load_inputs(house, request, key, owner)
+    factory.listener.stage(request.asset_id, request.stage, "started")
+    owner = _owner(factory, request)
+    inputs = _load_inputs(factory, request, key, owner)
     rungs = tuple(STAGE[request.stage].steps_down(request.params))
     for ladder, params in enumerate(rungs):
         try:
-            return _attempt(house, replace(request, params=params), key, owner, parameters, inputs, ladder)
+            return _attempt(factory, replace(request, params=params), key, owner, parameters, inputs, ladder)
         except OutOfMemory:
-            if ladder == len(rungs) - 1 or not _claimed(house, key, owner):
+            if ladder == len(rungs) - 1 or not _claimed(factory, key, owner):
                 raise
     raise AssertionError("unreachable")
 
 
-def _load_inputs(house: House, request: StageRequest, key: str, owner: str) -> dict[str, bytes]:
+def _load_inputs(factory: Factory, request: StageRequest, key: str, owner: str) -> dict[str, bytes]:
     """What the stage reads. What was lost since it was made is made again; our lease goes back first, as that may take
     long, and :class:`LeaseLost` starts over."""
     try:
-        return {role: load(house, stored) for role, stored in request.inputs.items()}
+        return {role: load(factory, stored) for role, stored in request.inputs.items()}
     except (ObjectMissing, ObjectDamaged):
-        house.ask(leases.release, key, owner)
-        heal(house, request.inputs.values())
+        factory.retry_database(leases.release, key, owner)
+        heal(factory, request.inputs.values())
         raise LeaseLost(key) from None
 
 
 def _attempt(
-    house: House,
+    factory: Factory,
     request: StageRequest,
     key: str,
     owner: str,
@@ -159,7 +157,7 @@ def _attempt(
     inputs: dict[str, bytes],
     ladder: int,
 ) -> FinishedRun:
-    run_id = house.ask(
+    run_id = factory.retry_database(
         stage_runs.begin,
         key,
         stage=request.stage,
@@ -170,8 +168,8 @@ def _attempt(
         prefect_run_id=request.prefect_run_id,
     )
     started = time.monotonic()
-    renewal = Renewal(house, key, owner)
-    checkpoint = house.scratch / f"{key}.checkpoint"
+    renewal = Renewal(factory, key, owner)
+    checkpoint = factory.scratch / f"{key}.checkpoint"
     call = StageCall(
         request.stage,
         inputs,
@@ -179,28 +177,28 @@ def _attempt(
         request.seed or 0,
         {role: weights.path for role, weights in request.models.items()},
         request.about,
-        house.settings.device,
+        factory.settings.device,
         str(checkpoint) if STAGE[request.stage].resumable else None,
         ladder,
     )
     try:
-        output = house.worker(request.stage, request.lane).call(
+        output = factory.worker(request.stage, request.lane).call(
             call,
-            lambda step, done, total, **figures: house.listener.progress(
+            lambda step, done, total, **figures: factory.listener.progress(
                 request.asset_id, request.stage, step, done, total, **figures
             ),
-            house.settings.stage_timeout,
+            factory.settings.stage_timeout,
             renewal,
         )
         if missing := set(STAGE[request.stage].outputs).difference(map(kind_of, output.files)):
             raise StageError(f"The {request.stage} stage did not make its {' and '.join(sorted(missing))}.")
         seconds = output.seconds
-        rate = house.settings.cost_per_gpu_hour if output.device != "cpu" else house.settings.cost_per_cpu_hour
+        rate = factory.settings.cost_per_gpu_hour if output.device != "cpu" else factory.settings.cost_per_cpu_hour
         cost = seconds / 3600 * rate
         figures = dict(output.figures)
 
         def record(made: Sequence[NewArtifact]) -> tuple[Stored, ...]:
-            return house.ask(
+            return factory.retry_database(
                 stage_runs.finish,
                 run_id,
                 key,
@@ -214,17 +212,17 @@ def _attempt(
                 figures=figures,
             )
 
-        rows = _stored(house, output.files, record, renewal)
+        rows = _stored(factory, output.files, record, renewal)
     except LeaseLost:
         raise
     except KeyboardInterrupt:
         with suppress(DatabaseDown):
-            leases.release(house.engine, key, owner)  # the next run need not wait for it to expire
+            leases.release(factory.engine, key, owner)  # the next run need not wait for it to expire
         raise
     except Exception as error:
         known = as_meshmill_error(error)
         cause = str(error.__cause__).strip() if isinstance(error, MeshmillError) and error.__cause__ else None
-        house.ask(
+        factory.retry_database(
             stage_runs.fail,
             run_id,
             key,
@@ -234,14 +232,14 @@ def _attempt(
             traceback=cause or traceback.format_exc(),
             seconds=time.monotonic() - started,
         )
-        house.listener.stage(request.asset_id, request.stage, "failed", sentence=str(known))
+        factory.listener.stage(request.asset_id, request.stage, "failed", sentence=str(known))
         raise known from error
     checkpoint.unlink(missing_ok=True)
     return FinishedRun(run_id, seconds, cost, figures, rows, parameters, ladder)
 
 
 def _stored(
-    house: House,
+    factory: Factory,
     files: Mapping[str, bytes],
     record: Callable[[Sequence[NewArtifact]], tuple[Stored, ...]],
     alive: Callable[[], None],
@@ -249,6 +247,6 @@ def _stored(
     """The files in the store and on record; once more where garbage collection came in between, as after a host's long
     sleep."""
     while True:
-        made = [store_file(house, name, data, alive) for name, data in files.items()]
+        made = [store_file(factory, name, data, alive) for name, data in files.items()]
         with suppress(ObjectsCollected):
             return record(made)

@@ -11,8 +11,8 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 
+from tasks.factory import FACTORY
 from tasks.failures import is_transient
-from tasks.house import HOUSE
 from tasks.run_stage import StageRequest, StageResult, run_stage
 
 
@@ -38,7 +38,7 @@ def stage_task(sku: str, stage: str, call: quote) -> StageResult:
     context = TaskRunContext.get()
     run_id = str(context.task_run.id) if context and context.task_run else None
     request = call.unquote() if isinstance(call, quote) else call
-    return run_stage(HOUSE.get(), replace(request, prefect_run_id=run_id))
+    return run_stage(FACTORY.get(), replace(request, prefect_run_id=run_id))
 
 
 def run_as_task(request: StageRequest) -> StageResult:

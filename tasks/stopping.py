@@ -7,10 +7,9 @@ import threading
 import time
 from contextlib import suppress
 
-from core.errors import RunStopped
+from core.errors import DatabaseDown, RunStopped
 from db import runs
-from db.engine import DatabaseDown
-from tasks.house import House
+from tasks.factory import Factory
 
 ALIKE = 20
 """Assets in a row that fail by one class and sentence: what fails then is the surroundings or the program."""
@@ -38,8 +37,8 @@ class Breaker:
     nor break a row.
     """
 
-    def __init__(self, house: House, run_id: str | None = None) -> None:
-        self._house, self._run_id = house, run_id
+    def __init__(self, factory: Factory, run_id: str | None = None) -> None:
+        self._factory, self._run_id = factory, run_id
         self._lock = threading.Lock()
         self._begun: dict[str, int] = {}
         self._open: set[str] = set()
@@ -51,7 +50,7 @@ class Breaker:
         """Raises :class:`RunStopped` where the run was stopped, here or elsewhere."""
         with self._lock:
             if self._stopped is None and self._run_id is not None and time.monotonic() - self._looked > LOOK_SECONDS:
-                self._stopped = self._house.ask(runs.stopped, self._run_id)
+                self._stopped = self._factory.retry_database(runs.stopped, self._run_id)
                 self._looked = time.monotonic()
             if self._stopped is not None:
                 raise RunStopped(self._stopped)
@@ -76,7 +75,7 @@ class Breaker:
             self._count = 0
         if self._run_id is not None:
             with suppress(DatabaseDown):  # it has come out all the same
-                self._house.ask(runs.break_streak, self._run_id)
+                self._factory.retry_database(runs.break_streak, self._run_id)
 
     def failed(self, asset_id: str, sku: str, error: Exception) -> None:
         """An asset failed. Raises :class:`RunStopped` at the last of so many alike."""
@@ -91,7 +90,9 @@ class Breaker:
             alike = self._count
         if self._run_id is not None:
             with suppress(DatabaseDown):
-                alike = max(alike, self._house.ask(runs.count_alike, self._run_id, asset_id, what, anew=between))
+                alike = max(
+                    alike, self._factory.retry_database(runs.count_alike, self._run_id, asset_id, what, anew=between)
+                )
         if alike >= ALIKE:
             self.stop(
                 f"Stopped: {alike} assets in a row failed alike, the last with: {error} What was not tried stays "
@@ -105,7 +106,7 @@ class Breaker:
             self._stopped = self._stopped or sentence
         if self._run_id is not None:
             with suppress(DatabaseDown):  # where the database itself is what stopped us
-                self._house.ask(runs.stop, self._run_id, sentence)
+                self._factory.retry_database(runs.stop, self._run_id, sentence)
 
 
 def common_part(sentence: str, sku: str) -> str:

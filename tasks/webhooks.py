@@ -17,10 +17,9 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Any
 
-from core.errors import RunStopped
+from core.errors import RunStopped, SetupError, TransientError
 from db import assets
-from tasks.failures import REFUSED, TRANSIENT
-from tasks.house import House, Listener
+from tasks.factory import Factory, Listener
 from tasks.settings import Settings, read_settings
 from tasks.stopping import CANCELLED, refused_sentence
 
@@ -95,26 +94,26 @@ def post(settings: Settings, event: str, payload: dict[str, Any], tries: int = T
     return False
 
 
-def opened_or_told(opening: Callable[[], House], part_of: str | None = None) -> House:
-    """The house; where store or database refuse, the webhook hears of a run that could not begin. A shard leaves that
+def open_or_notify(opening: Callable[[], Factory], part_of: str | None = None) -> Factory:
+    """The factory; where store or database refuse, the webhook hears of a run that could not begin. A shard leaves that
     to the run that it is ``part_of``."""
     try:
         return opening()
-    except REFUSED as error:
+    except SetupError as error:
         if part_of is None:
             post(read_settings(), "run.stopped", {"stopped": refused_sentence(error)})
         raise
 
 
 @contextmanager
-def told(house: House, part_of: str | None = None) -> Iterator[Tell]:
+def notifying(factory: Factory, part_of: str | None = None) -> Iterator[Tell]:
     """Tell the webhook, if there is one, about each asset that comes to an end while the block runs, and about a run
     that is stopped; a shard leaves that to the run that it is ``part_of``.
 
     A thread of its own sends, so a receiver that is slow or down holds back neither a GPU nor the finishing. Whoever
     listened before still hears everything.
     """
-    if not house.settings.webhook_url:
+    if not factory.settings.webhook_url:
         yield tell_nobody
         return
     outbox: Queue[tuple[str, dict[str, Any]] | None] = Queue(WAITING)
@@ -125,14 +124,14 @@ def told(house: House, part_of: str | None = None) -> Iterator[Tell]:
         except Full:
             return  # the receiver is long gone; the database has it all
 
-    sender = Thread(target=_send, args=(house, outbox), name="webhooks", daemon=True)
+    sender = Thread(target=_send, args=(factory, outbox), name="webhooks", daemon=True)
     sender.start()
-    before, house.listener = house.listener, _Listening(house.listener, tell)
+    before, factory.listener = factory.listener, _Listening(factory.listener, tell)
     drain = DRAIN_SECONDS
     try:
         yield tell
     except Exception as error:
-        if part_of is None and isinstance(error, (RunStopped, *REFUSED)):
+        if part_of is None and isinstance(error, (RunStopped, SetupError)):
             tell("run.stopped", {"stopped": str(error) if isinstance(error, RunStopped) else refused_sentence(error)})
         raise
     except BaseException:
@@ -141,24 +140,24 @@ def told(house: House, part_of: str | None = None) -> Iterator[Tell]:
             tell("run.stopped", {"stopped": CANCELLED})
         raise
     finally:
-        house.listener = before
+        factory.listener = before
         with suppress(Full):
             outbox.put(None, timeout=drain)
             sender.join(drain)
 
 
-def _send(house: House, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> None:
+def _send(factory: Factory, outbox: Queue[tuple[str, dict[str, Any]] | None]) -> None:
     tries = TRIES
     while (item := outbox.get()) is not None:
         event, payload = item
         if event.startswith("asset."):
             try:
-                (row,) = assets.list_assets(house.engine, ids=[payload["asset_id"]])
-            except TRANSIENT:
+                (row,) = assets.list_assets(factory.engine, ids=[payload["asset_id"]])
+            except TransientError:
                 continue
             payload = row.reported()
         # One patient wait is enough to know that nobody is there; the next success restores the patience.
-        tries = TRIES if post(house.settings, event, payload, tries) else 1
+        tries = TRIES if post(factory.settings, event, payload, tries) else 1
 
 
 class _Listening:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 
-from storage import StoreDown
+from core.errors import StoreDown
 from storage.s3 import S3Store
 
 ACCESS, SECRET = "meshmill", "not-a-secret"

@@ -102,14 +102,14 @@ def predict(
     """The views of all cases, ``(M, S, S, 3)``; every row's noise follows from ``seed`` and its number."""
     import torch
 
-    from core.zero123.conditioning import conditions, decode, see, to_images
+    from core.zero123.conditioning import conditions, decode, encode_photo, to_images
     from core.zero123.sampling import ddim, seeded_noise, timesteps, view_seed
 
     visited = timesteps(model.schedule, steps, "trailing")
     pixels = to_tensor(cases.conditions).to(model.device)
     out = []
     with torch.no_grad():
-        photos = [see(model, pixels[i : i + 1], camera) for i, camera in enumerate(cases.photos)]
+        photos = [encode_photo(model, pixels[i : i + 1], camera) for i, camera in enumerate(cases.photos)]
         told = [conditions(model, photos[k], [c]) for k, c in zip(cases.owner, cases.cameras, strict=True)]
         context, concat = (torch.cat(parts) for parts in zip(*told, strict=True))
         for first in range(0, len(cases.owner), batch):

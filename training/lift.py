@@ -18,7 +18,7 @@ import numpy as np
 
 from core.parameters import Parameters
 from core.progress import Progress, silent
-from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, march, occupancy, pixel_grid
+from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, occupancy, pixel_grid, render_view
 from training.dataset import Shard, draw_conditions, pick, placed_on, step_rng
 from training.occupancy import Placed, matter_at
 from training.rendering import FRAME, DataConfig, boxes
@@ -179,7 +179,7 @@ def lift_losses(net: Any, batch: LiftBatch, config: LiftTrainConfig, generator: 
     uv = pixel_grid(batch.image.shape[-1], device)[at] * batch.zoom[:, None, None]
     cameras = batch.cameras[row[:, None], batch.targets[row[:, None], which]]
     jitter = torch.rand(at.shape, generator=generator, device=device)
-    colour, coverage = march(volume, uv, cameras, config.samples, jitter)
+    colour, coverage = render_view(volume, uv, cameras, config.samples, jitter)
     points = (torch.rand(count, config.points, 3, generator=generator, device=device) * 2 - 1) * PARTIAL_FRUSTUM
     return {
         "colour": (colour - batch.views.flatten(2, 3)[row[:, None], which, at]).square().mean(),

@@ -59,7 +59,7 @@ def extract_mesh(
     volume, info["joints"] = joined(volume, allowed, mask, params.floater)
     if (border := _border_share(volume)) > 0:
         info["border_share"] = round(border, 4)
-    vertices, faces = march(volume)
+    vertices, faces = marching_cubes(volume)
     vertices, info["fairing"] = smooth(vertices, faces, cutout, field.camera, params.fairing, max(density.shape))
     state = inspect(vertices, faces)
     if not state.sound:
@@ -194,7 +194,7 @@ def _border_share(volume: NDArray[np.float32]) -> float:
     return float(core[border].mean())
 
 
-def march(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def marching_cubes(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The zero surface of a padded volume ``[z, y, x]`` as ``(V, 3)`` world vertices and outward ``(F, 3)`` faces."""
     from skimage.measure import marching_cubes
 

@@ -118,7 +118,7 @@ def read_surface(glb: bytes) -> Surface:
 
 
 def read_painted(glb: bytes) -> tuple[Surface, dict[str, Any]]:
-    """:func:`read_surface`, and its colours as :func:`core.quality.evidence.picture_of` takes them.
+    """:func:`read_surface`, and its colours as :func:`core.quality.measurement.picture_of` takes them.
 
     Several meshes and textures become one. Raises ValueError without a surface.
     """

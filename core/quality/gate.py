@@ -17,7 +17,7 @@ from typing import Any
 from core.artifacts import Cutout, ViewSet
 from core.placing.values import PhotoSet
 from core.quality.checks import EVIDENCE, NOTES, VETOES, Check
-from core.quality.evidence import UnreadableGlb, measure
+from core.quality.measurement import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, in_order, reason, share
 from core.quality.several import OF_SYNTHESIZED, photos_as_views

@@ -115,7 +115,7 @@ def where_photographed(surface: Surface, mask: NDArray[np.bool_], photo: Camera)
 
     The truth stays where it is. A wrong depth changes the whole bounding box, but not what the photo's camera sees.
     """
-    from core.quality.evidence import fitted
+    from core.quality.measurement import fitted
 
     return fitted(surface[0], surface[1], mask, photo), surface[1]
 
@@ -124,7 +124,7 @@ def asset_renders(
     surface: Surface, paint: dict[str, Any], truths: Sequence[TruthView]
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """A placed surface, unlit, as the truth's cameras see it: pictures over white and their alphas."""
-    from core.quality.evidence import picture_of
+    from core.quality.measurement import picture_of
 
     seen = [picture_of(*surface, truth.camera, truth.rgba.shape[0], paint) for truth in truths]
     return [picture for picture, _ in seen], [alpha for _, alpha in seen]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.cameras import Camera, intrinsics
-from core.sjc.evidence import View
+from core.sjc.views import View
 
 if TYPE_CHECKING:
     import torch
@@ -46,18 +46,19 @@ def sampled(image: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
 
 
 def carve(
-    views: Sequence[View], points: torch.Tensor, dissent: int, widened: float
+    views: Sequence[View], points: torch.Tensor, outliers: int, widened: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How strongly the views object to each of ``points (N, 3)``, and its mean colour where they do not.
+    """How strongly the views disagree with each of ``points (N, 3)``, and its mean colour where they do not.
 
-    Returns ``objection (N,)`` and ``color (N, 3)``, both in 0..1. A view objects by one minus its silhouette, widened
-    by ``widened`` units of the world; the ``dissent`` strongest of the synthesized views do not count, the photo does.
+    Returns ``disagreement (N,)`` and ``color (N, 3)``, both in 0..1. A view disagrees by one minus its silhouette,
+    widened by ``widened`` units of the world; the ``outliers`` strongest of the synthesized views do not count, the
+    photo does.
     """
     import torch
     import torch.nn.functional as F
 
-    heard: list[torch.Tensor] = []
-    objection = torch.zeros(len(points), device=points.device)
+    disagreements: list[torch.Tensor] = []
+    disagreement = torch.zeros(len(points), device=points.device)
     color = torch.zeros((len(points), 3), device=points.device)
     weight = torch.full((len(points), 1), 1e-6, device=points.device)
     for view in views:
@@ -67,17 +68,17 @@ def carve(
         mask = F.max_pool2d(view.mask[None], 2 * pad + 1, stride=1, padding=pad)
         both = sampled(torch.cat([mask, view.image]), where)
         if view.trusted:
-            objection = objection.maximum(1 - both[:, 0])
+            disagreement = disagreement.maximum(1 - both[:, 0])
         else:  # what a synthesized view leaves out of its frame it says nothing about
-            heard.append((1 - both[:, 0]) * (where.abs().amax(1) < 1))
+            disagreements.append((1 - both[:, 0]) * (where.abs().amax(1) < 1))
         color += both[:, :1] * both[:, 1:]
         weight += both[:, :1]
-    if len(heard) > dissent:
-        objection = objection.maximum(torch.stack(heard).topk(dissent + 1, dim=0).values[-1])
-    return objection, color / weight
+    if len(disagreements) > outliers:
+        disagreement = disagreement.maximum(torch.stack(disagreements).topk(outliers + 1, dim=0).values[-1])
+    return disagreement, color / weight
 
 
-def dissent_of(views: Sequence[View]) -> int:
+def outliers_among(views: Sequence[View]) -> int:
     """How many views may be overruled: none where what all of them leave explains every silhouette, as exact views do.
 
     Else :data:`DISSENT` of the synthesized ones. A pixel is explained by solid within a voxel of its ray.

@@ -12,7 +12,7 @@ from core.errors import ReconstructionFailed
 if TYPE_CHECKING:
     import torch
 
-    from core.sjc.evidence import View
+    from core.sjc.views import View
 
 CANDIDATES = 24
 
@@ -24,7 +24,7 @@ def choose_cutoff(field: Field, cutout: Cutout) -> float:
     """
     import torch
 
-    from core.sjc.evidence import photo_view
+    from core.sjc.views import photo_view
 
     return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)])[0]
 
@@ -33,7 +33,7 @@ def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] |
     """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max)."""
     import torch
 
-    from core.sjc.evidence import rays_of
+    from core.sjc.views import rays_of
 
     top = float(density.max())
     if not np.isfinite(top) or top <= 0:

@@ -13,11 +13,11 @@ from core.errors import ReconstructionFailed
 from core.placing.values import PhotoSet
 from core.sjc import fit
 from core.sjc.cutoff import best_cutoff
-from core.sjc.evidence import photo_view, synthesized_views, to_device
 from core.sjc.fused import LIKELY, SHARE, fused_matter
 from core.sjc.matter import averaged, lifted_matter
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
+from core.sjc.views import photo_view, synthesized_views, to_device
 
 if TYPE_CHECKING:
     from core.zero123.model import Zero123
@@ -84,7 +84,7 @@ class FastLoop:
         run, stage = self._open()
         wanted = fit.stage_of(run.step, self.params.steps)
         if wanted != run.stage:
-            fit.advance(run, self.views, self.params, wanted)
+            fit.next_level(run, self.views, self.params, wanted)
             self.stage = None
             run, stage = self._open()
         if not len(run.table):
@@ -105,7 +105,7 @@ class FastLoop:
         return {
             "step": run.step,
             "stage": run.stage,
-            "dissent": run.dissent,
+            "dissent": run.outliers,
             "occupied": run.occupied,
             "table": run.table.detach(),
             "moments": [run.moments.first, run.moments.second, run.moments.count],
@@ -182,7 +182,7 @@ class FastLoop:
                 "isovalue": isovalue,
                 "color_from": painter,
                 "silhouette_iou": round(match, 5),
-                "dissent": run.dissent,
+                "dissent": run.outliers,
                 "score_samples": self.params.score_cameras * sum("score" in terms for terms in run.history),
             },
         )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from core.cameras import Camera
 from core.sjc import losses
-from core.sjc.carve import carve, dilated, dissent_of, image_coordinates, voxel_centers
-from core.sjc.evidence import View, rays_of
+from core.sjc.carve import carve, dilated, image_coordinates, outliers_among, voxel_centers
 from core.sjc.field import DENSITY_SHIFT, resized
-from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march, space_of
+from core.sjc.march import EMPTY, SHARPNESS, Bundle, Seen, Space, bundle_rays, march_rays, space_of
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import Critic
 from core.sjc.score_steps import score_terms
+from core.sjc.views import View, rays_of
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +80,7 @@ class Run:
 
     step: int
     stage: int
-    dissent: int
+    outliers: int
     """How many views may be overruled about where nothing is."""
     occupied: torch.Tensor
     """``(Z, Y, X)`` bool: the active voxels."""
@@ -131,27 +131,27 @@ def start(views: list[View], params: ReconstructParams, seed: int) -> Run:
     import torch
 
     size = grid_size(0, params)
-    dissent = dissent_of(views)
-    objection, color = carve(
-        views, voxel_centers(size, views[0].image.device), dissent, widening(size, dissent, params)
+    outliers = outliers_among(views)
+    disagreement, color = carve(
+        views, voxel_centers(size, views[0].image.device), outliers, widening(size, outliers, params)
     )
-    occupied = dilated((objection < 0.5).view(size, size, size))
+    occupied = dilated((disagreement < 0.5).view(size, size, size))
     inside = occupied.view(-1)
-    raw = ceiling(objection).clamp(max=0.4)
+    raw = ceiling(disagreement).clamp(max=0.4)
     table = torch.cat([raw[inside][:, None], color[inside]], 1)
     generator = torch.Generator().manual_seed(seed)
-    return Run(0, 0, dissent, occupied, table.requires_grad_(True), still(table), generator)
+    return Run(0, 0, outliers, occupied, table.requires_grad_(True), still(table), generator)
 
 
-def widening(size: int, dissent: int, params: ReconstructParams) -> float:
+def widening(size: int, outliers: int, params: ReconstructParams) -> float:
     """World units by which silhouettes are widened on a grid: half a voxel of a coarse one, that no thin part falls
     between its centres, and a pixel where the views disagree."""
-    return (1 / size if size < params.grid else 0.0) + (0.03 if dissent else 0.0)
+    return (1 / size if size < params.grid else 0.0) + (0.03 if outliers else 0.0)
 
 
-def ceiling(objection: torch.Tensor) -> torch.Tensor:
+def ceiling(disagreement: torch.Tensor) -> torch.Tensor:
     """The raw density left to a point: a surface's where a view that counts objects half, none at four fifths."""
-    return 1.6 - 2 * objection
+    return 1.6 - 2 * disagreement
 
 
 def still(table: torch.Tensor) -> Moments:
@@ -161,7 +161,7 @@ def still(table: torch.Tensor) -> Moments:
     return Moments(torch.zeros_like(table.detach()), torch.zeros_like(table.detach()), 0)
 
 
-def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) -> None:
+def next_level(run: Run, views: list[View], params: ReconstructParams, stage: int) -> None:
     """Put the field on the stage's grid, close what has become empty, start the optimiser afresh."""
     import torch
 
@@ -174,13 +174,13 @@ def advance(run: Run, views: list[View], params: ReconstructParams, stage: int) 
     wanted = dilated(grid[0] > FADED)
     inside = wanted.view(-1)
     points = voxel_centers(size, grid.device)[inside]
-    objection, color = carve(views, points, run.dissent, widening(size, run.dissent, params))
+    disagreement, color = carve(views, points, run.outliers, widening(size, run.outliers, params))
     fresh = ~active.view(-1)[inside]  # voxels the coarser grid had no colour for
     table = grid.view(4, -1)[:, inside].T.contiguous()
     table[fresh, 1:] = color[fresh]
-    if not run.dissent:  # views that contradict each other would thin whatever one of them draws elsewhere
-        table[:, 0] = table[:, 0].minimum(ceiling(objection))
-    kept = objection < 0.9
+    if not run.outliers:  # views that contradict each other would thin whatever one of them draws elsewhere
+        table[:, 0] = table[:, 0].minimum(ceiling(disagreement))
+    kept = disagreement < 0.9
     run.occupied = torch.zeros_like(wanted)
     run.occupied.view(-1)[torch.nonzero(inside)[kept, 0]] = True
     run.table = table[kept].requires_grad_(True)
@@ -249,7 +249,7 @@ def fit_terms(
     import torch
 
     rays = stage.batches[number]
-    seen = march(run.table, bundle_of(stage, pixels, number))
+    seen = march_rays(run.table, bundle_of(stage, pixels, number))
     weight = pixels.weight[rays]
     off = seen.color - pixels.color[rays]
     if params.ground_share and float(torch.rand((), generator=run.generator)) < params.ground_share:
@@ -284,7 +284,7 @@ def surface_smoothness(seen: Seen, shape: tuple[int, int, int]) -> torch.Tensor:
 def look(run: Run, space: Space, camera: Camera, size: int, jitter: torch.Tensor) -> Seen:
     """A whole square view of the current field; ``jitter (size * size,)``."""
     origins, directions = rays_of(camera, size, run.table.device)
-    return march(run.table, bundle_rays(space, origins, directions, jitter, STEP * 2 / space.size))
+    return march_rays(run.table, bundle_rays(space, origins, directions, jitter, STEP * 2 / space.size))
 
 
 def take_step(
@@ -337,7 +337,7 @@ def hidden_space(run: Run, stage: Stage, pixels: Pixels) -> torch.Tensor:
     for number in range(len(stage.batches)):
         bundle = bundle_of(stage, pixels, number)
         with torch.no_grad():
-            seen = march(run.table, bundle)
+            seen = march_rays(run.table, bundle)
         running = torch.cat([seen.weights.new_zeros(1).double(), seen.weights.double().cumsum(0)])
         before = running[:-1] - running[bundle.first[:-1]][bundle.ray]
         reached += bundle.scatter @ (before < 0.95).float()[:, None]

@@ -70,12 +70,12 @@ def _one(model: Zero123, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch
     """
     import torch
 
-    from core.zero123.conditioning import see, to_pixels
+    from core.zero123.conditioning import encode_photo, to_pixels
     from core.zero123.lift import occupancy, shade
 
     with torch.no_grad():
         pixels = to_pixels(photo.cutout.rgba, model.image_size).to(model.device)
-        volume = see(model, pixels, photo.camera, photo.cutout.rgba).volume
+        volume = encode_photo(model, pixels, photo.camera, photo.cutout.rgba).volume
         if volume is None:
             raise ValueError("fused_matter needs weights with a lift")
         at = own_frustum(points, photo.place, volume)

@@ -180,7 +180,7 @@ def _csr(crow: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape:
         return torch.sparse_csr_tensor(crow, columns, values, shape, check_invariants=False)
 
 
-def march(table: torch.Tensor, bundle: Bundle) -> Seen:
+def march_rays(table: torch.Tensor, bundle: Bundle) -> Seen:
     """Render the rays of ``bundle`` from ``table (A, 4)``: raw density and RGB of the active voxels."""
     out, weights = _function().apply(table, bundle)
     return Seen(out[:, :3] + (1 - out[:, 3:4]), out[:, 3], out[:, 4], out[:, 5], weights)

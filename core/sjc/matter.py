@@ -9,7 +9,7 @@ from core.sjc.carve import image_coordinates, sampled, voxel_centers
 if TYPE_CHECKING:
     import torch
 
-    from core.sjc.evidence import View
+    from core.sjc.views import View
     from core.zero123.lift import Volume
 
 CELLS = 48

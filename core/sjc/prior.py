@@ -33,11 +33,11 @@ def prior_of(model: Zero123, cutout: Cutout, condition: Camera) -> Prior:
     """Embed the photo once for all steps."""
     import torch
 
-    from core.zero123.conditioning import see, to_pixels
+    from core.zero123.conditioning import encode_photo, to_pixels
 
     with torch.no_grad():
         pixels = to_pixels(cutout.rgba, model.image_size).to(model.device)
-        photo = see(model, pixels, condition, cutout.rgba)
+        photo = encode_photo(model, pixels, condition, cutout.rgba)
     return Prior(model, photo, model.schedule.alphas_cumprod())
 
 
@@ -63,7 +63,7 @@ def critic_of(prior: Prior, guidance: float) -> Critic:
         shape = (len(images), model.latent_channels, model.latent_size, model.latent_size)
         noise = torch.randn(shape, generator=generator).to(images.device)
         timestep = int((len(prior.alphas_cumprod) - 1) * level)
-        return wished_change(prior, images, cameras, timestep, noise, guidance)
+        return denoising_residual(prior, images, cameras, timestep, noise, guidance)
 
     return Critic(prior.model.image_size, change)
 
@@ -100,7 +100,7 @@ def _as_eps(prior: Prior, out: torch.Tensor, z_t: torch.Tensor, t: int) -> torch
     return float(np.sqrt(abar)) * out + float(np.sqrt(1 - abar)) * z_t
 
 
-def wished_change(
+def denoising_residual(
     prior: Prior, images: torch.Tensor, cameras: Sequence[Camera], t: int, noise: torch.Tensor, guidance: float
 ) -> torch.Tensor:
     """What the model would change in rendered ``images (B, 3, S, S)`` in 0..1: ``decode(D) - decode(encode(y))``.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS, Camera
 from core.sjc import losses
-from core.sjc.evidence import quick_silhouette
 from core.sjc.march import Seen
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import Critic
+from core.sjc.views import quick_silhouette
 
 if TYPE_CHECKING:
     import torch

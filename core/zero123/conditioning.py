@@ -131,7 +131,7 @@ class Photo:
     """What the lift made of it, where the model has one."""
 
 
-def see(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[np.uint8] | None = None) -> Photo:
+def encode_photo(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[np.uint8] | None = None) -> Photo:
     """Embed, encode and lift one image ``(1, 3, S, S)`` in [-1, 1], taken by ``camera``.
 
     ``rgba`` is the cutout that ``images`` were made of: a lift that sees more pixels, and alpha, takes those.

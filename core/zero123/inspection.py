@@ -86,13 +86,13 @@ def _try_out(model: Zero123) -> dict[str, Any]:
     """One guided step of one view of a grey picture; everything that comes out must be finite."""
     import torch
 
-    from core.zero123.conditioning import conditions, decode, see
+    from core.zero123.conditioning import conditions, decode, encode_photo
     from core.zero123.sampling import ddim, seeded_noise
 
     image = torch.zeros(1, 3, model.image_size, model.image_size, device=model.device)
     results: dict[str, Tensor] = {}
     with torch.no_grad():
-        photo = see(model, image, Camera(0.0, 0.0))
+        photo = encode_photo(model, image, Camera(0.0, 0.0))
         results["image_encoder"], results["vae encoder"] = photo.clip, photo.latent
         results["cc_projection"], concat = conditions(model, photo, [Camera(90.0, 0.0)])
         if model.lift is not None:

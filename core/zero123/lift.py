@@ -194,7 +194,7 @@ def shade(volume: Volume, at: Tensor) -> Tensor:
     return torch.lerp(own[..., :3], pixel[..., 0].transpose(1, 2), own[..., 3:])
 
 
-def march(volume: Volume, pixels: Tensor, cameras: Tensor, samples: int, jitter: Tensor) -> tuple[Tensor, Tensor]:
+def render_view(volume: Volume, pixels: Tensor, cameras: Tensor, samples: int, jitter: Tensor) -> tuple[Tensor, Tensor]:
     """Colour over white ``(B, N, 3)`` in 0..1 and coverage ``(B, N)`` along rays. Differentiable.
 
     ``pixels (B, N, 2)`` are u, v in [-1, 1]; ``cameras (B, N, 3)`` say where each ray's camera stands: azimuth from the
@@ -232,7 +232,7 @@ def lifted_views(volume: Volume, cameras: Tensor, size: int, samples: int = 32) 
     grid = pixel_grid(size, cameras.device)
     rays = cameras.repeat_interleave(len(grid), 1)
     pixels = grid.repeat(views, 1).expand(count, -1, -1)
-    colour, coverage = march(volume, pixels, rays, samples, torch.full_like(rays[..., 0], 0.5))
+    colour, coverage = render_view(volume, pixels, rays, samples, torch.full_like(rays[..., 0], 0.5))
     picture = torch.cat([colour, coverage[..., None]], -1) * 2 - 1
     return F.pixel_unshuffle(picture.view(count * views, size, size, 4).permute(0, 3, 1, 2), 2)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.cameras import Camera
 from core.errors import CheckpointError
 from core.progress import Progress, silent
-from core.zero123.conditioning import conditions, decode, see, to_images, to_pixels
+from core.zero123.conditioning import conditions, decode, encode_photo, to_images, to_pixels
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import ddim, seeded_noise, timesteps
@@ -86,5 +86,5 @@ def _conditions(model: Zero123, requests: Sequence[ViewRequest]) -> tuple[Tensor
     told = []
     for request in requests:  # one by one, so that what is told of an object does not depend on its company
         pixels = to_pixels(request.image, model.image_size).to(model.device)
-        told.append(conditions(model, see(model, pixels, request.condition, request.image), request.targets))
+        told.append(conditions(model, encode_photo(model, pixels, request.condition, request.image), request.targets))
     return torch.cat([context for context, _ in told]), torch.cat([concat for _, concat in told])

@@ -11,7 +11,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 
-from db.engine import DatabaseDown
+from core.errors import DatabaseDown
 from db.tables import Base
 
 LOCK = 7_316_442

@@ -13,7 +13,7 @@ from db.catalogue import ensure_catalogue
 from db.engine import writing
 from db.tables import Artifact, Asset, AssetStage, Photo, Product, RecipeRow, StageRun
 from storage.places import file_uri
-from tasks.house import open_house
+from tasks.factory import open_factory
 from tasks.settings import Settings
 
 
@@ -21,15 +21,15 @@ from tasks.settings import Settings
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folders called `photos` with a `mug` each, finished."""
     folder = tmp_path_factory.mktemp("names")
-    house = open_house(Settings(home=folder / "home"))
-    with writing(house.engine) as session:
+    factory = open_factory(Settings(home=folder / "home"))
+    with writing(factory.engine) as session:
         session.add(RecipeRow(hash="r", name="starter", parameters={}))
     for number, season in enumerate(("spring", "autumn"), 1):
         data = season.encode()
         sha256 = hashlib.sha256(data).hexdigest()
-        house.store.put(data, f"objects/{season}", sha256, "model/gltf-binary")
-        catalogue = ensure_catalogue(house.engine, "photos", file_uri(folder / season / "photos"))
-        with writing(house.engine) as session:
+        factory.store.put(data, f"objects/{season}", sha256, "model/gltf-binary")
+        catalogue = ensure_catalogue(factory.engine, "photos", file_uri(folder / season / "photos"))
+        with writing(factory.engine) as session:
             session.add(Product(id=number, catalogue_id=catalogue, sku="mug", name="Mug"))
             session.flush()
             session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", fingerprint="1"))
@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                               model="m", status="finished", glb_id=made.id))  # fmt: skip
             session.flush()
             session.add(AssetStage(asset_id=f"a{number}", stage="finish", stage_run_id=run.id, reused=False))
-    house.close()
+    factory.close()
     return folder / "home"
 
 
@@ -98,14 +98,16 @@ def test_names_that_nobody_knows(home: Path) -> None:
 
 def test_retry_may_be_of_one_catalogue_alone(home: Path) -> None:
     from db.assets import of_status
-    from tasks.house import open_house
+    from tasks.factory import open_factory
     from tasks.names import find_scope
     from tasks.settings import Settings
 
-    house = open_house(Settings(home=home))
-    named = {said: of_status(house.engine, ["finished"], *find_scope(house, [], said)) for said in ("photos-2", None)}
+    factory = open_factory(Settings(home=home))
+    named = {
+        said: of_status(factory.engine, ["finished"], *find_scope(factory, [], said)) for said in ("photos-2", None)
+    }
     assert named == {"photos-2": ["a2"], None: ["a1", "a2"]}
-    house.close()
+    factory.close()
     done = meshmill("retry", "--catalogue", "nosuch", home=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert "There is no catalogue 'nosuch'" in done.stderr

@@ -26,12 +26,12 @@ def queries() -> dict[str, str]:
 
 
 def test_every_documented_query_runs_and_says_what_it_promises(shop: Shop) -> None:  # noqa: F811
-    house = shop.house()
+    factory = shop.factory()
     (shop.photos / "mug.png").write_bytes(b"photo")
     (shop.photos / "none.png").write_bytes(b"bad")
-    shop.build(house)
+    shop.build(factory)
     rows: dict[str, list[Any]] = {}
-    with house.engine.connect() as connection:
+    with factory.engine.connect() as connection:
         for comment, query in queries().items():
             rows[comment] = list(connection.execute(text(query)))
     assert len(rows) >= 10

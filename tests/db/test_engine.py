@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, select, text
 
-from db.engine import DatabaseDown, DatabaseRefused, open_engine, reading, writing
+from core.errors import DatabaseDown, DatabaseRefused
+from db.engine import open_engine, reading, writing
 from db.migrate import current_revision, head_revision, upgrade
 from db.tables import Base, Catalogue
 

@@ -11,9 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from core.errors import WrongSchema
 from db import leases
 from db.engine import open_engine, reading
-from db.migrate import WrongSchema, current_revision, head_revision, upgrade
+from db.migrate import current_revision, head_revision, upgrade
 from db.tables import Base
 
 VERSIONS = [
@@ -150,19 +151,19 @@ def test_photos_from_the_future_do_not_wait_for_it(
     import time
     from types import SimpleNamespace
 
-    from tasks.house import open_house
+    from tasks.factory import open_factory
     from tasks.ingest import ingest_source
     from tasks.settings import Settings
 
-    house = open_house(Settings(home=tmp_path / "home"))
+    factory = open_factory(Settings(home=tmp_path / "home"))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "mug.jpg").write_bytes(b"photo")
     moment = time.time() + later
     monkeypatch.setattr("tasks.readings.time", SimpleNamespace(time=lambda: moment))
-    _, changes = ingest_source(house, str(tmp_path / "photos"), settle_seconds=60)
+    _, changes = ingest_source(factory, str(tmp_path / "photos"), settle_seconds=60)
     assert (changes.waiting == ["mug"]) is waits
     assert (changes.new == ["mug"]) is not waits
-    house.close()
+    factory.close()
 
 
 def test_a_permission_that_failed_once_is_not_remembered_for_ever(empty_database_url: str) -> None:

@@ -33,8 +33,8 @@ def wanted(engine: Any, catalogue: int, tag: str) -> list[Wanted]:
     return [Wanted(c, f"{tag}-{c.sku}", f"key {tag} {c.sku}") for c in page]
 
 
-def plan(engine: Any, page: list[Wanted], run_id: str | None = None, redo: Any = never) -> list[bool]:
-    planned = plan_page(engine, page, recipe_hash="r", run_id=run_id, model="m@1", redo=redo)
+def plan(engine: Any, page: list[Wanted], run_id: str | None = None, should_rebuild: Any = never) -> list[bool]:
+    planned = plan_page(engine, page, recipe_hash="r", run_id=run_id, model="m@1", should_rebuild=should_rebuild)
     assert [id_ for id_, _ in planned] == [w.asset_id for w in page]
     return [must for _, must in planned]
 
@@ -50,7 +50,7 @@ def test_only_what_is_unsettled_is_planned_again(engine: Any) -> None:
     for sku, status in (("s0000", "finished"), ("s0001", "failed"), ("s0002", "quarantined")):
         assets.set_status(engine, f"a-{sku}", status)
     assert plan(engine, page) == [False, False, False, True]
-    assert plan(engine, page, redo=lambda status, *_: status == "failed") == [False, True, False, True]
+    assert plan(engine, page, should_rebuild=lambda status, *_: status == "failed") == [False, True, False, True]
     assert statuses(engine)["a-s0001"] == "queued"
 
 

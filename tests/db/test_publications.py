@@ -77,7 +77,7 @@ FAILURE: dict[str, Any] = {
 @pytest.mark.parametrize("ends", ["killed", "failed", "review", "rejected by the gate", "waiting"])
 def test_building_again_takes_nothing_away(engine: Any, catalogue: int, how: str, ends: str) -> None:
     if how == "force":
-        assert plan(engine, wanted(engine, catalogue, "a"), redo=lambda *_: True) == [True]
+        assert plan(engine, wanted(engine, catalogue, "a"), should_rebuild=lambda *_: True) == [True]
     else:
         assert assets.requeue(engine, ["finished"], []) == [A]
     assets.begin(engine, A)
@@ -123,7 +123,7 @@ def test_an_approved_asset_is_published_and_only_its_own_rejection_takes_it_away
 
 
 def test_an_asset_may_be_rejected_while_it_is_built_again(engine: Any, catalogue: int) -> None:
-    plan(engine, wanted(engine, catalogue, "a"), redo=lambda *_: True)
+    plan(engine, wanted(engine, catalogue, "a"), should_rebuild=lambda *_: True)
     assets.begin(engine, A)
     assert record_decision(engine, A, "reject", "crooked", "Ann").before == "running"
     assert published(engine) == []
@@ -136,7 +136,7 @@ def test_an_asset_may_be_rejected_while_it_is_built_again(engine: Any, catalogue
 def test_a_worker_that_is_cut_off_fails_nothing_that_another_one_has_finished(
     engine: Any, catalogue: int, status: str
 ) -> None:
-    plan(engine, wanted(engine, catalogue, "a"), redo=lambda *_: True)
+    plan(engine, wanted(engine, catalogue, "a"), should_rebuild=lambda *_: True)
     assets.begin(engine, A)
     end(engine, A, "two", status)
     assets.begin(engine, A)
@@ -146,7 +146,7 @@ def test_a_worker_that_is_cut_off_fails_nothing_that_another_one_has_finished(
 
 def test_published_files_are_no_garbage_whatever_becomes_of_their_asset(engine: Any, catalogue: int) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
-    plan(engine, wanted(engine, catalogue, "a"), redo=lambda *_: True)
+    plan(engine, wanted(engine, catalogue, "a"), should_rebuild=lambda *_: True)
     assets.begin(engine, A)
     make(engine, A, "other")
     assets.record_failure(engine, A, "failed", **FAILURE)

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event, select, update
 from test_planning import plan, statuses, stock, wanted
 
+from core.errors import NotReviewable
 from db.engine import reading, writing
-from db.reviews import NotReviewable, record_decision, record_verdict
+from db.reviews import record_decision, record_verdict
 from db.tables import Artifact, Asset, Review
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from core.errors import AmbiguousName, NotFound
 from db.catalogue import ensure_catalogue
 from db.engine import writing
-from db.skus import AmbiguousName, UnknownName, find_asset, find_product
+from db.skus import find_asset, find_product
 from db.tables import Asset, Photo, Product, RecipeRow
 
 
@@ -93,5 +94,5 @@ def test_the_exact_sku_is_meant_first_then_catalogue_and_sku(
     ],
 )
 def test_other_names_are_unknown(shop: Any, name: str, catalogue: tuple[str, ...]) -> None:
-    with pytest.raises(UnknownName, match="There is no asset or SKU"):
+    with pytest.raises(NotFound, match="There is no asset or SKU"):
         find_asset(shop, name, catalogue)

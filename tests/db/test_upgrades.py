@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core.errors import InputError
+from core.errors import InputError, WrongSchema
 from db.engine import open_engine
-from db.migrate import WrongSchema, current_revision, head_revision, standing, upgrade
-from tasks.house import open_house
+from db.migrate import current_revision, head_revision, standing, upgrade
+from tasks.factory import open_factory
 from tasks.settings import Settings
 
 OLD = "0003"
@@ -39,7 +39,7 @@ def test_opening_a_server_of_another_version_changes_nothing(tmp_path: Path, emp
     def refused(sentence: str) -> None:
         for patient in (False, True):
             with pytest.raises(InputError, match=sentence):
-                open_house(settings, patient=patient)
+                open_factory(settings, patient=patient)
 
     refused("no tables yet: run `meshmill db upgrade`")
     assert stands_at(empty_postgres_url) is None
@@ -48,7 +48,7 @@ def test_opening_a_server_of_another_version_changes_nothing(tmp_path: Path, emp
     refused(f"stands at version {OLD} and this Meshmill reads .* back the database up, then run `meshmill db upgrade`")
     assert stands_at(empty_postgres_url) == OLD
     upgrade(engine)
-    open_house(settings).close()
+    open_factory(settings).close()
     put_at(empty_postgres_url, "9999")
     refused("version 9999, which a newer Meshmill made: update")
     engine.dispose()
@@ -94,15 +94,15 @@ def test_a_file_upgrades_itself_and_keeps_what_stood(tmp_path: Path) -> None:
         connection.execute(text("INSERT INTO catalogue VALUES (1, 'shop', 'file:///shop', '2026-11-22')"))
     engine.dispose()
     assert [p.name for p in settings.home_path.iterdir() if "meshmill.db." in p.name] == [], "nothing to keep yet"
-    house = open_house(settings)
-    assert current_revision(house.engine) == head_revision(house.engine)
-    house.close()
+    factory = open_factory(settings)
+    assert current_revision(factory.engine) == head_revision(factory.engine)
+    factory.close()
     copy = settings.home_path / f"meshmill.db.{OLD}"
     with sqlite3.connect(copy) as old:
         assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [(OLD,)]
         assert old.execute("SELECT name FROM catalogue").fetchall() == [("shop",)]
     stood = copy.stat().st_mtime_ns
-    open_house(settings).close()
+    open_factory(settings).close()
     assert copy.stat().st_mtime_ns == stood, "once"
     copy.replace(settings.home_path / "meshmill.db")  # the way back
     assert stands_at(f"sqlite:///file:{settings.home_path}/meshmill.db?uri=true".replace("a?b#c", "a%3Fb%23c")) == OLD

@@ -11,11 +11,11 @@ import fake_stages
 import flows.build_assets
 import flows.ingest
 import flows.retry_failed
-from tasks.house import open_house
+from tasks.factory import open_factory
 
-opened = functools.partial(open_house, compute=fake_stages.compute)
+opened = functools.partial(open_factory, compute=fake_stages.compute)
 for module in (flows.ingest, flows.build_assets, flows.retry_failed):
-    patch.object(module, "open_house", opened).start()
+    patch.object(module, "open_factory", opened).start()
 
 ingest = flows.ingest.ingest
 build_assets = flows.build_assets.build_assets

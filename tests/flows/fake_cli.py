@@ -14,10 +14,10 @@ def main() -> None:
     import fake_stages
 
     import cli.main
-    import tasks.house
+    import tasks.factory
 
-    opened = functools.partial(tasks.house.open_house, compute=fake_stages.compute)
-    patch.object(tasks.house, "open_house", opened).start()
+    opened = functools.partial(tasks.factory.open_factory, compute=fake_stages.compute)
+    patch.object(tasks.factory, "open_factory", opened).start()
     cli.main.main()
 
 

@@ -36,13 +36,13 @@ class Never:
 def main() -> None:
     import flows.run
     from core.recipes import load_recipe
-    from tasks.house import Silent, open_house
+    from tasks.factory import NullListener, open_factory
     from tasks.settings import Settings
 
     folder = Path(sys.argv[1])
     events = os.open(folder / "events", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    class Writes(Silent):
+    class Writes(NullListener):
         def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
             os.write(events, f"{state} {stage} {asset_id} {more.get('seconds', 0)}\n".encode())
 
@@ -50,9 +50,9 @@ def main() -> None:
         patch.object(flows.run, "EmbeddedServer", Never).start()
     recipe = load_recipe("starter", (folder / "recipe").read_text().split())
     force = "MESHMILL_TEST_FORCE" in os.environ
-    house = open_house(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
-    document = flows.run.run_folder(house, str(folder / "photos"), recipe, out=folder / "out", force=force)
-    house.close()
+    factory = open_factory(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
+    document = flows.run.run_folder(factory, str(folder / "photos"), recipe, out=folder / "out", force=force)
+    factory.close()
     print(json.dumps(document["counts"]))  # noqa: T201
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from db.engine import open_engine
 from storage import Store
-from tasks.house import open_store_of
+from tasks.factory import open_store_of
 from tasks.settings import Settings
 from tasks.stages import STAGE_NAMES
 

@@ -19,7 +19,7 @@ from db.engine import writing
 from db.tables import CollectionMark
 from storage.s3 import open_s3
 from tasks.collect import Garbage, collect
-from tasks.house import House, open_house
+from tasks.factory import Factory, open_factory
 from tasks.settings import Settings
 
 PRODUCTS = 3
@@ -36,9 +36,9 @@ class SlowDeletes(Proxy):
         return data
 
 
-def forget(house: House) -> None:
+def forget(factory: Factory) -> None:
     """As if every worker had died between storing and recording."""
-    with writing(house.engine) as session:
+    with writing(factory.engine) as session:
         session.execute(text("UPDATE asset SET glb_id = NULL, status = 'queued'"))
         for table in ("publication", "asset_stage", "artifact_input", "artifact", "stage_run"):
             session.execute(text(f"DELETE FROM {table}"))
@@ -64,7 +64,7 @@ def test_no_published_asset_loses_its_object(
     shop.stock(PRODUCTS)
     assert shop.finish(shop.start())["finished"] == PRODUCTS
     slow = SlowDeletes(int(seaweed.rsplit(":", 1)[1]))
-    collector = open_house(Settings(**shop.settings.model_dump() | {"s3_endpoint": f"http://127.0.0.1:{slow.port}"}))
+    collector = open_factory(Settings(**shop.settings.model_dump() | {"s3_endpoint": f"http://127.0.0.1:{slow.port}"}))
     forget(collector)
     collect(collector, delete=True, older_than=-60, really=True)
     with writing(collector.engine) as session:
@@ -96,19 +96,19 @@ def test_the_recipe_goes_back_while_its_results_are_given_up(tmp_path: Path) -> 
     (tmp_path / "recipe").write_text(f"{places}\nreconstruct.steps=77")
     shop.finish(shop.start())
     (tmp_path / "recipe").write_text(f"{places}\nfinish.faces=5000")  # the first one's field and mesh, another finish
-    house = open_house(shop.settings)
-    back(house, tmp_path)
+    factory = open_factory(shop.settings)
+    back(factory, tmp_path)
     assert shop.ask("SELECT count(*) FROM asset WHERE status = 'finished'") == [(1,)]
-    store = house.store
+    store = factory.store
     for key, size in shop.ask(
         "SELECT key, artifact.bytes FROM artifact JOIN asset_stage ON made_by = stage_run_id "
         "JOIN asset ON asset.id = asset_id WHERE asset.status = 'finished'"
     ):
         assert store.size(key) == size
-    house.close()
+    factory.close()
 
 
-def back(house: House, folder: Path) -> None:
+def back(factory: Factory, folder: Path) -> None:
     """A run in which garbage is collected right after the mesh was found finished, and twice more at its end."""
     import fake_stages
 
@@ -118,25 +118,25 @@ def back(house: House, folder: Path) -> None:
     from tasks.models import models_of
     from tasks.plan import plan_catalogue
 
-    house.compute = fake_stages.compute
+    factory.compute = fake_stages.compute
     really = tasks.run_stage._usable
 
-    def between(house: House, key: str) -> Any:
-        found = really(house, key)
+    def between(factory: Factory, key: str) -> Any:
+        found = really(factory, key)
         if found is not None and found.artifacts[0].kind == "mesh":
             again()
         return found
 
     def again() -> None:
-        collect(house, delete=True, superseded=True, older_than=-60, really=True)
-        with writing(house.engine) as session:
+        collect(factory, delete=True, superseded=True, older_than=-60, really=True)
+        with writing(factory.engine) as session:
             session.execute(update(CollectionMark).values(marked=CollectionMark.marked - 100_000))
 
     recipe = load_recipe("starter", (folder / "recipe").read_text().split())
-    catalogue, _ = ingest_source(house, str(folder / "photos"))
-    models = models_of(house, recipe)
-    plan = plan_catalogue(house, catalogue, recipe, models)
+    catalogue, _ = ingest_source(factory, str(folder / "photos"))
+    models = models_of(factory, recipe)
+    plan = plan_catalogue(factory, catalogue, recipe, models)
     with patch.object(tasks.run_stage, "_usable", between):
-        build_ahead(house, plan.build, models, lambda: False)
+        build_ahead(factory, plan.build, models, lambda: False)
     again()
     again()

@@ -26,7 +26,7 @@ from db import assets
 from db.engine import reading
 from db.tables import Run, StageRun
 from flows.embedded import EmbeddedServer
-from tasks.house import open_house
+from tasks.factory import open_factory
 from tasks.webhooks import signature
 
 
@@ -66,11 +66,11 @@ def heard() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
 
 
 @pytest.fixture
-def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Recipe]:
-    """A home, a folder of photos, a recipe; flows open the house with stages that cost nothing."""
-    opened = functools.partial(open_house, compute=fake_stages.compute)
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Recipe]:
+    """A home, a folder of photos, a recipe; flows open the factory with stages that cost nothing."""
+    opened = functools.partial(open_factory, compute=fake_stages.compute)
     for module in (flows.ingest, flows.retry_failed):
-        monkeypatch.setattr(module, "open_house", opened)
+        monkeypatch.setattr(module, "open_factory", opened)
     monkeypatch.setenv("MESHMILL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MESHMILL_TEST_LOG", str(tmp_path / "log"))
     monkeypatch.setenv("MESHMILL_COST_PER_CPU_HOUR", "3600")
@@ -95,12 +95,12 @@ def artifacts(api: str, *keys: str) -> list[dict[str, Any]]:
 
 @pytest.mark.server
 def test_a_night_says_what_came_out(
-    api: str, heard: Any, factory: tuple[Path, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: str, heard: Any, shop: tuple[Path, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, got = heard
     monkeypatch.setenv("MESHMILL_WEBHOOK_URL", url)
     monkeypatch.setenv("MESHMILL_WEBHOOK_SECRET", "s3cret")
-    photos, recipe = factory
+    photos, recipe = shop
     for name in ("cup", "mug", "pan"):
         (photos / f"{name}.png").write_bytes(name.encode())
     (photos / "dark.png").write_bytes(b"bad")
@@ -121,8 +121,8 @@ def test_a_night_says_what_came_out(
     assert "| No object was found in the photo. | quarantined | 1 | dark |" in artifact["data"]
     progress = artifacts(api, "nightly-progress", "assets-done")
     assert [(found["type"], found["data"]) for found in progress] == [("progress", 100.0)] * 3, "the night, two shards"
-    house = open_house()
-    with reading(house.engine) as session:
+    factory = open_factory()
+    with reading(factory.engine) as session:
         run = session.get(Run, first["run_id"])
         assert run is not None
         assert run.summary == first
@@ -130,7 +130,7 @@ def test_a_night_says_what_came_out(
         stages = session.scalars(select(StageRun).where(StageRun.state == "finished")).all()
         assert all(stage.cost == pytest.approx(stage.seconds) for stage in stages), "a unit a second"
         assert all(stage.device == "cpu" and stage.attempt == 1 for stage in stages)
-    house.close()
+    factory.close()
 
     events = Counter(json.loads(body)["event"] for _, body in got)
     assert events == {"asset.finished": 3, "asset.failed": 1, "run.ended": 1}
@@ -138,11 +138,11 @@ def test_a_night_says_what_came_out(
         assert headers["X-Meshmill-Signature"] == signature("s3cret", headers["X-Meshmill-Time"], body)
 
     assert first["store"]["objects"] == []
-    house = open_house()
-    stored = assets.artifact(house.engine, first["slowest"][0]["asset_id"])
+    factory = open_factory()
+    stored = assets.artifact(factory.engine, first["slowest"][0]["asset_id"])
     assert stored is not None
-    house.store.delete(stored.key)
-    house.close()
+    factory.store.delete(stored.key)
+    factory.close()
     monkeypatch.setenv("MESHMILL_CHECK_SHARE", "1")
     (photos / "pan.png").unlink()
     second = flows.ingest.ingest(str(photos), recipe, settle_seconds=0, allow_removal=True)
@@ -155,9 +155,9 @@ def test_a_night_says_what_came_out(
 
 @pytest.mark.server
 def test_what_failed_for_its_surroundings_is_built_by_the_next_night_or_by_retry(
-    api: str, factory: tuple[Path, Recipe]
+    api: str, shop: tuple[Path, Recipe]
 ) -> None:
-    photos, recipe = factory
+    photos, recipe = shop
     (photos / "a.png").write_bytes(b"ours")
     first = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
     assert first["counts"]["failed"] == 1
@@ -178,11 +178,11 @@ RUN_LOG = "prefect.flow_runs"
 
 @pytest.mark.server
 def test_a_night_can_be_read_on_prefects_pages(
-    api: str, factory: tuple[Path, Recipe], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: str, shop: tuple[Path, Recipe], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Names, tags, log lines, and links that open in a browser."""
     monkeypatch.setenv("MESHMILL_GALLERY_URL", "https://shop.example.com/gallery/")
-    photos, recipe = factory
+    photos, recipe = shop
     (photos / "cup.png").write_bytes(b"cup")
     (photos / "vase.png").write_bytes(b"review this vase")
     ended = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)

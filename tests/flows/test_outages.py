@@ -19,12 +19,12 @@ import pytest
 from ports import free_port
 from shop import Shop, kill_tree
 
+from core.errors import DatabaseDown, StoreDown
 from core.recipes import load_recipe
-from db.engine import DatabaseDown, open_engine
+from db.engine import open_engine
 from db.migrate import upgrade
-from storage import StoreDown
 from storage.s3 import open_s3
-from tasks.house import open_house
+from tasks.factory import open_factory
 from tasks.ingest import ingest_source
 from tasks.models import models_of
 from tasks.plan import plan_pages
@@ -216,16 +216,16 @@ def test_opening_taking_in_and_planning_wait_for_postgresql(tmp_path: Path, data
 
     with away():
         with pytest.raises(DatabaseDown):
-            open_house(shop.settings)  # for people: they are told at once
-        house = open_house(shop.settings, patient=True)
+            open_factory(shop.settings)  # for people: they are told at once
+        factory = open_factory(shop.settings, patient=True)
     with away():
-        catalogue, changes = ingest_source(house, str(tmp_path / "photos"))
+        catalogue, changes = ingest_source(factory, str(tmp_path / "photos"))
     assert len(changes.new) == PRODUCTS
-    models = models_of(house, recipe)
-    pages = plan_pages(house, catalogue, recipe, models)
+    models = models_of(factory, recipe)
+    pages = plan_pages(factory, catalogue, recipe, models)
     with away():
         assert [len(page.build) for page in pages] == [PRODUCTS]
-    house.close()
+    factory.close()
 
 
 def crash(server: Any) -> None:

@@ -10,32 +10,32 @@ from db import assets
 from db.reviews import record_decision
 from db.skus import find_product
 from tasks.build import build_ahead
-from tasks.house import House
-from tasks.plan import plan_otherwise
+from tasks.factory import Factory
+from tasks.plan import plan_with_changes
 from tasks.stages import STAGE_NAMES
 
 
-def build(house: House, ids: list[str], *_: object) -> None:
+def build(factory: Factory, ids: list[str], *_: object) -> None:
     """The driver without a Prefect server."""
-    build_ahead(house, ids, None, lambda: False)
+    build_ahead(factory, ids, None, lambda: False)
 
 
 def test_assets_of_several_recipes_are_each_built_with_their_own_weights(
     small_shop: Shop,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    house = small_shop.house()
+    factory = small_shop.factory()
     (small_shop.photos / "a.png").write_bytes(b"photo a")
-    small_shop.build(house)
+    small_shop.build(factory)
     (small_shop.photos / "a.png").unlink()
     other = small_shop.folder / "other"
     other.mkdir()
     (other / "config.json").write_text('{"other": true}')
     (small_shop.photos / "b.png").write_bytes(b"photo b")
-    small_shop.build(house, f"views.checkpoint={other}")
+    small_shop.build(factory, f"views.checkpoint={other}")
     assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 2)
     monkeypatch.setattr(flows.run, "_build", build)
-    document = flows.run.build_again(house, assets.requeue(house.engine, ["finished"], []))
+    document = flows.run.build_again(factory, assets.requeue(factory.engine, ["finished"], []))
     assert [row["status"] for row in document["assets"]] == ["finished", "finished"]
     assert small_shop.computed() == {}, "with another's weights every stage from the views on would be another"
 
@@ -44,24 +44,26 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     small_shop: Shop,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    house = small_shop.house()
+    factory = small_shop.factory()
     (small_shop.photos / "a.png").write_bytes(b"photo")
-    (first,) = small_shop.build(house).build
-    record_decision(house.engine, first, "reject", "too round", "Ann")
+    (first,) = small_shop.build(factory).build
+    record_decision(factory.engine, first, "reject", "too round", "Ann")
     monkeypatch.setattr(flows.run, "_build", build)
-    document = flows.run.build_again(house, assets.requeue(house.engine, ["failed"], [find_product(house.engine, "a")]))
+    document = flows.run.build_again(
+        factory, assets.requeue(factory.engine, ["failed"], [find_product(factory.engine, "a")])
+    )
     assert [(row["status"], row["reason"]) for row in document["assets"]] == [("failed", "too round")], (
         "the same photo and settings make the same asset"
     )
     small_shop.computed()
-    chosen = assets.of_status(house.engine, ["failed"], [find_product(house.engine, "a")])
-    document = flows.run.build_again(house, plan_otherwise(house, chosen, None, ["finish.faces=5000"]).build)
+    chosen = assets.of_status(factory.engine, ["failed"], [find_product(factory.engine, "a")])
+    document = flows.run.build_again(factory, plan_with_changes(factory, chosen, None, ["finish.faces=5000"]).build)
     assert [(row["sku"], row["status"]) for row in document["assets"]] == [("a", "finished")]
     assert small_shop.computed() == {"finish": 1, "assess": 1}, "only from the changed stage on"
     second = document["assets"][0]["asset_id"]
     assert second != first
-    assert assets.lineage(house.engine, second)["parameters"]["finish"]["faces"] == 5000
-    assert assets.lineage(house.engine, first)["status"] == "superseded"
-    assert [row["note"] for row in assets.lineage(house.engine, first)["reviews"]] == ["too round"]
-    again = plan_otherwise(house, [second], None, ["finish.faces=5000"])
+    assert assets.lineage(factory.engine, second)["parameters"]["finish"]["faces"] == 5000
+    assert assets.lineage(factory.engine, first)["status"] == "superseded"
+    assert [row["note"] for row in assets.lineage(factory.engine, first)["reviews"]] == ["too round"]
+    again = plan_with_changes(factory, [second], None, ["finish.faces=5000"])
     assert (again.build, again.reused) == ((), (second,))

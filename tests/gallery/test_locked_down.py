@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from db.engine import DatabaseDown
+from core.errors import DatabaseDown
 from gallery.app import Access, create_app
 from tests.gallery.conftest import HOSTILE, Shop
 from tests.ports import free_port

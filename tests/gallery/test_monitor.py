@@ -14,11 +14,12 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
+from core.errors import StoreDown
 from db.engine import open_engine, writing
 from db.tables import Catalogue, RecipeRow, Run, StageRun
 from gallery import monitor
 from gallery.app import create_app
-from storage import StoreDown, open_store
+from storage import open_store
 from tests.gallery.conftest import Shop, fill
 
 MONITORING = Path(__file__).resolve().parents[2] / "deploy" / "monitoring"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from s3_server import ACCESS, SECRET, ready
 
+from core.errors import StoreDown, StoreRefused
 from storage.credentials import keys_of_surroundings
 from storage.s3 import S3Store, open_s3
-from storage.store import StoreDown, StoreRefused
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ import pytest
 from ports import free_port
 from s3_server import ACCESS, SECRET, ready
 
-from storage import ObjectDamaged, ObjectMissing, Store, StoreDown, StoreRefused, copy_to_file, open_store, read_bytes
+from core.errors import ObjectDamaged, ObjectMissing, StoreDown, StoreRefused
+from storage import Store, copy_to_file, open_store, read_bytes
 from storage.s3 import PART, open_s3
 
 BIN = Path(sys.executable).parent

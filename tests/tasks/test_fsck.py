@@ -10,16 +10,15 @@ import pytest
 from s3_server import ACCESS, SECRET, ready
 from test_run_stage import Shop
 
-from core.errors import InputError
+from core.errors import InputError, StoreDown
 from db import assets
 from db.engine import reading, writing
 from db.objects import Window
 from db.tables import Artifact, StageRun
 from flows.run import deliver
-from storage import StoreDown
 from tasks.build import build_ahead
+from tasks.factory import Factory, NullListener, open_store_of
 from tasks.fsck import DAY, fsck, window_of_the_night
-from tasks.house import House, Silent, open_store_of
 from tasks.stages import STAGE_NAMES
 
 OBJECTS = 9
@@ -40,35 +39,35 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     opened.close()
 
 
-def build(shop: Shop, products: int = 2) -> House:
-    house = shop.house()
+def build(shop: Shop, products: int = 2) -> Factory:
+    factory = shop.factory()
     for n in range(products):
         (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
-    shop.build(house)
-    assert shop.statuses(house) == {f"p{n}": "finished" for n in range(products)}
+    shop.build(factory)
+    assert shop.statuses(factory) == {f"p{n}": "finished" for n in range(products)}
     shop.computed()
-    return house
+    return factory
 
 
-def key_of(house: House, kind: str, sku: str = "p0") -> str:
-    (row,) = assets.list_assets(house.engine, sku=sku, status="finished")
+def key_of(factory: Factory, kind: str, sku: str = "p0") -> str:
+    (row,) = assets.list_assets(factory.engine, sku=sku, status="finished")
     if kind == "photo":
-        return row_photo(house, row.asset_id)
-    stored = assets.artifact(house.engine, row.asset_id, kind)
+        return row_photo(factory, row.asset_id)
+    stored = assets.artifact(factory.engine, row.asset_id, kind)
     assert stored is not None
     return stored.key
 
 
-def row_photo(house: House, asset_id: str) -> str:
-    sha256 = assets.lineage(house.engine, asset_id)["photo"]["sha256"]
+def row_photo(factory: Factory, asset_id: str) -> str:
+    sha256 = assets.lineage(factory.engine, asset_id)["photo"]["sha256"]
     return f"objects/{sha256[:2]}/{sha256}"
 
 
-def spoil(house: House, key: str, how: str) -> None:
+def spoil(factory: Factory, key: str, how: str) -> None:
     """Behind the database's back: the object is gone, has a flipped byte, or lost its end."""
-    with house.store.open(key) as stream:
+    with factory.store.open(key) as stream:
         data = bytearray(stream.read())
-    house.store.delete(key)
+    factory.store.delete(key)
     if how == "missing":
         return
     if how == "flipped":
@@ -79,7 +78,7 @@ def spoil(house: House, key: str, how: str) -> None:
         data.clear()
     import hashlib
 
-    house.store.put(bytes(data), key, hashlib.sha256(data).hexdigest(), "application/octet-stream")
+    factory.store.put(bytes(data), key, hashlib.sha256(data).hexdigest(), "application/octet-stream")
 
 
 HOWS = ("missing", "flipped", "truncated", "empty")
@@ -104,108 +103,108 @@ def test_a_store_that_is_whole(shop: Shop) -> None:
     ],
 )
 def test_one_object_is_found_and_made_again(shop: Shop, how: str, kind: str, stages: list[str]) -> None:
-    house = build(shop)
-    before = house.store.size(key_of(house, kind))
-    spoil(house, key_of(house, kind), how)
+    factory = build(shop)
+    before = factory.store.size(key_of(factory, kind))
+    spoil(factory, key_of(factory, kind), how)
     state = "missing" if how == "missing" else "damaged"
-    found = fsck(house).document(False)
+    found = fsck(factory).document(False)
     assert (found["checked"], found[state], found["repaired"]) == (2 * OBJECTS, 1, 0)
     (named,) = found["objects"]
-    assert (named["key"], named["kind"], named["state"]) == (key_of(house, kind), kind, state)
+    assert (named["key"], named["kind"], named["state"]) == (key_of(factory, kind), kind, state)
     assert [user["sku"] for user in named["assets"]] == ["p0"]
     assert found["unpublished"] == (1 if kind == "glb" else 0), "readers get the files of the finish stage"
     assert shop.computed() == {}, "nothing is made where nobody asked for it"
-    mended = fsck(house, repair=True).document(True)
+    mended = fsck(factory, repair=True).document(True)
     assert (mended[state], mended["repaired"], mended["unrepairable"], mended["unpublished"]) == (1, 1, 0, 0)
     assert shop.computed() == dict.fromkeys(stages, 1)
-    assert house.store.size(key_of(house, kind)) == before
-    assert fsck(house).left == []
-    with reading(house.engine) as session:
+    assert factory.store.size(key_of(factory, kind)) == before
+    assert fsck(factory).left == []
+    with reading(factory.engine) as session:
         assert session.query(StageRun).filter(StageRun.state != "finished").all() == [], "no row has changed"
 
 
 @pytest.mark.parametrize("how", HOWS)
 def test_a_whole_chain_is_made_again_from_the_photos_place(shop: Shop, how: str) -> None:
-    house = build(shop)
+    factory = build(shop)
     for kind in ("photo", "cutout", "views", "field", "mesh", "glb", "report", "assessment"):
-        spoil(house, key_of(house, kind), how)
-    found = fsck(house, repair=True).document(True)
+        spoil(factory, key_of(factory, kind), how)
+    found = fsck(factory, repair=True).document(True)
     assert (found["repaired"], found["unrepairable"]) == (8, 0)
     assert shop.computed() == dict.fromkeys(STAGE_NAMES, 1), "each stage once"
-    assert fsck(house).left == []
+    assert fsck(factory).left == []
 
 
 def test_a_photo_that_is_nowhere_any_more_is_said(shop: Shop) -> None:
-    house = build(shop)
-    spoil(house, key_of(house, "photo"), "missing")
+    factory = build(shop)
+    spoil(factory, key_of(factory, "photo"), "missing")
     (shop.photos / "p0.png").write_bytes(b"another photo")
-    found = fsck(house, repair=True).document(True)
+    found = fsck(factory, repair=True).document(True)
     assert (found["repaired"], found["unrepairable"], found["unpublished"]) == (0, 1, 0)
     assert "put it back there" in found["objects"][0]["sentence"]
     (shop.photos / "p0.png").write_bytes(b"photo 0")
-    assert fsck(house, repair=True).document(True)["repaired"] == 1
+    assert fsck(factory, repair=True).document(True)["repaired"] == 1
 
 
 def test_what_comes_out_otherwise_here_is_not_taken_for_it(shop: Shop) -> None:
     """Another version of the stage, other bytes: said; the next build relies on it no more."""
-    house = build(shop)
-    key = key_of(house, "glb")
-    spoil(house, key, "flipped")
-    with writing(house.engine) as session:
+    factory = build(shop)
+    key = key_of(factory, "glb")
+    spoil(factory, key, "flipped")
+    with writing(factory.engine) as session:
         (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
         run.version += 1
-    old = fsck(house, repair=True).document(True)
+    old = fsck(factory, repair=True).document(True)
     assert "in another way" in old["objects"][0]["sentence"]
-    with writing(house.engine) as session:
+    with writing(factory.engine) as session:
         (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
         run.version -= 1
         run.parameters = run.parameters | {"params": run.parameters["params"] | {"faces": 7}}
-    found = fsck(house, repair=True).document(True)
+    found = fsck(factory, repair=True).document(True)
     assert (found["unrepairable"], found["unpublished"]) == (1, 1)
     assert "retry --status finished" in found["objects"][0]["sentence"]
-    assets.requeue(house.engine, ["finished"], [])
-    plan, models = shop.plan(house)
-    build_ahead(house, plan.build, models, lambda: False)
-    assert fsck(house).left == []
+    assets.requeue(factory.engine, ["finished"], [])
+    plan, models = shop.plan(factory)
+    build_ahead(factory, plan.build, models, lambda: False)
+    assert fsck(factory).left == []
 
 
 def test_weights_that_are_gone_are_said(shop: Shop) -> None:
-    house = build(shop)
-    spoil(house, key_of(house, "views"), "missing")
+    factory = build(shop)
+    spoil(factory, key_of(factory, "views"), "missing")
     (shop.folder / "views" / "config.json").write_text('{"other": 1}')
-    found = fsck(house, repair=True).document(True)
+    found = fsck(factory, repair=True).document(True)
     assert "weights" in found["objects"][0]["sentence"]
     assert shop.computed() == {}
 
 
 @pytest.mark.parametrize("how", HOWS)
 def test_building_and_handing_out_mend_what_they_need(shop: Shop, how: str, tmp_path: Path) -> None:
-    house = build(shop, 1)
-    rows = assets.list_assets(house.engine, status="finished")
-    spoil(house, key_of(house, "glb"), how)
-    (out,) = deliver(house, rows, tmp_path / "out")
+    factory = build(shop, 1)
+    rows = assets.list_assets(factory.engine, status="finished")
+    spoil(factory, key_of(factory, "glb"), how)
+    (out,) = deliver(factory, rows, tmp_path / "out")
     assert out.read_bytes().startswith(b"model.glb ")
     assert shop.computed() == {"finish": 1}
     for kind in ("views", "photo"):
-        spoil(house, key_of(house, kind), how)
-    plan, models = shop.plan(house, "mesh.denoise=0.5")
-    build_ahead(house, plan.build, models, lambda: False)
+        spoil(factory, key_of(factory, kind), how)
+    plan, models = shop.plan(factory, "mesh.denoise=0.5")
+    build_ahead(factory, plan.build, models, lambda: False)
     assert shop.computed() == {"views": 1, "mesh": 1, "finish": 1, "assess": 1}
-    assert shop.statuses(house) == {"p0": "finished"}
-    assert fsck(house).left == []
+    assert shop.statuses(factory) == {"p0": "finished"}
+    assert fsck(factory).left == []
 
 
-class Spoiler(Silent):
+class Spoiler(NullListener):
     """Spoils an object in the moment in which a stage begins to read it."""
 
-    def __init__(self, house: House, stage: str, kind: str, how: str) -> None:
-        self.house, self.at, self.kind, self.how = house, stage, kind, how
+    def __init__(self, factory: Factory, stage: str, kind: str, how: str) -> None:
+        self.factory, self.at, self.kind, self.how = factory, stage, kind, how
 
     def stage(self, asset_id: str, stage: str, state: str, **more: Any) -> None:
         if (stage, state) == (self.at, "started"):
             self.at = ""
-            stored = assets.artifact(self.house.engine, asset_id, self.kind)
-            spoil(self.house, stored.key if stored else row_photo(self.house, asset_id), self.how)
+            stored = assets.artifact(self.factory.engine, asset_id, self.kind)
+            spoil(self.factory, stored.key if stored else row_photo(self.factory, asset_id), self.how)
 
 
 @pytest.mark.parametrize("how", ["missing", "flipped"])
@@ -221,74 +220,74 @@ class Spoiler(Silent):
 def test_what_is_lost_under_a_running_build_is_made_again_at_once(
     shop: Shop, how: str, kind: str, stage: str, again: str | None
 ) -> None:
-    house = shop.house()
+    factory = shop.factory()
     (shop.photos / "p0.png").write_bytes(b"photo 0")
-    plan, models = shop.plan(house)
-    house.listener = Spoiler(house, stage, kind, how)
-    build_ahead(house, plan.build, models, lambda: False)
-    assert shop.statuses(house) == {"p0": "finished"}
+    plan, models = shop.plan(factory)
+    factory.listener = Spoiler(factory, stage, kind, how)
+    build_ahead(factory, plan.build, models, lambda: False)
+    assert shop.statuses(factory) == {"p0": "finished"}
     assert shop.computed() == {name: 1 + (name == again) for name in STAGE_NAMES}
-    assert fsck(house).left == []
+    assert fsck(factory).left == []
 
 
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("force", [True, False])
 def test_a_finished_asset_may_be_built_again_over_damage(shop: Shop, how: str, force: bool) -> None:
-    house = build(shop, 1)
+    factory = build(shop, 1)
     for kind in ("photo", "views", "glb"):
-        spoil(house, key_of(house, kind), how)
+        spoil(factory, key_of(factory, kind), how)
     if not force:
-        assets.requeue(house.engine, ["finished"], [])
-    plan, models = shop.plan(house, force=force)
-    build_ahead(house, plan.build, models, lambda: False)
-    assert shop.statuses(house) == {"p0": "finished"}
-    assert fsck(house).left == []
+        assets.requeue(factory.engine, ["finished"], [])
+    plan, models = shop.plan(factory, force=force)
+    build_ahead(factory, plan.build, models, lambda: False)
+    assert shop.statuses(factory) == {"p0": "finished"}
+    assert fsck(factory).left == []
 
 
 def test_a_store_that_seems_to_be_gone_is_not_filled_anew(shop: Shop) -> None:
     """As when its disk is not mounted: every object missing, or its marker too."""
-    house = build(shop)
-    for entry in list(house.store.list("objects/")):
-        house.store.delete(entry.key)
+    factory = build(shop)
+    for entry in list(factory.store.list("objects/")):
+        factory.store.delete(entry.key)
     with pytest.raises(InputError, match="Check that it is mounted"):
-        fsck(house, repair=True)
+        fsck(factory, repair=True)
     assert shop.computed() == {}
-    for entry in list(house.store.list("databases/")):
-        house.store.delete(entry.key)
+    for entry in list(factory.store.list("databases/")):
+        factory.store.delete(entry.key)
     with pytest.raises(InputError, match="marker"):
-        fsck(house, repair=True)
-    assert list(house.store.list()) == []
-    assert fsck(house).document(False)["missing"] == 2 * OBJECTS, "looking is always allowed"
-    assert fsck(house, repair=True, really=True).left == []
+        fsck(factory, repair=True)
+    assert list(factory.store.list()) == []
+    assert fsck(factory).document(False)["missing"] == 2 * OBJECTS, "looking is always allowed"
+    assert fsck(factory, repair=True, really=True).left == []
 
 
 def test_a_store_that_gives_nothing_is_down_and_one_object_is_unknown(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = build(shop)
-    bad, given = {key_of(house, "glb")}, house.store.open
+    factory = build(shop)
+    bad, given = {key_of(factory, "glb")}, factory.store.open
 
     def answer(key: str) -> Any:
         if key in bad:
             raise StoreDown("The disk answers with errors.")
         return given(key)
 
-    monkeypatch.setattr(house.store, "open", answer)
-    found = fsck(house, repair=True)
+    monkeypatch.setattr(factory.store, "open", answer)
+    found = fsck(factory, repair=True)
     assert [(f.kind, f.state, f.repaired) for f in found.left] == [("glb", "unknown", False)]
-    with reading(house.engine) as session:
+    with reading(factory.engine) as session:
         bad |= set(session.scalars(session.query(Artifact.key).statement))
     with pytest.raises(StoreDown):
-        fsck(house, repair=True)
+        fsck(factory, repair=True)
 
 
 @pytest.mark.parametrize("share", [0.3, 1 / 7])
 def test_nights_see_all_objects_once_in_their_turn(shop: Shop, share: float) -> None:
-    house = build(shop)
+    factory = build(shop)
     nights = round(1 / share + 0.49)
-    seen = [fsck(house, window=window_of_the_night(share, n * DAY)).checked for n in range(nights)]
+    seen = [fsck(factory, window=window_of_the_night(share, n * DAY)).checked for n in range(nights)]
     assert sum(seen) >= 2 * OBJECTS
     assert max(seen) < 2 * OBJECTS
-    whole = [fsck(house, window=Window(n / 10, 0.1)).checked for n in range(10)]
+    whole = [fsck(factory, window=Window(n / 10, 0.1)).checked for n in range(10)]
     assert sum(whole) == 2 * OBJECTS
-    assert fsck(house, window=Window(0.95, 0.1)).checked <= sum((whole[9], whole[0]))
+    assert fsck(factory, window=Window(0.95, 0.1)).checked <= sum((whole[9], whole[0]))

@@ -99,11 +99,11 @@ def meshmill(folder: Path, endpoint: str, *arguments: str) -> subprocess.Complet
 RESOLVE = """
 import json, sys
 from core.recipes import load_recipe
-from tasks.house import open_house
+from tasks.factory import open_factory
 from tasks.models import registered_in, remember, resolve_views
-house = open_house()
-weights = resolve_views(house.settings, "org/tiny", registered_in(house.engine))
-remember(house.engine, [weights])
+factory = open_factory()
+weights = resolve_views(factory.settings, "org/tiny", registered_in(factory.engine))
+remember(factory.engine, [weights])
 print(json.dumps([weights.sha256, weights.revision, weights.path]))
 """
 

@@ -21,7 +21,7 @@ from db.engine import reading
 from db.planning import candidates
 from db.tables import Photo, Product
 from storage.s3 import S3Store, open_s3
-from tasks.house import House, open_house
+from tasks.factory import Factory, open_factory
 from tasks.ingest import ingest_source
 from tasks.photo_bytes import read_source
 from tasks.settings import Settings
@@ -45,20 +45,20 @@ def brief(changes: Changes) -> dict[str, Any]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, database_url: str) -> Any:
-    opened = open_house(Settings(home=tmp_path / "home", database_url=database_url))
+def factory(tmp_path: Path, database_url: str) -> Any:
+    opened = open_factory(Settings(home=tmp_path / "home", database_url=database_url))
     yield opened
     opened.close()
 
 
-def rows(house: House) -> dict[str, tuple[Any, ...]]:
+def rows(factory: Factory) -> dict[str, tuple[Any, ...]]:
     """Current photos: file name to width, height, chosen."""
-    with reading(house.engine) as session:
+    with reading(factory.engine) as session:
         photos = session.scalars(select(Photo).where(Photo.current)).all()
     return {p.source_uri.rsplit("/", 1)[1]: (p.width, p.height, p.chosen) for p in photos}
 
 
-def test_a_folder_from_night_to_night(house: House, tmp_path: Path) -> None:
+def test_a_folder_from_night_to_night(factory: Factory, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     (folder / "shoe").mkdir(parents=True)
     (folder / "mug.png").write_bytes(picture(300, 200))
@@ -67,9 +67,9 @@ def test_a_folder_from_night_to_night(house: House, tmp_path: Path) -> None:
     (folder / "shoe" / "back.jpg").write_bytes(picture(640, 480, kind="JPEG", exif=exif))
     (folder / "shoe" / "front.png").write_bytes(picture(200, 200))
     (folder / "note.jpg").write_bytes(b"no picture")
-    _, first = ingest_source(house, str(folder))
+    _, first = ingest_source(factory, str(folder))
     assert brief(first) == {"new": ["mug", "note", "shoe"]}
-    assert rows(house) == {
+    assert rows(factory) == {
         "mug.png": (300, 200, True),
         "back.jpg": (480, 640, False),
         "front.png": (200, 200, True),
@@ -78,16 +78,16 @@ def test_a_folder_from_night_to_night(house: House, tmp_path: Path) -> None:
     (folder / "mug.png").write_bytes(picture(310, 200))
     os.utime(folder / "shoe" / "front.png")
     (folder / "note.jpg").unlink()
-    _, second = ingest_source(house, str(folder), allow_removal=True)
+    _, second = ingest_source(factory, str(folder), allow_removal=True)
     assert brief(second) == {"changed": ["mug"], "unchanged": 1, "removed": ["note"]}
-    assert rows(house)["mug.png"] == (310, 200, True)
+    assert rows(factory)["mug.png"] == (310, 200, True)
     (folder / "shoe" / "front.png").unlink()
-    _, third = ingest_source(house, str(folder))
+    _, third = ingest_source(factory, str(folder))
     assert brief(third) == {"changed": ["shoe"], "unchanged": 1}
-    assert rows(house)["back.jpg"] == (480, 640, True), "the next best view is chosen"
+    assert rows(factory)["back.jpg"] == (480, 640, True), "the next best view is chosen"
 
 
-def test_a_file_that_changed_just_now_waits_and_its_product_stands_as_it_was(house: House, tmp_path: Path) -> None:
+def test_a_file_that_changed_just_now_waits_and_its_product_stands_as_it_was(factory: Factory, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     (folder / "shoe").mkdir(parents=True)
     for name in ("front.png", "back.png"):
@@ -95,35 +95,35 @@ def test_a_file_that_changed_just_now_waits_and_its_product_stands_as_it_was(hou
     age()
     os.utime(folder / "shoe" / "front.png", (2**31, 2**31))  # a camera's clock may be decades ahead
     age()
-    catalogue, first = ingest_source(house, str(folder), settle_seconds=1)
+    catalogue, first = ingest_source(factory, str(folder), settle_seconds=1)
     assert brief(first) == {"new": ["shoe"]}
-    page = candidates(house.engine, catalogue)
+    page = candidates(factory.engine, catalogue)
     with (folder / "shoe" / "front.png").open("r+b") as upload:
         upload.write(b"half")
     (folder / "cup.png").write_bytes(picture(200, 200))
-    _, second = ingest_source(house, str(folder), settle_seconds=3600)
+    _, second = ingest_source(factory, str(folder), settle_seconds=3600)
     assert brief(second) == {"waiting": ["cup", "shoe"]}
-    assert candidates(house.engine, catalogue) == page
-    assert len(rows(house)) == 2
+    assert candidates(factory.engine, catalogue) == page
+    assert len(rows(factory)) == 2
 
 
-def test_a_manifest_says_sizes_licence_and_where_the_camera_stood(house: House, tmp_path: Path) -> None:
+def test_a_manifest_says_sizes_licence_and_where_the_camera_stood(factory: Factory, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture(200, 150))
     text = (
         "sku,photo,name,height_cm,width_cm,depth_cm,licence,azimuth,elevation\nA,a.png,Cup,9.5,8,8.5,CC0-1.0,-30,12\n"
     )
     (tmp_path / "shop.csv").write_text(text + "B,missing.png,,,,,,,\n")
-    _, changes = ingest_source(house, str(tmp_path / "shop.csv"), settle_seconds=0.01)
+    _, changes = ingest_source(factory, str(tmp_path / "shop.csv"), settle_seconds=0.01)
     assert brief(changes) in ({"new": ["A", "B"]}, {"new": ["B"], "waiting": ["A"]})
     age()
-    _, _ = ingest_source(house, str(tmp_path / "shop.csv"), settle_seconds=0.01)
-    with reading(house.engine) as session:
+    _, _ = ingest_source(factory, str(tmp_path / "shop.csv"), settle_seconds=0.01)
+    with reading(factory.engine) as session:
         cup, none = session.scalars(select(Product).order_by(Product.sku)).all()
     assert (cup.height_cm, cup.width_cm, cup.depth_cm, cup.azimuth, cup.elevation) == (9.5, 8.0, 8.5, -30.0, 12.0)
     assert (cup.name, cup.licence, none.height_cm) == ("Cup", "CC0-1.0", None)
     listed = [{"sku": "A", "photo": ["a.png"], "depth_cm": 3}]
     (tmp_path / "shop.json").write_text(json.dumps(listed))
-    _, changes = ingest_source(house, str(tmp_path / "shop.json"))
+    _, changes = ingest_source(factory, str(tmp_path / "shop.json"))
     assert brief(changes) == {"new": ["A"]}, "another manifest is another catalogue"
 
 
@@ -140,7 +140,7 @@ def test_a_prefix_of_a_real_s3_server(seaweed: str, tmp_path: Path, database_url
         s3_access_key=ACCESS,
         s3_secret_key=SECRET,
     )
-    house = open_house(settings)
+    factory = open_factory(settings)
     shop = f"shop-{time.time_ns()}"
     store = ready(open_s3("contract", shop, seaweed, ACCESS, SECRET))
     put(store, "mug.png", picture(300, 200))
@@ -149,27 +149,27 @@ def test_a_prefix_of_a_real_s3_server(seaweed: str, tmp_path: Path, database_url
     put(store, "readme.txt", b"no photo")
     put(store, "..hidden.png", b"hidden")
     source = f"s3://contract/{shop}"
-    _, waiting = ingest_source(house, source, settle_seconds=3600)
+    _, waiting = ingest_source(factory, source, settle_seconds=3600)
     assert brief(waiting) == {"waiting": ["mug", "shoe"]}, "a product's photos arrive one by one"
-    catalogue, first = ingest_source(house, source)
+    catalogue, first = ingest_source(factory, source)
     assert brief(first) == {"new": ["mug", "shoe"]}
-    found = {name: (width, height, chosen) for name, (width, height, chosen) in rows(house).items()}
+    found = {name: (width, height, chosen) for name, (width, height, chosen) in rows(factory).items()}
     assert found == {"mug.png": (300, 200, True), "front view.png": (200, 220, True), "back.png": (400, 400, False)}
-    again, second = ingest_source(house, source + "/")
+    again, second = ingest_source(factory, source + "/")
     assert (again, brief(second)) == (catalogue, {"unchanged": 2})
     put(store, "mug.png", picture(320, 200))
     store.delete("shoe/front view.png")
     store.delete("shoe/back.png")
-    _, third = ingest_source(house, source, allow_removal=True)
+    _, third = ingest_source(factory, source, allow_removal=True)
     assert brief(third) == {"changed": ["mug"], "removed": ["shoe"]}
-    page = candidates(house.engine, catalogue)
-    photo = read_source(house, page[0].photo_uri, page[0].photo_sha256)
+    page = candidates(factory.engine, catalogue)
+    photo = read_source(factory, page[0].photo_uri, page[0].photo_sha256)
     assert photo.source == picture(320, 200)
     with pytest.raises(PhotoUnavailable):
-        read_source(house, f"{source}/shoe/back.png", "0" * 64)
-    house.close()
+        read_source(factory, f"{source}/shoe/back.png", "0" * 64)
+    factory.close()
 
 
-def test_a_prefix_without_an_endpoint_is_a_sentence(house: House) -> None:
+def test_a_prefix_without_an_endpoint_is_a_sentence(factory: Factory) -> None:
     with pytest.raises(InputError, match="MESHMILL_S3_ENDPOINT"):
-        ingest_source(house, "s3://bucket/prefix")
+        ingest_source(factory, "s3://bucket/prefix")

@@ -14,7 +14,7 @@ from flows.report import sizes_in_words
 from flows.run import summary
 from gallery.pages import _reasons
 from tasks.build import build_ahead
-from tasks.house import House
+from tasks.factory import Factory
 from tasks.ingest import ingest_source
 from tasks.models import models_of
 from tasks.plan import begin_run, plan_catalogue
@@ -25,19 +25,19 @@ unknown;b_1.png;;
 """
 
 
-def build(shop: Shop, house: House) -> str:  # noqa: F811
+def build(shop: Shop, factory: Factory) -> str:  # noqa: F811
     recipe = shop.recipe()
-    models = models_of(house, recipe)
+    models = models_of(factory, recipe)
     source = shop.photos / "table.csv"
-    catalogue, _ = ingest_source(house, str(source if source.exists() else shop.photos))
-    run_id = begin_run(house, catalogue, recipe)
-    plan = plan_catalogue(house, catalogue, recipe, models, run_id=run_id)
-    build_ahead(house, plan.build, models, lambda: False)
+    catalogue, _ = ingest_source(factory, str(source if source.exists() else shop.photos))
+    run_id = begin_run(factory, catalogue, recipe)
+    plan = plan_catalogue(factory, catalogue, recipe, models, run_id=run_id)
+    build_ahead(factory, plan.build, models, lambda: False)
     return run_id
 
 
-def about(house: House, asset_id: str) -> dict[str, object]:
-    finish = next(s for s in assets.lineage(house.engine, asset_id)["stages"] if s["stage"] == "finish")
+def about(factory: Factory, asset_id: str) -> dict[str, object]:
+    finish = next(s for s in assets.lineage(factory.engine, asset_id)["stages"] if s["stage"] == "finish")
     found: dict[str, object] = finish["parameters"]["about"]
     return found
 
@@ -45,21 +45,21 @@ def about(house: House, asset_id: str) -> dict[str, object]:
 def test_an_unknown_size_is_said_everywhere(shop: Shop) -> None:  # noqa: F811
     put(shop.photos, "a_1.png", "b_1.png")
     (shop.photos / "table.csv").write_text(TABLE)
-    house = shop.house()
-    run_id = build(shop, house)
-    rows = assets.list_assets(house.engine)
+    factory = shop.factory()
+    run_id = build(shop, factory)
+    rows = assets.list_assets(factory.engine)
     assert {row.sku: row.size_known for row in rows} == {"known": True, "unknown": False}
     assert {row.sku: [told["code"] for told in row.reasons] for row in rows} == {
         "known": [],
         "unknown": ["size_unknown"],
     }
     assert {row.sku: row.reason for row in rows} == {"known": None, "unknown": None}, "no complaint about the asset"
-    assert {row.sku: row.size_known for row in finished_assets(house.engine)} == {"known": True, "unknown": False}
+    assert {row.sku: row.size_known for row in finished_assets(factory.engine)} == {"known": True, "unknown": False}
     assert summary(run_id, rows, (), 1.0, None)["size_unknown"] == 1
-    assert outcome(house.engine, run_id)["size_unknown"] == 1
+    assert outcome(factory.engine, run_id)["size_unknown"] == 1
     assert "height_cm" in (sizes_in_words(1) or "")
     assert sizes_in_words(0) is None
-    shown = assets.lineage(house.engine, next(row.asset_id for row in rows if row.sku == "unknown"))
+    shown = assets.lineage(factory.engine, next(row.asset_id for row in rows if row.sku == "unknown"))
     assert "real size is not known" in str(_reasons(shown)), "the page has it"
 
 
@@ -67,17 +67,17 @@ def test_size_and_front_go_into_the_file_and_into_its_keys(small_shop: Shop) -> 
     put(small_shop.photos, "a_1.png", "b_1.png")
     table = small_shop.photos / "table.csv"
     table.write_text(TABLE)
-    house = small_shop.house()
-    build(small_shop, house)
-    ids = {row.sku: row.asset_id for row in assets.list_assets(house.engine)}
-    assert {k: v for k, v in about(house, ids["known"]).items() if k in ("width_cm", "azimuth", "height_cm")} == {
+    factory = small_shop.factory()
+    build(small_shop, factory)
+    ids = {row.sku: row.asset_id for row in assets.list_assets(factory.engine)}
+    assert {k: v for k, v in about(factory, ids["known"]).items() if k in ("width_cm", "azimuth", "height_cm")} == {
         "width_cm": 30.0,
         "azimuth": -90.0,
     }
-    assert not {"width_cm", "azimuth"} & set(about(house, ids["unknown"]))
+    assert not {"width_cm", "azimuth"} & set(about(factory, ids["unknown"]))
     small_shop.computed()
     table.write_text(TABLE.replace("b_1.png;;", "b_1.png;;180"))
-    build(small_shop, house)
+    build(small_shop, factory)
     assert small_shop.computed() == {"finish": 1, "assess": 1}, "a front is known now: the file is written anew"
 
 
@@ -88,12 +88,12 @@ def test_what_lies_beside_a_photo_is_said_with_its_asset(
     put(small_shop.photos, "A1_front.png", "A1_detail.png")
     (small_shop.photos / "A1_front.psd").write_bytes(b"8BPS")
     (small_shop.photos / "A1_back.png").write_bytes(b"")
-    house = small_shop.house()
-    build(small_shop, house)
-    (row,) = assets.list_assets(house.engine)
+    factory = small_shop.factory()
+    build(small_shop, factory)
+    (row,) = assets.list_assets(factory.engine)
     notes = [told["message"] for told in row.reported()["reasons"] if told["code"] == "photos_beside"]
     assert [note.split(" is ")[0] for note in sorted(notes)] == ["A1_back.png", "A1_front.psd"]
-    record = assets.lineage(house.engine, row.asset_id)
+    record = assets.lineage(factory.engine, row.asset_id)
     shots = {shot["uri"].rsplit("/", 1)[-1]: (shot["role"], shot["use"]) for shot in record["shots"]}
     assert shots == {
         "A1_front.png": ("front", "main"),

@@ -13,12 +13,12 @@ from xml.sax.saxutils import escape
 import fake_stages
 import pytest
 
+from core.errors import StoreDown
 from core.recipes import load_recipe
 from db.assets import list_assets
-from storage import StoreDown
 from storage.s3 import open_s3
 from tasks.build import build_ahead
-from tasks.house import House, open_house
+from tasks.factory import Factory, open_factory
 from tasks.ingest import ingest_source
 from tasks.models import models_of
 from tasks.plan import plan_catalogue
@@ -98,24 +98,24 @@ def _handler(objects: dict[str, bytes], quoted: bool) -> type[BaseHTTPRequestHan
     return Handler
 
 
-def built(house: House, folder: Path, source: str) -> dict[str, tuple[str, str]]:
+def built(factory: Factory, folder: Path, source: str) -> dict[str, tuple[str, str]]:
     """Photo URI to the status and reason of its asset, with stages that cost nothing."""
     (folder / "views").mkdir()
     (folder / "views" / "config.json").write_text("{}")
     (folder / "segmenter.onnx").write_text("x")
     recipe = load_recipe("starter", [f"views.checkpoint={folder}/views", f"segment.model={folder}/segmenter.onnx"])
-    catalogue, _ = ingest_source(house, source)
-    models = models_of(house, recipe)
-    plan = plan_catalogue(house, catalogue, recipe, models)
-    build_ahead(house, plan.build, models, lambda: False)
-    return {row.photo: (row.status, row.reason or "") for row in list_assets(house.engine)}
+    catalogue, _ = ingest_source(factory, source)
+    models = models_of(factory, recipe)
+    plan = plan_catalogue(factory, catalogue, recipe, models)
+    build_ahead(factory, plan.build, models, lambda: False)
+    return {row.photo: (row.status, row.reason or "") for row in list_assets(factory.engine)}
 
 
 def test_each_odd_key_is_built_or_is_one_quarantined_line(serve: Serve, tmp_path: Path, database_url: str) -> None:
     endpoint = serve([*READ, *REFUSED])
     settings = Settings(home=tmp_path / "home", database_url=database_url, s3_endpoint=endpoint)
-    house = open_house(settings, compute=fake_stages.compute)
-    rows = built(house, tmp_path, "s3://shop/night")
+    factory = open_factory(settings, compute=fake_stages.compute)
+    rows = built(factory, tmp_path, "s3://shop/night")
     for key in READ:
         assert rows[f"s3://shop/{key}"][0] == "finished", (key, rows[f"s3://shop/{key}"])
     for key, sentence in REFUSED.items():
@@ -123,17 +123,17 @@ def test_each_odd_key_is_built_or_is_one_quarantined_line(serve: Serve, tmp_path
         assert status == "quarantined"
         assert sentence in reason
     assert len(rows) == len(READ) + len(REFUSED)
-    house.close()
+    factory.close()
 
 
 def test_a_key_at_the_top_of_the_bucket_may_begin_with_a_slash(serve: Serve, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", s3_endpoint=serve(["/lead.jpg", "plain.jpg"]))
-    house = open_house(settings, compute=fake_stages.compute)
-    rows = built(house, tmp_path, "S3://shop")
+    factory = open_factory(settings, compute=fake_stages.compute)
+    rows = built(factory, tmp_path, "S3://shop")
     assert {uri: status for uri, (status, _) in rows.items()} == dict.fromkeys(
         ["s3://shop//lead.jpg", "s3://shop/plain.jpg"], "finished"
     )
-    house.close()
+    factory.close()
 
 
 def test_a_listing_that_is_no_xml_is_a_store_that_is_not_understood(serve: Serve) -> None:

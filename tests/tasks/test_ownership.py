@@ -22,13 +22,13 @@ from db import housekeeping
 from db.engine import open_engine, writing
 from storage.s3 import open_s3
 from tasks.collect import collect, grace
-from tasks.house import House, open_house
-from tasks.ownership import objection, owners
+from tasks.factory import Factory, open_factory
+from tasks.ownership import owners, why_not_ours
 from tasks.plan import begin_run, plan_catalogue
 from tasks.settings import Settings
 
 
-def run(shop: Shop, house: House) -> Any:
+def run(shop: Shop, factory: Factory) -> Any:
     """What `meshmill run` does, up to its end."""
     from db.catalogue import ensure_catalogue, sync_products
     from storage.places import file_uri
@@ -38,30 +38,30 @@ def run(shop: Shop, house: House) -> Any:
 
     recipe = shop.recipe()
     assert recipe_hash(recipe)
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
-    catalogue = ensure_catalogue(house.engine, "photos", file_uri(shop.photos))
-    sync_products(house.engine, catalogue, scan_folder(shop.photos).products, hash_file)
-    run_id = begin_run(house, catalogue, recipe)
-    plan = plan_catalogue(house, catalogue, recipe, models, run_id=run_id)
-    build_ahead(house, plan.build, models, lambda: False)
+    models = resolve_models(factory.settings, recipe, registered_in(factory.engine))
+    catalogue = ensure_catalogue(factory.engine, "photos", file_uri(shop.photos))
+    sync_products(factory.engine, catalogue, scan_folder(shop.photos).products, hash_file)
+    run_id = begin_run(factory, catalogue, recipe)
+    plan = plan_catalogue(factory, catalogue, recipe, models, run_id=run_id)
+    build_ahead(factory, plan.build, models, lambda: False)
     return plan
 
 
-def elsewhere(shop: Shop, name: str, **settings: Any) -> House:
-    """A house with a database of its own and the same store."""
+def elsewhere(shop: Shop, name: str, **settings: Any) -> Factory:
+    """A factory with a database of its own and the same store."""
     given = {"database_url": f"sqlite:///{shop.folder / name}.db"} | settings
     made = Settings(home=shop.folder / "home", lease_seconds=5, **given)
-    house = open_house(made, compute=fake_stages.compute)
-    shop.houses.append(house)
-    return house
+    factory = open_factory(made, compute=fake_stages.compute)
+    shop.factories.append(factory)
+    return factory
 
 
-def stock(shop: Shop, products: int = 3) -> House:
-    house = shop.house()
+def stock(shop: Shop, products: int = 3) -> Factory:
+    factory = shop.factory()
     for n in range(products):
         (shop.photos / f"p{n}.png").write_bytes(b"photo %d" % n)
-    run(shop, house)
-    return house
+    run(shop, factory)
+    return factory
 
 
 @pytest.mark.parametrize("really", [False, True])
@@ -76,40 +76,40 @@ def test_a_database_without_an_asset_touches_no_store(shop: Shop, delete: bool, 
 
 
 def test_an_empty_store_of_an_empty_database_is_no_error(shop: Shop) -> None:
-    assert collect(shop.house(), delete=True).orphans == ()
+    assert collect(shop.factory(), delete=True).orphans == ()
 
 
 def test_a_store_of_two_databases_is_collected_by_neither(shop: Shop) -> None:
-    house = stock(shop)
+    factory = stock(shop)
     (shop.photos / "p0.png").write_bytes(b"another photo")
     other = elsewhere(shop, "other")
     run(shop, other)
-    before = keys(house)
-    for mine in (house, other):
+    before = keys(factory)
+    for mine in (factory, other):
         with pytest.raises(InputError, match="another database"):
             collect(mine, delete=True, older_than=-60, really=True)
-    assert keys(house) == before
-    assert objection(other)
+    assert keys(factory) == before
+    assert why_not_ours(other)
     (shop.photos / "p0.png").write_bytes(b"photo 0")
     collect(other, delete=True, older_than=-60, really=True, take_over=True)
     assert owners(other).others == ()
-    assert owners(house).ours is None, "the other one is told so, too"
+    assert owners(factory).ours is None, "the other one is told so, too"
     with pytest.raises(InputError, match="another database"):
-        collect(house, delete=True, older_than=-60)
-    run(shop, house)
+        collect(factory, delete=True, older_than=-60)
+    run(shop, factory)
     with pytest.raises(InputError, match="another database"):
         collect(other, delete=True, older_than=-60, really=True)
 
 
-def copy_database(shop: Shop, house: House) -> str:
+def copy_database(shop: Shop, factory: Factory) -> str:
     """A copy of the database, whole; its URL."""
-    house.engine.dispose()
-    if house.engine.dialect.name == "sqlite":
-        with house.engine.connect() as connection:
+    factory.engine.dispose()
+    if factory.engine.dialect.name == "sqlite":
+        with factory.engine.connect() as connection:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        shutil.copy(str(house.engine.url.database), shop.folder / "copy.db")
+        shutil.copy(str(factory.engine.url.database), shop.folder / "copy.db")
         return f"sqlite:///{shop.folder / 'copy.db'}"
-    name = str(house.engine.url.database)
+    name = str(factory.engine.url.database)
     admin = open_engine(shop.database_url.replace(name, "postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"CREATE DATABASE {name}copy TEMPLATE {name}"))
@@ -118,90 +118,90 @@ def copy_database(shop: Shop, house: House) -> str:
 
 
 def test_a_copy_or_an_older_state_of_the_database_collects_nothing(shop: Shop) -> None:
-    house = stock(shop)
-    url = copy_database(shop, house)
+    factory = stock(shop)
+    url = copy_database(shop, factory)
     for n in range(3):
         (shop.photos / f"q{n}.png").write_bytes(b"newer %d" % n)
-    run(shop, house)
-    before = keys(house)
+    run(shop, factory)
+    before = keys(factory)
     copy = elsewhere(shop, "copy", database_url=url)
     for _ in range(2):
         with pytest.raises(InputError, match="copy or by a newer state"):
             collect(copy, delete=True, older_than=-60, really=True)
         run(shop, copy)  # it may work, and from then on neither collects what the other made
     with pytest.raises(InputError, match="copy or by a newer state"):
-        collect(house, delete=True, older_than=-60, really=True)
-    assert before <= keys(house)
-    collect(house, delete=True, older_than=-60, really=True, take_over=True)
-    assert objection(house) is None
-    assert objection(copy)
+        collect(factory, delete=True, older_than=-60, really=True)
+    assert before <= keys(factory)
+    collect(factory, delete=True, older_than=-60, really=True, take_over=True)
+    assert why_not_ours(factory) is None
+    assert why_not_ours(copy)
 
 
 def test_a_crash_while_the_store_is_told_disputes_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     from db import installation
 
-    house = stock(shop)
+    factory = stock(shop)
 
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(installation, "announced", dies)
     with pytest.raises(KeyboardInterrupt):
-        begin_run(house, 1, shop.recipe())
+        begin_run(factory, 1, shop.recipe())
     monkeypatch.undo()
     monkeypatch.setenv("MESHMILL_TEST_LOG", str(shop.log))
-    assert objection(house) is None
-    begin_run(house, 1, shop.recipe())
-    assert objection(house) is None
+    assert why_not_ours(factory) is None
+    begin_run(factory, 1, shop.recipe())
+    assert why_not_ours(factory) is None
 
 
 def test_a_store_from_before_is_adopted_by_the_database_that_knows_its_objects(shop: Shop) -> None:
-    house = stock(shop)
-    for entry in list(house.store.list("databases/")):
-        house.store.delete(entry.key)
-    with writing(house.engine) as session:
+    factory = stock(shop)
+    for entry in list(factory.store.list("databases/")):
+        factory.store.delete(entry.key)
+    with writing(factory.engine) as session:
         session.execute(text("DELETE FROM installation"))
-    house.registered = False
+    factory.registered = False
     stranger = elsewhere(shop, "stranger", store_url=f"file://{shop.folder / 'its-own'}")
     run(shop, stranger)
-    before = keys(house)
+    before = keys(factory)
     stranger = elsewhere(shop, "stranger")
     for key in before:  # it made the same photos' objects elsewhere: let it know none of these
         with writing(stranger.engine) as session:
             session.execute(text("UPDATE artifact SET key = 'objects/other' WHERE key = :key"), {"key": key})
     with pytest.raises(InputError, match="knows none"):
         collect(stranger, delete=True, older_than=-60, really=True)
-    assert collect_twice(house, older_than=-60).orphans == ()
-    assert owners(house).ours is not None
-    assert keys(house) == before
+    assert collect_twice(factory, older_than=-60).orphans == ()
+    assert owners(factory).ours is not None
+    assert keys(factory) == before
 
 
 @pytest.mark.parametrize("superseded", [False, True])
 def test_more_than_a_fifth_goes_only_when_somebody_means_it(shop: Shop, superseded: bool) -> None:
-    house = stock(shop, 1)
-    lost = orphan(house)
+    factory = stock(shop, 1)
+    lost = orphan(factory)
     for n in range(8):
         data = b"orphan %d" % n
         sha256 = hashlib.sha256(data).hexdigest()
-        house.store.put(data, f"objects/{sha256[:2]}/{sha256}", sha256, "text/plain")
-    before = keys(house)
+        factory.store.put(data, f"objects/{sha256[:2]}/{sha256}", sha256, "text/plain")
+    before = keys(factory)
     with pytest.raises(InputError, match="9 of 18 objects"):
-        collect(house, delete=True, older_than=-60, superseded=superseded)
-    assert keys(house) == before
-    assert len(collect(house, older_than=-60).orphans) == 9, "to look is allowed"
-    gone = collect_twice(house, older_than=-60, superseded=superseded, really=True).deleted
+        collect(factory, delete=True, older_than=-60, superseded=superseded)
+    assert keys(factory) == before
+    assert len(collect(factory, older_than=-60).orphans) == 9, "to look is allowed"
+    gone = collect_twice(factory, older_than=-60, superseded=superseded, really=True).deleted
     assert lost in {entry.key for entry in gone}
-    assert len(keys(house)) == 9
+    assert len(keys(factory)) == 9
 
 
 def test_what_others_put_below_the_prefix_stays(shop: Shop) -> None:
-    house = stock(shop, 1)
+    factory = stock(shop, 1)
     sha256 = hashlib.sha256(b"x").hexdigest()
     for key in (f"objects/objects/{sha256[:2]}/{sha256}", "objects/readme.txt", f"objects/zz/{sha256}"):
-        house.store.put(b"x", key, sha256, "text/plain")
-    before = keys(house)
-    assert collect_twice(house, older_than=-60, really=True).orphans == ()
-    assert keys(house) == before
+        factory.store.put(b"x", key, sha256, "text/plain")
+    before = keys(factory)
+    assert collect_twice(factory, older_than=-60, really=True).orphans == ()
+    assert keys(factory) == before
 
 
 @pytest.mark.server
@@ -212,33 +212,33 @@ def test_two_installations_share_a_bucket_by_prefix(shop: Shop, seaweed: str) ->
     bucket = "contract"
     ready(open_s3(bucket, "", seaweed, ACCESS, SECRET))
     # The nastiest of prefixes: one inside the other, under the very name that objects have.
-    outer = f"{shop.folder.name}-{(shop.houses and 1) or 0}"
+    outer = f"{shop.folder.name}-{(shop.factories and 1) or 0}"
     outer += "-pg" if shop.database_url.startswith("postgresql") else ""
-    houses = [
+    factories = [
         elsewhere(shop, f"h{n}", store_url=f"s3://{bucket}/{outer}{inner}", **s3)
         for n, inner in enumerate(("", "/objects", "/b"))
     ]
-    for house in houses:
-        run(shop, house)
-    before = [keys(house) for house in houses]
-    for house in houses:
-        lost = orphan(house)
-        assert [entry.key for entry in collect_twice(house, older_than=-60).deleted] == [lost]
-    assert [keys(house) for house in houses] == before
+    for factory in factories:
+        run(shop, factory)
+    before = [keys(factory) for factory in factories]
+    for factory in factories:
+        lost = orphan(factory)
+        assert [entry.key for entry in collect_twice(factory, older_than=-60).deleted] == [lost]
+    assert [keys(factory) for factory in factories] == before
 
 
 def test_whoever_stores_or_records_an_object_takes_its_mark_away(shop: Shop) -> None:
     from tasks.artifacts import put
 
-    house = stock(shop, 1)
-    lost = orphan(house)
+    factory = stock(shop, 1)
+    lost = orphan(factory)
     sha256 = lost.rsplit("/", 1)[1].removesuffix(".glb")
-    collect(house, delete=True, older_than=-60)
-    age_marks(house)
+    collect(factory, delete=True, older_than=-60)
+    age_marks(factory)
     data = b"stored by a worker that died before it recorded"
-    put(house, data, lost, sha256, "model/gltf-binary")
-    assert collect(house, delete=True, older_than=-60).deleted == (), "marked anew: its worker is still busy"
-    assert lost in keys(house)
+    put(factory, data, lost, sha256, "model/gltf-binary")
+    assert collect(factory, delete=True, older_than=-60).deleted == (), "marked anew: its worker is still busy"
+    assert lost in keys(factory)
 
 
 def test_an_object_that_is_being_deleted_is_stored_again_after_it(shop: Shop) -> None:
@@ -247,22 +247,22 @@ def test_an_object_that_is_being_deleted_is_stored_again_after_it(shop: Shop) ->
 
     from tasks.artifacts import put
 
-    house = stock(shop, 1)
-    lost = orphan(house)
+    factory = stock(shop, 1)
+    lost = orphan(factory)
     sha256 = lost.rsplit("/", 1)[1].removesuffix(".glb")
-    collect(house, delete=True, older_than=-60)
-    age_marks(house)
-    assert housekeeping.may_delete(house.engine, lost, grace(house.settings))
-    assert not housekeeping.may_delete(house.engine, lost, 0), "by one process only"
+    collect(factory, delete=True, older_than=-60)
+    age_marks(factory)
+    assert housekeeping.may_delete(factory.engine, lost, grace(factory.settings))
+    assert not housekeeping.may_delete(factory.engine, lost, 0), "by one process only"
     data = b"stored by a worker that died before it recorded"
-    storing = threading.Thread(target=put, args=(house, data, lost, sha256, "model/gltf-binary"))
+    storing = threading.Thread(target=put, args=(factory, data, lost, sha256, "model/gltf-binary"))
     storing.start()
     time.sleep(0.5)
     assert storing.is_alive(), "it waits"
-    house.store.delete(lost)
-    housekeeping.deleted(house.engine, lost)
+    factory.store.delete(lost)
+    housekeeping.deleted(factory.engine, lost)
     storing.join(10)
-    assert lost in keys(house)
+    assert lost in keys(factory)
 
 
 def test_a_host_that_slept_between_storing_and_recording_stores_again(
@@ -271,7 +271,7 @@ def test_a_host_that_slept_between_storing_and_recording_stores_again(
     """SIGSTOP, or a laptop's lid, for longer than a collection waits."""
     from db import stage_runs
 
-    house = shop.house()
+    factory = shop.factory()
     (shop.photos / "p.png").write_bytes(b"photo")
     really, slept = stage_runs.finish, []
 
@@ -280,13 +280,13 @@ def test_a_host_that_slept_between_storing_and_recording_stores_again(
             slept.append([artifact.key for artifact in more["artifacts"]])
             with writing(engine) as session:  # an asset must be there before anything is collected
                 assert session.execute(text("SELECT count(*) FROM asset")).scalar() == 1
-            assert collect_twice(house, older_than=-60, really=True).deleted
+            assert collect_twice(factory, older_than=-60, really=True).deleted
         return really(engine, *arguments, **more)
 
     monkeypatch.setattr(stage_runs, "finish", sleeps)
-    run(shop, house)
-    assert set(slept[0]) <= keys(house)
-    assert shop.statuses(house) == {"p": "finished"}
+    run(shop, factory)
+    assert set(slept[0]) <= keys(factory)
+    assert shop.statuses(factory) == {"p": "finished"}
 
 
 def test_a_photo_that_is_collected_while_it_is_recorded_is_stored_again(
@@ -294,25 +294,25 @@ def test_a_photo_that_is_collected_while_it_is_recorded_is_stored_again(
 ) -> None:
     import tasks.artifacts
 
-    house = stock(shop, 1)
+    factory = stock(shop, 1)
     (shop.photos / "new.png").write_bytes(b"new photo")
     really, slept = tasks.artifacts.photo_artifact, []
 
     def sleeps(engine: Any, new: Any) -> Any:
-        if not slept and house.store.size(new.key) is not None and _bytes(house, new.key) == b"new photo":
+        if not slept and factory.store.size(new.key) is not None and _bytes(factory, new.key) == b"new photo":
             slept.append(new.key)
-            assert collect_twice(house, older_than=-60, really=True).deleted
+            assert collect_twice(factory, older_than=-60, really=True).deleted
         return really(engine, new)
 
     monkeypatch.setattr(tasks.artifacts, "photo_artifact", sleeps)
-    run(shop, house)
+    run(shop, factory)
     assert slept
-    assert slept[0] in keys(house)
-    assert shop.statuses(house) == {"new": "finished", "p0": "finished"}
+    assert slept[0] in keys(factory)
+    assert shop.statuses(factory) == {"new": "finished", "p0": "finished"}
 
 
-def _bytes(house: House, key: str) -> bytes:
-    with house.store.open(key) as stream:
+def _bytes(factory: Factory, key: str) -> bytes:
+    with factory.store.open(key) as stream:
         return stream.read()
 
 
@@ -324,8 +324,8 @@ def test_a_run_warns_of_a_store_that_is_shared(shop: Shop, caplog: pytest.LogCap
 
 
 def test_a_marker_shows_no_password(shop: Shop) -> None:
-    house = stock(shop)
-    (entry,) = house.store.list("databases/")
-    said = _bytes(house, entry.key).decode()
+    factory = stock(shop)
+    (entry,) = factory.store.list("databases/")
+    said = _bytes(factory, entry.key).decode()
     assert "@" not in said
     assert Path(entry.key).name in said

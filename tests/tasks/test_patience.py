@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from db.engine import DatabaseDown
-from storage import ObjectMissing, StoreDown
+from core.errors import DatabaseDown, ObjectMissing, StoreDown
 from tasks.patience import patiently
 from tasks.settings import Settings
 

@@ -17,7 +17,7 @@ from db.engine import reading
 from db.found import FoundProduct
 from db.tables import Photo, Product
 from storage.store import Entry
-from tasks.house import House, open_house
+from tasks.factory import Factory, open_factory
 from tasks.ingest import ingest_source
 from tasks.remote import scan_listing, scan_prefix
 from tasks.settings import Settings
@@ -26,8 +26,8 @@ from tasks.sources import scan_folder
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Any:
-    opened = open_house(Settings(home=tmp_path / "home"))
+def factory(tmp_path: Path) -> Any:
+    opened = open_factory(Settings(home=tmp_path / "home"))
     yield opened
     opened.close()
 
@@ -49,27 +49,27 @@ def lay(folder: Path) -> Any:
     return write
 
 
-def stored(house: House) -> dict[str, dict[str, tuple[str | None, str | None]]]:
+def stored(factory: Factory) -> dict[str, dict[str, tuple[str | None, str | None]]]:
     """SKU to file name to role and use."""
     query = select(Product.sku, Photo.source_uri, Photo.role, Photo.used_for).join(Photo).where(Photo.current)
     found: dict[str, dict[str, tuple[str | None, str | None]]] = {}
-    with reading(house.engine) as session:
+    with reading(factory.engine) as session:
         for sku, uri, role, use in session.execute(query):
             found.setdefault(sku, {})[uri.rsplit("/", 1)[-1]] = (role, use)
     return found
 
 
-def product(house: House, sku: str) -> Product:
-    with reading(house.engine) as session:
+def product(factory: Factory, sku: str) -> Product:
+    with reading(factory.engine) as session:
         return session.scalars(select(Product).where(Product.sku == sku)).one()
 
 
-def test_a_flat_folder_of_shots(house: House, folder: Path) -> None:
+def test_a_flat_folder_of_shots(factory: Factory, folder: Path) -> None:
     lay(folder)("4711-GN_1.png", "4711-GN_2.png", "4711-GN_3.png", "4712-WH_back.png", "4712-WH_front.png")
     lay(folder)("4712-WH_side.png")
-    _, changes = ingest_source(house, str(folder))
+    _, changes = ingest_source(factory, str(folder))
     assert changes.new == ["4711-GN", "4712-WH"]
-    assert stored(house)["4712-WH"] == {
+    assert stored(factory)["4712-WH"] == {
         "4712-WH_back.png": ("back", "geometry"),
         "4712-WH_front.png": ("front", "main"),
         "4712-WH_side.png": ("side", "geometry"),
@@ -78,104 +78,109 @@ def test_a_flat_folder_of_shots(house: House, folder: Path) -> None:
     assert any("4712-WH_front.png" in line for line in changes.grouped)
 
 
-def test_grouping_can_be_switched_off(house: House, folder: Path) -> None:
+def test_grouping_can_be_switched_off(factory: Factory, folder: Path) -> None:
     lay(folder)("4711-GN_1.png", "4711-GN_2.png")
-    _, changes = ingest_source(house, str(folder), group=False)
+    _, changes = ingest_source(factory, str(folder), group=False)
     assert (changes.new, changes.grouped) == (["4711-GN_1", "4711-GN_2"], [])
 
 
-def test_a_skus_own_digits_are_no_shot_number(house: House, folder: Path) -> None:
+def test_a_skus_own_digits_are_no_shot_number(factory: Factory, folder: Path) -> None:
     for sku in ("100451", "100452"):
         lay(folder / sku)(f"{sku}_front.png", f"{sku}_back.png")
-    ingest_source(house, str(folder))
-    assert {name for name, (_, _, chosen) in rows(house).items() if chosen} == {"100451_front.png", "100452_front.png"}
+    ingest_source(factory, str(folder))
+    assert {name for name, (_, _, chosen) in rows(factory).items() if chosen} == {
+        "100451_front.png",
+        "100452_front.png",
+    }
 
 
-def test_what_a_file_server_leaves_is_passed_over(house: House, folder: Path) -> None:
+def test_what_a_file_server_leaves_is_passed_over(factory: Factory, folder: Path) -> None:
     lay(folder)("cap.png", "TEA-22/front.png", "#recycle/old-cap.png", "$RECYCLE.BIN/S-1-5-21/$RABC123.png")
     lay(folder)("@eaDir/cap.png/SYNOPHOTO_THUMB_M.png", "TEA-22/@eaDir/front.png/SYNOPHOTO_THUMB_XL.png")
     lay(folder)("lost+found/x.png", ".@__thumb/cap.png", "@Recycle/y.png", "System Volume Information/z.png")
     lay(folder)("__MACOSX/._cap.png", ".DS_Store", "Thumbs.db", "__MACOSX/TEA-22/._front.png", data=b"x")
-    _, changes = ingest_source(house, str(folder))
+    _, changes = ingest_source(factory, str(folder))
     assert (changes.new, changes.notes) == (["TEA-22", "cap"], [])
 
 
 @pytest.mark.parametrize("master", ["TEA-22_front.psd", "TEA-22_front.cr2", "TEA-22_front.svg"])
-def test_a_master_that_is_not_read_is_a_warning_beside_a_photo(house: House, folder: Path, master: str) -> None:
+def test_a_master_that_is_not_read_is_a_warning_beside_a_photo(factory: Factory, folder: Path, master: str) -> None:
     lay(folder / "TEA-22")("TEA-22_back.png", "TEA-22_front.png")
     lay(folder / "TEA-22")(master, data=b"8BPS" * 100_000)
-    ingest_source(house, str(folder))
-    assert stored(house)["TEA-22"]["TEA-22_front.png"] == ("front", "main")
-    assert stored(house)["TEA-22"][master] == ("front", "unreadable")
-    (warning,) = product(house, "TEA-22").warnings or []
+    ingest_source(factory, str(folder))
+    assert stored(factory)["TEA-22"]["TEA-22_front.png"] == ("front", "main")
+    assert stored(factory)["TEA-22"][master] == ("front", "unreadable")
+    (warning,) = product(factory, "TEA-22").warnings or []
     assert warning.startswith(master)
 
 
 @pytest.mark.parametrize("broken", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n"])
-def test_an_empty_or_broken_photo_is_a_warning_beside_another_one(house: House, folder: Path, broken: bytes) -> None:
+def test_an_empty_or_broken_photo_is_a_warning_beside_another_one(
+    factory: Factory, folder: Path, broken: bytes
+) -> None:
     lay(folder / "TEA-22")("back.png")
     lay(folder / "TEA-22")("front.png", data=broken)
-    ingest_source(house, str(folder))
-    assert stored(house)["TEA-22"] == {"back.png": ("back", "main"), "front.png": ("front", "unreadable")}
-    (warning,) = product(house, "TEA-22").warnings or []
+    ingest_source(factory, str(folder))
+    assert stored(factory)["TEA-22"] == {"back.png": ("back", "main"), "front.png": ("front", "unreadable")}
+    (warning,) = product(factory, "TEA-22").warnings or []
     assert "front.png" in warning
     lay(folder / "TEA-22")("front.png")
-    ingest_source(house, str(folder))
-    assert stored(house)["TEA-22"]["front.png"] == ("front", "main")
-    assert product(house, "TEA-22").warnings is None
+    ingest_source(factory, str(folder))
+    assert stored(factory)["TEA-22"]["front.png"] == ("front", "main")
+    assert product(factory, "TEA-22").warnings is None
 
 
-def test_the_same_bytes_are_one_photo(house: House, folder: Path) -> None:
+def test_the_same_bytes_are_one_photo(factory: Factory, folder: Path) -> None:
     lay(folder / "TEA-22")("front.png", "side.png")
     (folder / "TEA-22" / "angle.png").write_bytes((folder / "TEA-22" / "front.png").read_bytes())
-    ingest_source(house, str(folder))
-    assert stored(house)["TEA-22"]["angle.png"] == ("three-quarter", "copy")
+    ingest_source(factory, str(folder))
+    assert stored(factory)["TEA-22"]["angle.png"] == ("three-quarter", "copy")
 
 
-def test_placeholders_are_named_and_an_empty_source_is_an_error(house: House, folder: Path) -> None:
+def test_placeholders_are_named_and_an_empty_source_is_an_error(factory: Factory, folder: Path) -> None:
     lay(folder)(".cap.jpg.icloud", ".tea.jpg.icloud", data=b"bplist00")
     with pytest.raises(InputError, match=r"no photos in .*2 iCloud placeholders"):
-        ingest_source(house, str(folder))
-    with reading(house.engine) as session:
+        ingest_source(factory, str(folder))
+    with reading(factory.engine) as session:
         assert session.scalars(select(Product)).all() == []
 
 
-def test_a_table_beside_the_photos_is_named(house: House, folder: Path) -> None:
+def test_a_table_beside_the_photos_is_named(factory: Factory, folder: Path) -> None:
     lay(folder)("IMG_0001.png")
     lay(folder)("products.csv", data=b"sku,photo\nA,IMG_0001.png\n")
-    _, changes = ingest_source(house, str(folder))
+    _, changes = ingest_source(factory, str(folder))
     assert changes.new == ["IMG_0001"]
     (note,) = changes.notes
     assert note.startswith("products.csv lies beside the photos: pass it instead")
     (folder / "IMG_0001.png").unlink()
     with pytest.raises(InputError, match=r"products\.csv"):
-        ingest_source(house, str(folder))
+        ingest_source(factory, str(folder))
 
 
-def test_one_photo_is_a_catalogue_of_one_product(house: House, folder: Path) -> None:
+def test_one_photo_is_a_catalogue_of_one_product(factory: Factory, folder: Path) -> None:
     lay(folder)("TS 100.png", "other.png")
-    _, changes = ingest_source(house, str(folder / "TS 100.png"))
+    _, changes = ingest_source(factory, str(folder / "TS 100.png"))
     assert changes.new == ["TS 100"]
 
 
-def test_what_names_say_of_the_pose_is_recorded(house: House, folder: Path) -> None:
+def test_what_names_say_of_the_pose_is_recorded(factory: Factory, folder: Path) -> None:
     lay(folder)("00012345678905_A2N0.png", "00012345678905_A1N1.png")
-    ingest_source(house, str(folder))
-    found = product(house, "00012345678905")
+    ingest_source(factory, str(folder))
+    found = product(factory, "00012345678905")
     assert (found.azimuth, found.elevation) == (-90.0, 0.0)
-    with reading(house.engine) as session:
+    with reading(factory.engine) as session:
         photos = session.scalars(select(Photo).order_by(Photo.source_uri)).all()
     assert [(p.azimuth, p.elevation, p.used_for) for p in photos] == [(0.0, 0.0, "record"), (-90.0, 0.0, "main")]
 
 
-def test_the_last_photo_left_of_a_product_stays_its_photo(house: House, folder: Path) -> None:
+def test_the_last_photo_left_of_a_product_stays_its_photo(factory: Factory, folder: Path) -> None:
     lay(folder)("TEA_front.png", "TEA_back.png", "hat.png", "7_1.png", "7_2.png")
-    ingest_source(house, str(folder))
+    ingest_source(factory, str(folder))
     for name in ("TEA_front.png", "7_2.png"):
         (folder / name).unlink()
-    _, changes = ingest_source(house, str(folder))
+    _, changes = ingest_source(factory, str(folder))
     assert (changes.new, changes.removed) == ([], [])
-    assert stored(house)["TEA"] == {"TEA_back.png": ("back", "main")}
+    assert stored(factory)["TEA"] == {"TEA_back.png": ("back", "main")}
 
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8)
@@ -265,7 +270,7 @@ def test_a_prefix_of_a_real_server_shows_what_the_folder_shows(seaweed: str, tmp
 
     from storage.s3 import open_s3
 
-    house = open_house(
+    factory = open_factory(
         Settings(home=tmp_path / "home", s3_endpoint=seaweed, s3_access_key=ACCESS, s3_secret_key=SECRET)
     )
     names = [
@@ -286,15 +291,15 @@ def test_a_prefix_of_a_real_server_shows_what_the_folder_shows(seaweed: str, tmp
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
-    prefix = scan_prefix(house, f"s3://contract/{shop}")
+    prefix = scan_prefix(factory, f"s3://contract/{shop}")
     assert brief(scan_folder(folder), f"file://{folder}/") == brief(prefix, f"s3://contract/{shop}/")
     assert len(prefix.products) == 9
-    house.close()
+    factory.close()
 
 
-def test_a_name_that_is_not_utf8_is_a_product_too(house: House, folder: Path) -> None:
+def test_a_name_that_is_not_utf8_is_a_product_too(factory: Factory, folder: Path) -> None:
     folder.mkdir()
     with open(os.fsencode(folder) + b"/caf\xe9_front.png", "wb") as stream:  # noqa: PTH123 - no Path holds these bytes
         stream.write(picture(200, 200))
-    _, changes = ingest_source(house, str(folder))
+    _, changes = ingest_source(factory, str(folder))
     assert changes.new == ["caf\\udce9_front"]

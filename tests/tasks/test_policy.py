@@ -19,7 +19,7 @@ from db.checkpoints import CheckpointRow, add_checkpoint, assets_touched, find_c
 from db.engine import reading
 from db.tables import Photo, StageRun
 from tasks.build import build_ahead
-from tasks.house import House, open_house
+from tasks.factory import Factory, open_factory
 from tasks.ingest import ingest_source
 from tasks.models import content_hash, registered_in, resolve_models
 from tasks.plan import about_of, plan_catalogue
@@ -27,7 +27,7 @@ from tasks.settings import Settings
 
 
 @pytest.fixture
-def house(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def factory(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Factory]:
     monkeypatch.setenv("MESHMILL_TEST_LOG", str(tmp_path / "log"))
     (tmp_path / "photos").mkdir()
     (tmp_path / "stable_zero123").mkdir()
@@ -36,7 +36,7 @@ def house(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "ours" / "config.json").write_text('{"ours": true}')
     card = {"licence": "CC-BY-4.0", "commercial": True, "attribution": "The Weights' Makers"}
     (tmp_path / "ours" / "licence.json").write_text(json.dumps(card))
-    opened = open_house(Settings(home=tmp_path / "home", database_url=database_url), compute=fake_stages.compute)
+    opened = open_factory(Settings(home=tmp_path / "home", database_url=database_url), compute=fake_stages.compute)
     yield opened
     opened.close()
 
@@ -51,21 +51,23 @@ def catalogue(folder: Path, *rows: dict[str, Any]) -> str:
     return str(folder / "shop.json")
 
 
-def build(house: House, source: str, folder: Path, model: str = "ours", policy: str = "commercial") -> dict[str, Any]:
+def build(
+    factory: Factory, source: str, folder: Path, model: str = "ours", policy: str = "commercial"
+) -> dict[str, Any]:
     recipe = load_recipe("starter", [f"views.checkpoint={folder / model}", f"policy={policy}"])
-    catalogue_id, _ = ingest_source(house, source)
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
-    plan = plan_catalogue(house, catalogue_id, recipe, models)
-    build_ahead(house, plan.build, models, lambda: False)
-    return {row.sku: row for row in assets.list_assets(house.engine) if row.status != "superseded"}
+    catalogue_id, _ = ingest_source(factory, source)
+    models = resolve_models(factory.settings, recipe, registered_in(factory.engine))
+    plan = plan_catalogue(factory, catalogue_id, recipe, models)
+    build_ahead(factory, plan.build, models, lambda: False)
+    return {row.sku: row for row in assets.list_assets(factory.engine) if row.status != "superseded"}
 
 
-def test_a_model_that_forbids_it_stops_the_run_before_anything_is_planned(house: House, tmp_path: Path) -> None:
+def test_a_model_that_forbids_it_stops_the_run_before_anything_is_planned(factory: Factory, tmp_path: Path) -> None:
     source = catalogue(tmp_path, {"sku": "mug"})
     with pytest.raises(PolicyViolation, match=r"stable_zero123 cannot be used commercially: its licence .*forbids"):
-        build(house, source, tmp_path, "stable_zero123")
-    assert assets.list_assets(house.engine) == []
-    assert build(house, source, tmp_path, "stable_zero123", "any")["mug"].status == "finished"
+        build(factory, source, tmp_path, "stable_zero123")
+    assert assets.list_assets(factory.engine) == []
+    assert build(factory, source, tmp_path, "stable_zero123", "any")["mug"].status == "finished"
 
 
 @pytest.mark.parametrize(
@@ -79,39 +81,39 @@ def test_a_model_that_forbids_it_stops_the_run_before_anything_is_planned(house:
     ],
 )
 def test_registered_models_count_as_they_were_registered(
-    house: House, tmp_path: Path, licence: str | None, commercial: bool | None, clause: str | None
+    factory: Factory, tmp_path: Path, licence: str | None, commercial: bool | None, clause: str | None
 ) -> None:
     path = tmp_path / "ours"
-    sha256 = content_hash(house.settings, path)
+    sha256 = content_hash(factory.settings, path)
     terms = (licence, commercial, None, "everywhere", "USD 1,000,000 a year")
     row = CheckpointRow("bought", "views", sha256, str(path), None, *terms)
-    add_checkpoint(house.engine, row)
-    assert find_checkpoint(house.engine, "bought", "views") == row
+    add_checkpoint(factory.engine, row)
+    assert find_checkpoint(factory.engine, "bought", "views") == row
     recipe = load_recipe("starter", ["views.checkpoint=bought", "policy=commercial"])
     if clause is None:
-        resolve_models(house.settings, recipe, registered_in(house.engine))
+        resolve_models(factory.settings, recipe, registered_in(factory.engine))
     else:
         with pytest.raises(PolicyViolation, match=clause):
-            resolve_models(house.settings, recipe, registered_in(house.engine))
+            resolve_models(factory.settings, recipe, registered_in(factory.engine))
 
 
 @pytest.mark.parametrize("kind", ["views", "segmenter"])
-def test_registered_weights_whose_bytes_changed_are_refused(house: House, tmp_path: Path, kind: str) -> None:
+def test_registered_weights_whose_bytes_changed_are_refused(factory: Factory, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "mine.onnx" if kind == "segmenter" else tmp_path / "ours"
     file = path if kind == "segmenter" else path / "config.json"
     file.write_text("registered")
-    sha256 = content_hash(house.settings, path)
-    add_checkpoint(house.engine, CheckpointRow("mine", kind, sha256, str(path), None, "MIT", True, None))
+    sha256 = content_hash(factory.settings, path)
+    add_checkpoint(factory.engine, CheckpointRow("mine", kind, sha256, str(path), None, "MIT", True, None))
     field = {"views": "views.checkpoint", "segmenter": "segment.model"}[kind]
     recipe = load_recipe("starter", [f"views.checkpoint={tmp_path}/stable_zero123", f"{field}=mine"])
-    resolve_models(house.settings, recipe, registered_in(house.engine))
+    resolve_models(factory.settings, recipe, registered_in(factory.engine))
     file.write_text("something else")
     with pytest.raises(CheckpointError, match="mine are not the registered ones"):
-        resolve_models(house.settings, recipe, registered_in(house.engine))
+        resolve_models(factory.settings, recipe, registered_in(factory.engine))
 
 
 def test_a_photo_that_forbids_it_is_quarantined_before_compute_and_the_others_are_built(
-    house: House, tmp_path: Path
+    factory: Factory, tmp_path: Path
 ) -> None:
     rows = [
         {"sku": "a", "licence": "CC-BY-NC-4.0"},
@@ -121,7 +123,7 @@ def test_a_photo_that_forbids_it_is_quarantined_before_compute_and_the_others_ar
         {"sku": "e"},
         {"sku": "f", "licence": "CC-BY-4.0", "attribution": "Jane Doe"},
     ]
-    found = build(house, catalogue(tmp_path, *rows), tmp_path)
+    found = build(factory, catalogue(tmp_path, *rows), tmp_path)
     assert {sku: row.status for sku, row in found.items()} == {
         **dict.fromkeys("abc", "quarantined"),
         **dict.fromkeys("def", "finished"),
@@ -133,43 +135,43 @@ def test_a_photo_that_forbids_it_is_quarantined_before_compute_and_the_others_ar
     assert (tmp_path / "log").read_text().split().count("segment") == 3, "nothing was computed for the refused"
 
 
-def test_a_licence_that_changes_in_the_manifest_counts_the_next_night(house: House, tmp_path: Path) -> None:
+def test_a_licence_that_changes_in_the_manifest_counts_the_next_night(factory: Factory, tmp_path: Path) -> None:
     source = catalogue(tmp_path, {"sku": "a", "licence": "CC-BY-4.0"})
-    assert build(house, source, tmp_path)["a"].status == "finished"
-    build(house, catalogue(tmp_path, {"sku": "a", "licence": "CC-BY-NC-4.0"}), tmp_path)
-    (refused,) = (row for row in assets.list_assets(house.engine) if row.status == "quarantined")
+    assert build(factory, source, tmp_path)["a"].status == "finished"
+    build(factory, catalogue(tmp_path, {"sku": "a", "licence": "CC-BY-NC-4.0"}), tmp_path)
+    (refused,) = (row for row in assets.list_assets(factory.engine) if row.status == "quarantined")
     assert "CC-BY-NC-4.0" in refused.reason
 
 
-def test_photographers_and_model_makers_are_named_in_the_published_file(house: House, tmp_path: Path) -> None:
+def test_photographers_and_model_makers_are_named_in_the_published_file(factory: Factory, tmp_path: Path) -> None:
     row = {"sku": "a", "licence": "CC-BY-4.0", "attribution": "Jane Doe"}
-    asset_id = build(house, catalogue(tmp_path, row), tmp_path)["a"].asset_id
+    asset_id = build(factory, catalogue(tmp_path, row), tmp_path)["a"].asset_id
     recipe = load_recipe("starter", [f"views.checkpoint={tmp_path}/ours"])
-    models = resolve_models(house.settings, recipe, registered_in(house.engine))
+    models = resolve_models(factory.settings, recipe, registered_in(factory.engine))
     wanted = "Photo: Jane Doe (CC-BY-4.0); Model: The Weights' Makers (CC-BY-4.0)"
-    assert about_of(assets.job(house.engine, asset_id), models)["copyright"] == wanted
-    finish = next(s for s in assets.lineage(house.engine, asset_id)["stages"] if s["stage"] == "finish")
+    assert about_of(assets.job(factory.engine, asset_id), models)["copyright"] == wanted
+    finish = next(s for s in assets.lineage(factory.engine, asset_id)["stages"] if s["stage"] == "finish")
     assert finish["parameters"]["about"]["copyright"] == wanted, "what the finish stage writes into asset.copyright"
 
 
-def test_every_asset_that_a_model_touched_is_listed(house: House, tmp_path: Path) -> None:
-    build(house, catalogue(tmp_path, {"sku": "a"}), tmp_path, policy="any")
-    build(house, catalogue(tmp_path, {"sku": "a"}, {"sku": "b"}), tmp_path, "stable_zero123", policy="any")
-    first = content_hash(house.settings, tmp_path / "ours")
-    second = content_hash(house.settings, tmp_path / "stable_zero123")
-    assert [(r["sku"], r["stages"]) for r in assets_touched(house.engine, first)] == [("a", ["views", "reconstruct"])]
-    assert [r["sku"] for r in assets_touched(house.engine, second)] == ["a", "b"]
-    assert all(r["glb"] for r in assets_touched(house.engine, second))
-    with reading(house.engine) as session:
+def test_every_asset_that_a_model_touched_is_listed(factory: Factory, tmp_path: Path) -> None:
+    build(factory, catalogue(tmp_path, {"sku": "a"}), tmp_path, policy="any")
+    build(factory, catalogue(tmp_path, {"sku": "a"}, {"sku": "b"}), tmp_path, "stable_zero123", policy="any")
+    first = content_hash(factory.settings, tmp_path / "ours")
+    second = content_hash(factory.settings, tmp_path / "stable_zero123")
+    assert [(r["sku"], r["stages"]) for r in assets_touched(factory.engine, first)] == [("a", ["views", "reconstruct"])]
+    assert [r["sku"] for r in assets_touched(factory.engine, second)] == ["a", "b"]
+    assert all(r["glb"] for r in assets_touched(factory.engine, second))
+    with reading(factory.engine) as session:
         run = session.query(StageRun).filter(StageRun.stage == "segment").first()
         assert run is not None
         segmenter = run.parameters["models"]["segmenter"]
-    assert len(assets_touched(house.engine, segmenter)) == 3
-    assert assets_touched(house.engine, "0" * 64) == []
+    assert len(assets_touched(factory.engine, segmenter)) == 3
+    assert assets_touched(factory.engine, "0" * 64) == []
 
 
 def test_the_same_picture_under_another_name_is_flagged(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the real segment stage: the mug, the very file again, saved smaller as JPEG, and another product."""
     monkeypatch.setenv("MESHMILL_TEST_REAL", "segment")
@@ -181,11 +183,11 @@ def test_the_same_picture_under_another_name_is_flagged(
     small.resize((small.width * 3 // 4, small.height * 3 // 4)).save(tmp_path / "c.jpg", quality=70)
     shutil.copy(examples / "toaster-red.jpg", tmp_path / "d.jpg")
     rows = [{"sku": s, "photo": p} for s, p in zip("abcd", ("a.png", "b.png", "c.jpg", "d.jpg"), strict=True)]
-    found = build(house, catalogue(tmp_path, *rows), tmp_path, policy="any")
+    found = build(factory, catalogue(tmp_path, *rows), tmp_path, policy="any")
     assert {row.status for row in found.values()} == {"finished"}
     assert found["a"].reason is None
     assert "the very file that a has" in found["b"].reason
     assert "the same picture as that of a" in found["c"].reason
     assert found["d"].reason is None
-    with reading(house.engine) as session:
+    with reading(factory.engine) as session:
         assert all(len(photo.picture_hash) == 192 for photo in session.query(Photo))

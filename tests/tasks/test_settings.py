@@ -102,14 +102,14 @@ def test_what_others_put_under_the_prefix_is_named_and_no_error(monkeypatch: pyt
 
 @pytest.mark.parametrize("pair", [("a", "a#1"), ("a", "a?x"), ("a b", "a%20b"), ("a", "a;1"), ("ä", "%C3%A4")])
 def test_two_homes_never_share_a_store_or_a_database(tmp_path: Path, pair: tuple[str, str]) -> None:
-    from tasks.house import open_house
+    from tasks.factory import open_factory
 
     for name in pair:
-        house = open_house(Settings(home=tmp_path / name))
-        house.store.put(
+        factory = open_factory(Settings(home=tmp_path / name))
+        factory.store.put(
             b"x", "objects/x", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", "text/plain"
         )
-        house.close()
+        factory.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(pair)
     for name in pair:
         assert (tmp_path / name / "meshmill.db").is_file()

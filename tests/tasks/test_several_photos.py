@@ -28,58 +28,58 @@ def photograph(shop: Shop, *sides: str) -> None:
 
 
 def test_every_photo_is_cut_out_once_and_the_asset_is_made_of_all(counter: Shop) -> None:
-    house = counter.house()
+    factory = counter.factory()
     photograph(counter, *SIDES)
-    (asset,) = counter.build(house).build
+    (asset,) = counter.build(factory).build
     assert counter.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
-    (row,) = assets.list_assets(house.engine, ids=[asset])
+    (row,) = assets.list_assets(factory.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 4)
-    record = assets.lineage(house.engine, asset)
+    record = assets.lineage(factory.engine, asset)
     reads = {stage["part"]: {item["role"] for item in stage["inputs"]} for stage in record["stages"]}
     assert reads["align"] == {"cutout", "cutout 2", "cutout 3", "cutout 4"}
     assert all("photos" in reads[part] for part in ("views", "reconstruct", "mesh", "finish", "assess"))
-    assert counter.build(house).build == (), "nothing has changed"
+    assert counter.build(factory).build == (), "nothing has changed"
     assert counter.computed() == {}
 
 
 def test_one_changed_photo_runs_its_own_segment_and_what_follows(counter: Shop) -> None:
-    house = counter.house()
+    factory = counter.factory()
     photograph(counter, *SIDES)
-    counter.build(house)
+    counter.build(factory)
     counter.computed()
     (counter.photos / "mug_back.png").write_bytes(b"a better photo of the back")
-    counter.build(house)
+    counter.build(factory)
     assert counter.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"align": 1}
 
 
 def test_a_photo_that_shows_nothing_is_left_out(counter: Shop) -> None:
-    house = counter.house()
+    factory = counter.factory()
     photograph(counter, "front", "right")
     (counter.photos / "mug_back.png").write_bytes(b"bad")
-    (asset,) = counter.build(house).build
-    (row,) = assets.list_assets(house.engine, ids=[asset])
+    (asset,) = counter.build(factory).build
+    (row,) = assets.list_assets(factory.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 2)
 
 
 def test_with_no_other_photo_left_the_asset_is_the_one_of_its_main_photo(counter: Shop) -> None:
-    house = counter.house()
+    factory = counter.factory()
     (counter.photos / "mug").mkdir()
     (counter.photos / "mug" / "front.png").write_bytes(b"photo of the front")
-    (alone,) = counter.build(house).build
-    keys = {stage["part"]: stage["key"] for stage in assets.lineage(house.engine, alone)["stages"]}
+    (alone,) = counter.build(factory).build
+    keys = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, alone)["stages"]}
     counter.computed()
     (counter.photos / "mug" / "back.png").write_bytes(b"bad")
-    (both,) = counter.build(house).build
-    lineage = {stage["part"]: stage["key"] for stage in assets.lineage(house.engine, both)["stages"]}
+    (both,) = counter.build(factory).build
+    lineage = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, both)["stages"]}
     same = ("segment", "views", "reconstruct", "mesh")
     assert {part: lineage[part] for part in same} == {part: keys[part] for part in same}
 
 
 @pytest.mark.parametrize("sides", [SIDES, ("front",)], ids=["four", "one"])
 def test_an_asset_of_several_photos_is_made_again(counter: Shop, sides: tuple[str, ...]) -> None:
-    house = counter.house()
+    factory = counter.factory()
     photograph(counter, *sides)
-    (asset,) = counter.build(house).build
-    again = reproduce(house, asset)
+    (asset,) = counter.build(factory).build
+    again = reproduce(factory, asset)
     assert again["same"], [item for item in again["artifacts"] if not item["same"]]
     assert sum(item["kind"] == "cutout" for item in again["artifacts"]) == len(sides)

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
+from core.errors import NotReviewable
 from db.assets import ASSET_FIELDS
-from db.reviews import NotReviewable, record_decision
+from db.reviews import record_decision
 from tasks.decide import decide
 from tasks.settings import Settings
-from tasks.webhooks import post, signature, told
+from tasks.webhooks import notifying, post, signature
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,12 +119,12 @@ def test_every_end_of_an_asset_is_told_by_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(small_shop, "settings", small_shop.settings.model_copy(update={"webhook_url": receiver.url}))
-    house = small_shop.house()
+    factory = small_shop.factory()
     photos = {"good": b"photo", "doubtful": b"review", "none": b"bad", "bug": b"ours"}
     for name, data in photos.items():
         (small_shop.photos / f"{name}.png").write_bytes(data)
-    with told(house):
-        small_shop.build(house)
+    with notifying(factory):
+        small_shop.build(factory)
     said = {data["sku"]: (event, data["status"]) for event, data in receiver.events()}
     assert said == {
         "good": ("asset.finished", "finished"),
@@ -135,17 +136,17 @@ def test_every_end_of_an_asset_is_told_by_its_name(
 
 
 def test_a_decision_is_told_once_it_stands(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
+    factory = small_shop.factory()
     (small_shop.photos / "a.png").write_bytes(b"review")
-    (asset_id,) = small_shop.build(house).build
+    (asset_id,) = small_shop.build(factory).build
     heard: list[tuple[str, dict[str, Any]]] = []
 
     def tell(event: str, payload: dict[str, Any]) -> None:
         heard.append((event, payload))
-        assert small_shop.statuses(house) == {"a": payload["status"]}
+        assert small_shop.statuses(factory) == {"a": payload["status"]}
 
-    assert decide(house.engine, asset_id, "approve", "fine", "Ann", tell).before == "review"
-    assert decide(house.engine, asset_id, "reject", None, "Bob", tell).before == "finished"
+    assert decide(factory.engine, asset_id, "approve", "fine", "Ann", tell).before == "review"
+    assert decide(factory.engine, asset_id, "reject", None, "Bob", tell).before == "finished"
     assert [(event, data["status"], data["reason"]) for event, data in heard] == [
         ("asset.approved", "finished", "fine"),
         ("asset.rejected", "failed", "A person decided: reject."),
@@ -157,25 +158,25 @@ def test_a_decision_is_told_once_it_stands(small_shop: Shop) -> None:  # noqa: F
 
 
 def test_what_cannot_be_decided_is_a_sentence_and_leaves_nothing_behind(small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
+    factory = small_shop.factory()
     (small_shop.photos / "a.png").write_bytes(b"ours")
-    (asset_id,) = small_shop.build(house).build
+    (asset_id,) = small_shop.build(factory).build
     with pytest.raises(NotReviewable, match="no GLB"):
-        record_decision(house.engine, asset_id, "approve", None, "Ann")
+        record_decision(factory.engine, asset_id, "approve", None, "Ann")
     with pytest.raises(NotReviewable, match="approve or reject"):
-        record_decision(house.engine, asset_id, "maybe", None, "Ann")
-    small_shop.plan(house, force=True)
+        record_decision(factory.engine, asset_id, "maybe", None, "Ann")
+    small_shop.plan(factory, force=True)
     with pytest.raises(NotReviewable, match="this one is queued"):
-        record_decision(house.engine, asset_id, "reject", None, "Ann")
+        record_decision(factory.engine, asset_id, "reject", None, "Ann")
     from db.assets import lineage
 
-    assert lineage(house.engine, asset_id)["reviews"] == []
+    assert lineage(factory.engine, asset_id)["reviews"] == []
 
 
 def test_the_command_decides_and_tells(receiver: Receiver, small_shop: Shop) -> None:  # noqa: F811
-    house = small_shop.house()
+    factory = small_shop.factory()
     (small_shop.photos / "a.png").write_bytes(b"review")
-    small_shop.build(house)
+    small_shop.build(factory)
     settings = {
         "MESHMILL_HOME": str(small_shop.folder / "home"),
         "MESHMILL_DATABASE_URL": small_shop.database_url,

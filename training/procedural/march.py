@@ -48,7 +48,7 @@ class _Rays:
     t: Tensor
 
 
-def march(grid: Grid, pose: Tensor, n: int, fov: float) -> Hits:
+def trace_rays(grid: Grid, pose: Tensor, n: int, fov: float) -> Hits:
     """Hits of ``n x n`` rays for every camera-to-world matrix ``pose (B, V, 4, 4)``."""
     objects, views = pose.shape[:2]
     device = pose.device

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.cameras import FIELD_OF_VIEW
 from training.procedural.grid import Grid, build_grid, gradient
-from training.procedural.march import Hits, march
+from training.procedural.march import Hits, trace_rays
 from training.procedural.shade import Light, shade, studio_light
 from training.procedural.shapes import evaluate
 from training.procedural.table import ObjectTable
@@ -125,7 +125,7 @@ def _render_block(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     objects, views = pose.shape[:2]
     n = size * supersample
-    hits = march(grid, pose, n, fov)
+    hits = trace_rays(grid, pose, n, fov)
     rows, hits = _settle(table, hits)
     base = hits.owner * grid.resolution**3
     normals = gradient(grid, base, *hits.points)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
-from core.mesh.surface import march, solid
+from core.mesh.surface import marching_cubes, solid
 from core.render import over, render_mesh
 
 Distance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -68,7 +68,7 @@ def scene(
 ) -> tuple[Field, Cutout, ViewSet]:
     """The field of a painted solid with exactly the pictures that its cameras take."""
     density = density_of(distance, n)
-    vertices, faces = march(solid(density, 50, 0))
+    vertices, faces = marching_cubes(solid(density, 50, 0))
     colors = paint(vertices) * 255
     camera = Camera(0, elevation)
 

@@ -12,12 +12,12 @@ from mesh_solids import SOLIDS, density_of
 from core.errors import MeshFailed
 from core.mesh import meshlab
 from core.mesh.decimate import levels_of_detail, thinned
-from core.mesh.surface import march, solid
+from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import inspect
 
 
 def surface(name: str, n: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    return march(solid(density_of(SOLIDS[name], n), 50, 0.8))
+    return marching_cubes(solid(density_of(SOLIDS[name], n), 50, 0.8))
 
 
 @pytest.mark.parametrize("engine", ["pymeshlab", "permissive"])

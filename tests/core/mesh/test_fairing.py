@@ -11,7 +11,7 @@ from core.artifacts import Field, Mesh
 from core.mesh import MeshParams, extract_mesh
 from core.mesh.fairing import faired, untangled
 from core.mesh.outline import foot_targets
-from core.mesh.surface import march, solid
+from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import crossing_faces, inspect, signed_volumes
 from core.render import render_mesh
 
@@ -65,12 +65,12 @@ def test_an_uneven_underside_becomes_one_plane_and_a_ball_none() -> None:
         heights.append(under[under[:, 1] < -0.35, 1].std())
     assert heights[1] < 0.3 * heights[0]
     assert even.info["fairing"]["foot"] > 100
-    ball = march(solid(scene(sphere, 96)[0].density, 50, 0))
+    ball = marching_cubes(solid(scene(sphere, 96)[0].density, 50, 0))
     assert len(foot_targets(*ball).index) == 0
 
 
 def test_faces_that_a_fairing_pushed_through_each_other_take_their_old_places() -> None:
-    vertices, faces = march(solid(scene(sphere, 48)[0].density, 50, 0))
+    vertices, faces = marching_cubes(solid(scene(sphere, 48)[0].density, 50, 0))
     pushed = vertices.copy()
     pushed[0] *= -1.5  # through the whole ball and out
     assert len(crossing_faces(pushed, faces))
@@ -81,7 +81,7 @@ def test_faces_that_a_fairing_pushed_through_each_other_take_their_old_places() 
 
 def test_planes_stay_planes() -> None:
     field = scene(lambda x, y, z: np.maximum(np.abs(x), np.maximum(np.abs(y), np.abs(z))) - 0.4, 64)[0]
-    vertices, faces = march(solid(field.density, 50, 0))
+    vertices, faces = marching_cubes(solid(field.density, 50, 0))
     even = faired(vertices, faces, 80)
     middle = (np.abs(vertices) < 0.2).sum(1) == 2
     assert np.abs(np.abs(even[middle]).max(1) - 0.4).max() < 0.1 * 2 / 64  # a tenth of a voxel

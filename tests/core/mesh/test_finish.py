@@ -23,7 +23,7 @@ from core.errors import BudgetExceeded, InvalidRecipe, MeshFailed
 from core.mesh import AssetAbout, Finished, FinishParams, MeshParams, extract_mesh, finish_asset, read_glb, verify_glb
 from core.mesh.budgets import PROFILES
 from core.mesh.gltf import unpack_glb
-from core.mesh.surface import march, solid
+from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import inspect, weld
 from core.mesh.usdz import validate_usdz
 from core.render import render_mesh
@@ -313,7 +313,7 @@ def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> 
 
 def test_the_exact_mesh_bakes_back_to_the_photo() -> None:
     field, cutout, view_set = scene(chair, 96)
-    vertices, faces = march(solid(field.density, 50, 0))
+    vertices, faces = marching_cubes(solid(field.density, 50, 0))
     mesh = Mesh(vertices, faces, None, {"engine": "permissive"})
     params = FinishParams(faces=40_000, lods=(), texture=1024, turntable=0, small=False, usdz=False, delight=0)
     result = finish_asset(mesh, field, cutout, view_set, params, ABOUT)
@@ -338,7 +338,7 @@ def test_the_light_of_a_photo_is_found_and_a_pattern_is_not_light() -> None:
     from core.mesh.bake import Sight, _light
     from core.mesh.topology import vertex_normals
 
-    vertices, faces = march(solid(scene(SOLIDS["sphere"], 48)[0].density, 50, 0))
+    vertices, faces = marching_cubes(solid(scene(SOLIDS["sphere"], 48)[0].density, 50, 0))
     normals = vertex_normals(vertices, faces)
     sun = np.array([0.1, 0.4, 0.2])
     stripes = np.where(vertices[:, 1] > 0.1, 1, 0.3)  # dark below, where the light is weak too
@@ -359,7 +359,7 @@ def test_each_chart_has_eight_texels_of_its_own_colour_around_it(shape: Callable
     from core.render import rasterize
 
     size = 1024
-    vertices, faces = march(solid(scene(shape, 32)[0].density, 50, 0))
+    vertices, faces = marching_cubes(solid(scene(shape, 32)[0].density, 50, 0))
     atlas = unwrap(vertices, faces, size)
     edges = (atlas.faces.reshape(-1), atlas.faces[:, [1, 2, 0]].reshape(-1))
     chart = connected_components(coo_matrix((np.ones(len(edges[0])), edges), [len(atlas.uv)] * 2), directed=False)[1]

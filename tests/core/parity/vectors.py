@@ -87,8 +87,8 @@ def conditioning() -> Values:
         conditions,
         embed_image,
         encode_condition,
+        encode_photo,
         pose_vector,
-        see,
         to_images,
         to_pixels,
     )
@@ -96,7 +96,7 @@ def conditioning() -> Values:
     rgba = ((uniform(3, 48, 48, 4) + 1) * 127.99).astype(np.uint8)
     pixels = to_pixels(rgba, 32)
     with torch.no_grad():
-        context, concat = conditions(model(), see(model(), pixels, PHOTO), TARGETS)
+        context, concat = conditions(model(), encode_photo(model(), pixels, PHOTO), TARGETS)
         return {
             "pixels": pixels[..., ::3, ::3],
             "pixels_by_area": to_pixels(rgba, 16)[..., ::3, ::3],
@@ -283,7 +283,7 @@ def losses() -> Values:
 def prior() -> Values:
     import torch
 
-    from core.sjc.prior import predicted_eps, wished_change
+    from core.sjc.prior import denoising_residual, predicted_eps
 
     judge = _prior(model())
     v_model = replace(model(), schedule=replace(model().schedule, prediction="v_prediction"))
@@ -292,16 +292,18 @@ def prior() -> Values:
         return {
             "eps": predicted_eps(judge, z, 300, TARGETS, 3.0),
             "eps_from_v": predicted_eps(_prior(v_model), z, 300, TARGETS, 3.0),
-            "change": wished_change(judge, tensor(46, 2, 3, 20, 20).sigmoid(), TARGETS, 300, z, 3.0)[..., ::3, ::3],
+            "change": denoising_residual(judge, tensor(46, 2, 3, 20, 20).sigmoid(), TARGETS, 300, z, 3.0)[
+                ..., ::3, ::3
+            ],
         }
 
 
 def _prior(judge: Any) -> Any:
     from core.sjc.prior import Prior
-    from core.zero123.conditioning import see, to_pixels
+    from core.zero123.conditioning import encode_photo, to_pixels
 
     rgba = ((uniform(47, 32, 32, 4) + 1) * 127.99).astype(np.uint8)
-    return Prior(judge, see(judge, to_pixels(rgba, 32), PHOTO), judge.schedule.alphas_cumprod())
+    return Prior(judge, encode_photo(judge, to_pixels(rgba, 32), PHOTO), judge.schedule.alphas_cumprod())
 
 
 def released_step() -> Values:

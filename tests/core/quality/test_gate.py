@@ -14,9 +14,9 @@ from core.mesh.gltf import write_glb
 from core.mesh.values import Model
 from core.quality import QualityParams, assess
 from core.quality.checks import EVIDENCE, NOTES, VETOES
-from core.quality.evidence import fitted, geometry, mask_health, picture_of
+from core.quality.features import convexity, photo_difficulty, views_against_photo
 from core.quality.gate import combine, ramp, verdict, vetoes
-from core.quality.signs import convexity, photo_difficulty, views_against_photo
+from core.quality.measurement import fitted, geometry, mask_health, picture_of
 from core.recipes import load_recipe
 
 CONDITION = Camera(0, 20)
@@ -122,7 +122,7 @@ def test_a_bug_in_the_gate_is_no_fault_of_the_glb(
         def broken(*_: object, error: Exception = error) -> dict[str, float]:
             raise error
 
-        monkeypatch.setattr("core.quality.evidence.geometry", broken)
+        monkeypatch.setattr("core.quality.measurement.geometry", broken)
         with pytest.raises(type(error)):
             assess(cutout, views, good, {}, PARAMS)
 

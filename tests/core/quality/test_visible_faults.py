@@ -12,8 +12,8 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.quality import QualityParams
 from core.quality.checks import VETOES
-from core.quality.evidence import back_view, gap, lean, see_through
 from core.quality.gate import combine, ramp
+from core.quality.measurement import back_view, gap, lean, see_through
 
 CAMERA = Camera(0, 20)
 NO_VIEWS = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), CAMERA)

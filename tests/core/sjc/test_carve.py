@@ -8,8 +8,8 @@ import torch
 from sjc_scenes import inside, scene
 
 from core.cameras import Camera
-from core.sjc.carve import carve, dissent_of, voxel_centers
-from core.sjc.evidence import View, photo_view, synthesized_views, white_distance_mask
+from core.sjc.carve import carve, outliers_among, voxel_centers
+from core.sjc.views import View, photo_view, synthesized_views, white_distance_mask
 
 
 def exact() -> list[View]:
@@ -18,13 +18,13 @@ def exact() -> list[View]:
 
 
 def test_exact_views_overrule_none() -> None:
-    assert dissent_of(exact()) == 0
+    assert outliers_among(exact()) == 0
 
 
 def test_views_that_contradict_each_other_may_be_overruled() -> None:
     views = exact()
     turned = replace(views[3], camera=Camera(views[3].camera.azimuth + 90, views[3].camera.elevation))
-    assert dissent_of([*views[:3], turned, *views[4:]]) == 3  # a quarter of twelve
+    assert outliers_among([*views[:3], turned, *views[4:]]) == 3  # a quarter of twelve
 
 
 def test_carving_keeps_the_scene_and_closes_the_rest() -> None:

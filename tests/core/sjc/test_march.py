@@ -11,10 +11,10 @@ import torch.nn.functional as F
 
 from core.cameras import Camera
 from core.sjc import losses
-from core.sjc.evidence import rays_of, white_distance_mask
 from core.sjc.field import DENSITY_SHIFT, trilinear
-from core.sjc.march import EMPTY, SHARPNESS, bundle_rays, march, space_of
+from core.sjc.march import EMPTY, SHARPNESS, bundle_rays, march_rays, space_of
 from core.sjc.renderer import ray_weights
+from core.sjc.views import rays_of, white_distance_mask
 
 SIZE, PIXELS, STEP = 20, 12, 0.05
 
@@ -25,7 +25,7 @@ def test_renders_and_gradients_are_those_of_automatic_differentiation() -> None:
     table = (torch.randn((space.count, 4), generator=generator) * 0.1).requires_grad_(True)
     origins, directions = rays_of(Camera(30, 20), PIXELS)
     bundle = bundle_rays(space, origins, directions, torch.rand(len(origins), generator=generator), STEP)
-    seen = march(table, bundle)
+    seen = march_rays(table, bundle)
 
     full = torch.cat([table, torch.tensor([[EMPTY, 0.5, 0.5, 0.5]])])
     grid = full[space.row.long()].permute(3, 0, 1, 2)[None]  # padded by one inactive voxel on each side
@@ -65,7 +65,7 @@ def test_a_gpu_renders_what_the_cpu_renders() -> None:
         table = values.to(device).requires_grad_(True)
         space = space_of(occupied.to(device))
         bundle = bundle_rays(space, origins.to(device), directions.to(device), jitter.to(device), STEP)
-        seen = march(table, bundle)
+        seen = march_rays(table, bundle)
         (gradient,) = torch.autograd.grad(seen.color.square().sum() + seen.depth.sum(), table)
         found.append([item.detach().cpu() for item in (seen.color, seen.alpha, seen.depth, seen.square, gradient)])
     for ours, expected in zip(found[1], found[0], strict=True):
@@ -91,7 +91,7 @@ def test_uniform_fog_dims_by_the_law_of_beer_and_lambert() -> None:
     table = torch.tensor([[raw, 0.2, 0.4, 0.6]]).repeat(SIZE**3, 1)
     origin, direction = torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]])
     bundle = bundle_rays(space_of(occupied), origin, direction, torch.tensor([0.5]), 0.01)
-    seen = march(table, bundle)
+    seen = march_rays(table, bundle)
     # the outermost half voxel fades to empty, hence the tolerance
     assert abs(float(seen.alpha) - (1 - exp(-2 * sigma))) < 0.02
     through = 1 - seen.alpha

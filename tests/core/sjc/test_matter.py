@@ -7,9 +7,9 @@ from sjc_scenes import scene
 
 from core.cameras import Camera
 from core.sjc import reconstruct
-from core.sjc.evidence import View
 from core.sjc.matter import LIKELY, averaged, lifted_matter
 from core.sjc.params import ReconstructParams
+from core.sjc.views import View
 from core.zero123.lift import Volume
 
 

@@ -196,8 +196,8 @@ def test_out_of_memory_is_said_at_once_and_other_errors_stay_what_they_are(
 def test_an_exact_critic_alone_reconstructs_the_scene(inputs: tuple[Cutout, ViewSet]) -> None:
     """The score steps without any fitted view: a denoiser that knows the scene wishes for its exact picture."""
     from core.sjc import fit
-    from core.sjc.evidence import photo_view, synthesized_views
     from core.sjc.prior import Critic
+    from core.sjc.views import photo_view, synthesized_views
 
     size = 24
 

@@ -14,7 +14,7 @@ from zero123_helpers import tiny_config
 from core.artifacts import Cutout
 from core.cameras import Camera
 from core.errors import CheckpointError
-from core.zero123.conditioning import cutout_pixels, see
+from core.zero123.conditioning import cutout_pixels, encode_photo
 from core.zero123.lift import LIFTED_CHANNELS, lift, lift_net, lift_s_config
 from core.zero123.lift_s import DEPTH, SIZE, LiftS, cutout_of, predicted_elevation
 
@@ -117,7 +117,7 @@ def test_the_line_shows_it_the_cutout_and_asks_it_for_the_elevation(cutout: Cuto
     assert found["source"] == "predicted"
     assert photo_elevation(model, cutout, ViewsParams(elevation=5.0), 0)[0] == 5.0
     pixels = torch.ones(1, 3, 32, 32)  # what the U-Net sees plays no part in what the lift sees
-    volume = see(model, pixels, Camera(0.0, degrees), cutout.rgba).volume
+    volume = encode_photo(model, pixels, Camera(0.0, degrees), cutout.rgba).volume
     assert volume is not None
     assert volume.image.shape == (1, 3, SIZE, SIZE)
     views = make_view_set(model, cutout, ViewsParams(steps=1), 0)

@@ -23,8 +23,8 @@ from core.zero123.lift import (
     lift_config,
     lift_net,
     lifted_views,
-    march,
     pixel_grid,
+    render_view,
     to_frustum,
 )
 
@@ -74,7 +74,7 @@ def test_a_ball_is_a_disc_from_everywhere(camera: tuple[float, float, float]) ->
     """Its silhouette subtends ``asin(r / d)``: on the image plane a disc of radius ``tan(asin(r / d))``."""
     uv = pixel_grid(64, torch.device("cpu"))
     cameras = torch.tensor(camera).expand(1, len(uv), 3)
-    colour, coverage = march(ball(20.0), uv[None], cameras, 64, torch.full((1, len(uv)), 0.5))
+    colour, coverage = render_view(ball(20.0), uv[None], cameras, 64, torch.full((1, len(uv)), 0.5))
     truth = uv.norm(dim=-1) * TAN < np.tan(np.arcsin(0.25 / camera[2]))
     seen = coverage[0] > 0.5
     assert float((seen & truth).sum() / (seen | truth).sum()) > 0.94

@@ -12,6 +12,6 @@ if "MESHMILL_TEST_POOL" in os.environ:
 
     import fake_stages
 
-    import tasks.house
+    import tasks.factory
 
-    patch.object(tasks.house.open_house, "__defaults__", (None, fake_stages.compute, None)).start()
+    patch.object(tasks.factory.open_factory, "__defaults__", (None, fake_stages.compute, None)).start()

@@ -16,7 +16,7 @@ from core.errors import InputError, TransientError
 from db.catalogue import Changes
 from db.engine import open_engine
 from db.leases import owner_name
-from db.migrate import WrongSchema, prepare
+from db.migrate import prepare
 from storage import Store, open_store
 from tasks.compute import compute
 from tasks.loopback import spare_loopback
@@ -47,7 +47,7 @@ class Listener(Protocol):
     def asset(self, asset_id: str, status: str, reason: str | None) -> None: ...
 
 
-class Silent:
+class NullListener:
     """Nobody listens."""
 
     def ingested(self, changes: Changes) -> None: ...
@@ -62,14 +62,14 @@ class Silent:
 
 
 @dataclass
-class House:
+class Factory:
     """The open factory."""
 
     settings: Settings
     engine: Engine
     store: Store
     compute: Compute
-    listener: Listener = field(default_factory=Silent)
+    listener: Listener = field(default_factory=NullListener)
     owner: str = field(default_factory=owner_name)
     _workers: dict[str, StageWorker] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -96,15 +96,15 @@ class House:
                 self._workers[name] = StageWorker(self.compute, name, threads=1 if beside else None)
             return self._workers[name]
 
-    def ask(self, question: Callable[Concatenate[Engine, P], T], *args: P.args, **more: P.kwargs) -> T:
+    def retry_database(self, question: Callable[Concatenate[Engine, P], T], *args: P.args, **more: P.kwargs) -> T:
         """A query of ``db``, asked again while the database is being restarted; it must bear being asked twice."""
         return patiently(lambda: question(self.engine, *args, **more), self.settings.database_patience, self.stopping)
 
-    def keep(self, work: Callable[[], T], alive: Callable[[], None] = lambda: None) -> T:
+    def retry_store(self, work: Callable[[], T], alive: Callable[[], None] = lambda: None) -> T:
         """Something done with the store, done again while the store is down."""
         return patiently(work, self.settings.store_patience, self.stopping, alive)
 
-    def fetch(self, work: Callable[[], T]) -> T:
+    def retry_source(self, work: Callable[[], T]) -> T:
         """Something read from an S3 source, which may be another server than the store's."""
         return patiently(work, self.settings.patience_seconds, self.stopping)
 
@@ -120,17 +120,17 @@ class House:
         self.engine.dispose()
 
 
-HOUSE: ContextVar[House] = ContextVar("house")
-"""The house that the running flow opened; tasks find it here, because Prefect inspects every parameter."""
+FACTORY: ContextVar[Factory] = ContextVar("factory")
+"""The factory that the running flow opened; tasks find it here, because Prefect inspects every parameter."""
 
 
-def open_house(
+def open_factory(
     settings: Settings | None = None,
     compute: Compute = compute,
     listener: Listener | None = None,
     *,
     patient: bool = False,
-) -> House:
+) -> Factory:
     """Open database and store. Raises :class:`TransientError`, :class:`InputError` for settings that do not fit and for
     a server whose schema is another version's.
 
@@ -146,15 +146,12 @@ def open_house(
         ) from error
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     engine = open_engine(settings.database)
-    house = House(settings, engine, open_store_of(settings), compute, listener or Silent())
-    try:
-        if patient:
-            house.ask(prepare)
-        else:
-            prepare(engine)
-    except WrongSchema as error:
-        raise InputError(str(error)) from error
-    return house
+    factory = Factory(settings, engine, open_store_of(settings), compute, listener or NullListener())
+    if patient:
+        factory.retry_database(prepare)
+    else:
+        prepare(engine)
+    return factory
 
 
 def open_store_of(settings: Settings) -> Store:

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
-from core.quality.signs import palette, photo_difficulty, texture_quality, view_quality
+from core.quality.features import palette, photo_difficulty, texture_quality, view_quality
 
 
 def checks(size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import MeshFailed
 from core.mesh.placement import Placement
+from core.quality.features import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
-from core.quality.signs import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.surfaces import Points
 
 INPUT_SIZE = 256
