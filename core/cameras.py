@@ -29,6 +29,13 @@ class Camera:
     radius: float = INPUT_RADIUS
     fov: float = FIELD_OF_VIEW
 
+    @property
+    def magnification(self) -> float:
+        """How much larger than a camera of :data:`FIELD_OF_VIEW` at the same distance it shows everything."""
+        if self.fov == FIELD_OF_VIEW:
+            return 1.0
+        return tan(radians(FIELD_OF_VIEW) / 2) / tan(radians(self.fov) / 2)
+
     def eye(self) -> NDArray[np.float64]:
         """Camera centre, ``(3,)``."""
         az, el = radians(self.azimuth), radians(self.elevation)

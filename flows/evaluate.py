@@ -39,7 +39,7 @@ class Models:
     novel_views: Callable[..., NDArray[np.uint8]] | None
     """``(cutout, elevation, targets, seed) -> (N, S, S, 3)``."""
     build: Callable[..., tuple[bytes, dict[str, Any]]] | None
-    """``(cutout, elevation or None, recipe, progress[, further shots]) -> (GLB, facts)``:
+    """``(cutout, elevation or None, recipe, progress[, further shots, photo's size]) -> (GLB, facts)``:
     cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
     cameras of the cutout's world and a size to the asset's pictures ``(size, size, 3)``."""
     segment: Callable[[Photo], Cutout] | None
@@ -297,8 +297,12 @@ def built_shape(
     shown: dict[str, Any],
     errors: dict[str, str],
     shots: Sequence[Shot] = (),
+    size: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """The asset made from one cutout, and further photos: its shape, its own renders, and what is known of it."""
+    """The asset made from one cutout, and further photos: its shape, its own renders, and what is known of it.
+
+    ``size`` is the first photo's, width and height in pixels: only several photos need it.
+    """
     from core.quality.folder import read_painted
 
     began = time.monotonic()
@@ -306,7 +310,7 @@ def built_shape(
         if run.models.build is None:
             raise CheckpointError("There is no view model to build assets with.")
         elevation = None if run.options.estimate_elevation else item.camera.elevation
-        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress, *([shots] if shots else []))
+        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress, *([shots, size] if shots else []))
         seconds = round(time.monotonic() - began, 1)
         read, paint = read_painted(glb)
         surface = protocol.asset_in_truth_frame(read, item.camera)

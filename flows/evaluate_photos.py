@@ -83,12 +83,13 @@ def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> dict[
     scored = replace(item, views=held)
     photo = decode_photo(item.photo)
     cutout = run.models.cut_by_alpha(photo)
+    size = (photo.rgba.shape[1], photo.rgba.shape[0])
     truth = protocol.truth_solid(item.truth, run.recipe.seed)
     for count in asked.counts:
         views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
         shots = [_shot(item, view, asked.poses, run) for view in views if view is not None]
         errors: dict[str, str] = {}
-        found = built_shape(scored, cutout, photo.rgba.shape[1], truth, run, {}, errors, shots)
+        found = built_shape(scored, cutout, photo.rgba.shape[1], truth, run, {}, errors, shots, size)
         row["by_photos"][str(count)] = found | {"photos": len(shots) + 1}
         row["errors"] |= {f"{stage}, {count} photos": sentence for stage, sentence in errors.items()}
     return row
@@ -108,6 +109,7 @@ def _shot(item: EvaluationObject, view: TruthView, poses: Poses, run: ProtocolRu
         view.name,
         None if poses == "unknown" else azimuth,
         view.camera.elevation if poses == "given" else None,
+        size=(view.rgba.shape[1], view.rgba.shape[0]),
     )
 
 

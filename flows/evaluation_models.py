@@ -60,9 +60,14 @@ def load_models(
         return novel_views(views, cutout, elevation, targets, params=recipe.views, seed=seed)
 
     def build(
-        cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots: Sequence[Shot] = ()
+        cutout: Cutout,
+        elevation: float | None,
+        recipe: Recipe,
+        progress: Progress,
+        shots: Sequence[Shot] = (),
+        size: tuple[int, int] | None = None,
     ) -> Any:
-        return build_asset(views, cutout, elevation, recipe, progress, shots)
+        return build_asset(views, cutout, elevation, recipe, progress, shots, size)
 
     return Models(
         novel_views=novel if views is not None else None,
@@ -81,9 +86,10 @@ def build_asset(
     recipe: Recipe,
     progress: Progress = silent,
     shots: Sequence[Shot] = (),
+    size: tuple[int, int] | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Cutout, and further photos, to GLB through the factory's own stages, and the facts that
-    :class:`flows.evaluate.Models` promises."""
+    :class:`flows.evaluate.Models` promises. ``size``: the first photo's width and height in pixels."""
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, verify_glb
     from core.quality import assess
@@ -95,7 +101,7 @@ def build_asset(
     photos: PhotoSet | None = None
     placements: list[Placement] = []
     if shots:
-        main = Shot(cutout, "photo", 0.0, None, "main")
+        main = Shot(cutout, "photo", 0.0, None, "main", size)
         together, placements = align(model, [main, *shots], params, recipe.seed, progress)
         if len(together.photos) > 1:
             photos, cutout = together, together.main.framed()

@@ -257,7 +257,9 @@ class Shard:
         if not cut:
             return
         self._check()
-        aligned = self.run(align_all(request(state, "align"), state.job.candidate.photo_sha256, cut))
+        aligned = self.run(
+            align_all(request(state, "align"), state.job.candidate.photo_sha256, state.figures["segment"], cut)
+        )
         for result in (aligned, *(result for _, result in cut)):
             if not result.reused:
                 self.factory.budget.spend(result.run.cost)

@@ -67,6 +67,7 @@ def _align(call: StageCall, progress: Progress) -> StageOutput:
             shot["azimuth"],
             shot["elevation"],
             shot["role"],
+            tuple(shot["size"]) if shot["size"] else None,
         )
         for shot in call.about["shots"]
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,37 @@ def segment_further(request: StageRequest, photo: Stored) -> StageRequest:
     return replace(request, inputs={"photo": photo}, linked=False)
 
 
-def align_all(request: StageRequest, main_sha256: str, cut: Sequence[tuple[FurtherPhoto, StageResult]]) -> StageRequest:
-    """The align stage, by the request for the main photo alone, for it and the others that were cut out."""
+def align_all(
+    request: StageRequest,
+    main_sha256: str,
+    main: Mapping[str, Any],
+    cut: Sequence[tuple[FurtherPhoto, StageResult]],
+) -> StageRequest:
+    """The align stage, by the request for the main photo alone, for it and the others that were cut out. ``main`` are
+    the figures of the main photo's segment stage."""
     inputs = dict(request.inputs)
     shots: list[dict[str, Any]] = [
-        {"input": "cutout", "name": main_sha256, "role": "main", "azimuth": 0.0, "elevation": None}
+        {
+            "input": "cutout",
+            "name": main_sha256,
+            "role": "main",
+            "azimuth": 0.0,
+            "elevation": None,
+            "size": size_of(main),
+        }
     ]
     for number, (photo, result) in enumerate(cut, 2):
         inputs[f"cutout {number}"] = result.artifact("cutout")
-        pose = {"role": photo.role, "azimuth": photo.azimuth, "elevation": photo.elevation}
+        pose = {
+            "role": photo.role,
+            "azimuth": photo.azimuth,
+            "elevation": photo.elevation,
+            "size": size_of(result.run.figures),
+        }
         shots.append({"input": f"cutout {number}", "name": photo.sha256} | pose)
     return replace(request, inputs=inputs, about={"shots": shots})
+
+
+def size_of(figures: Mapping[str, Any]) -> list[int] | None:
+    """Width and height of the photo that a segment stage read; the oldest runs did not record them."""
+    return [figures["width"], figures["height"]] if {"width", "height"} <= set(figures) else None

@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=1,
+        version=2,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout
 from core.cameras import Camera
 from core.placing.frame import common_frame
+from core.placing.tripod import one_camera
 from core.placing.values import PhotoSet, Place, PosedPhoto
 from core.progress import Progress, silent
 
@@ -34,6 +35,10 @@ APART = 15.0
 MISFIT = 0.03
 """Root mean square miss, in halves of the frame's side, from which an outline belongs to another product or pose."""
 
+ONE_CAMERA = 0.008
+"""The same miss up to which uncropped photos count as one standing camera's. On the development scans true ones missed
+by .003 at most; cropped ones, or one from a distance that is off by a tenth, by .011 and more."""
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -45,6 +50,8 @@ class Shot:
     azimuth: float | None = None
     elevation: float | None = None
     role: str = ""
+    size: tuple[int, int] | None = None
+    """Width and height of the whole photo in pixels, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,10 @@ def align(
 
 
 def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Place]:
-    found = common_frame([shots[number].cutout for number in cameras], list(cameras.values()))
-    return dict(zip(cameras, found, strict=True))
+    """Places by the photos' own frames, where one standing camera took them, else by their outlines alone."""
+    cutouts, poses = [shots[number].cutout for number in cameras], list(cameras.values())
+    found = one_camera(cutouts, [shots[number].size for number in cameras], poses, ONE_CAMERA)
+    return dict(zip(cameras, found or common_frame(cutouts, poses), strict=True))
 
 
 def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[int, dict[int, Place]]:

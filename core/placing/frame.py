@@ -7,7 +7,7 @@ shift leaves over. Equal heights would be wrong by up to half; this is right wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,10 @@ def common_frame(cutouts: Sequence[Cutout], cameras: Sequence[Camera], rounds: S
         return unplaced
     start = placed_photos(unplaced)
     state = torch.cat([_height_guess(cutouts), torch.zeros(len(cutouts) - 1, 2)], 1)
+    spread = torch.tensor([ZOOM_SPREAD, SHIFT_SPREAD, SHIFT_SPREAD])
     for number in rounds:
         outlines = [outline_of(cutout.rgba[..., 3], number.rim) for cutout in cutouts]
-        state = _settled(state, start, outlines, number)
+        state = settled(state, lambda found: _placed(found, start), spread, outlines, number)
     with torch.no_grad():
         placed = _placed(state, start)
         left = misses(outlines, placed, rounds[-1].samples)
@@ -112,15 +113,17 @@ def _placed(state: Tensor, start: Placed) -> Placed:
     return replace(start, zoom=full[:, 0].exp(), shift=full[:, 1:])
 
 
-def _settled(state: Tensor, start: Placed, outlines: list[Outline], run: Round) -> Tensor:
-    """Adam on the misses, its rate falling to nothing over the second half."""
+def settled(
+    state: Tensor, placed: Callable[[Tensor], Placed], spread: Tensor, outlines: list[Outline], run: Round
+) -> Tensor:
+    """The state with the smallest misses of what is ``placed`` by it: Adam, its rate falling to nothing over the second
+    half. ``spread`` are the standard deviations of its columns."""
     import torch
 
     state = state.clone().requires_grad_(True)
     first, second = torch.zeros_like(state), torch.zeros_like(state)
-    spread = torch.tensor([ZOOM_SPREAD, SHIFT_SPREAD, SHIFT_SPREAD])
     for step in range(run.steps):
-        miss = misses(outlines, _placed(state, start), run.samples)
+        miss = misses(outlines, placed(state), run.samples)
         loss = miss.mean() + BROAD * miss.square().mean() + PRIOR * (state / spread).square().sum()
         (gradient,) = torch.autograd.grad(loss, state)
         with torch.no_grad():

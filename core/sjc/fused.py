@@ -94,7 +94,7 @@ def own_frustum(points: torch.Tensor, place: Place, volume: Volume) -> torch.Ten
     turn = torch.deg2rad(points.new_tensor(place.camera.azimuth))
     x, y, z = points.T
     turned = torch.stack([x * turn.cos() - z * turn.sin(), y, x * turn.sin() + z * turn.cos()], 1)
-    at = to_frustum(turned[None] / place.camera.radius, volume.elevation)
+    at = to_frustum(turned[None] / place.camera.radius, volume.elevation) * place.camera.magnification
     shift = at.new_tensor([*place.shift, 0.0])
     return (at - shift) * place.zoom
 

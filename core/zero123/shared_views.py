@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,8 @@ def views_beside(
     progress: Progress = silent,
 ) -> ViewSet:
     """Those of ``cameras`` that no photo is near, each view conditioned on the photo that is nearest."""
+    main = photos.main.camera
+    cameras = [replace(camera, radius=main.radius, fov=main.fov) for camera in cameras]
     wanted = [(i, camera) for i, camera in enumerate(cameras) if _nearest(photos, camera)[0] > COVERED]
     requests, order = [], []
     for number, photo in enumerate(photos.photos):

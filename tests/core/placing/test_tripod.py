@@ -1,0 +1,93 @@
+"""Photos of one standing camera: their own frames are the common one; cropped ones are found out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.artifacts import Cutout
+from core.cameras import Camera, project
+from core.placing.align import ONE_CAMERA, Shot, align
+from core.placing.frame import common_frame
+from core.placing.tripod import one_camera
+from core.segment.framing import bounding_box, frame_square, frame_straight
+from core.zero123.params import ViewsParams
+
+SIDES = (0.0, 90.0, 180.0, 270.0)
+SIZE = 512
+
+
+def box_photo(camera: Camera, halves: tuple[float, float, float] = (0.35, 0.25, 0.15)) -> Cutout:
+    """A box whose middle lies below the axis' height, photographed whole and cut out."""
+    from scipy.spatial import ConvexHull
+    from skimage.draw import polygon
+
+    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    at = project(signs * halves + (0.05, -0.06, 0), camera, SIZE)[:, :2]
+    outline = at[ConvexHull(at).vertices]
+    rows, columns = polygon(outline[:, 1], outline[:, 0], (SIZE, SIZE))  # type: ignore[no-untyped-call]
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[rows, columns] = True
+    rgba = np.dstack([np.full((SIZE, SIZE, 3), 90, np.uint8), mask.astype(np.uint8) * 255])
+    square = frame_square(bounding_box(mask))
+    return Cutout(frame_straight(rgba, mask.astype(np.float32), square), square, "alpha")
+
+
+@pytest.fixture(scope="module")
+def cutouts() -> list[Cutout]:
+    return [box_photo(Camera(azimuth + 30, 20)) for azimuth in SIDES]
+
+
+CAMERAS = [Camera(azimuth, 20) for azimuth in SIDES]
+
+
+def test_one_standing_cameras_photos_are_placed_exactly(cutouts: list[Cutout]) -> None:
+    places = one_camera(cutouts, [(SIZE, SIZE)] * 4, CAMERAS, ONE_CAMERA)
+    assert places is not None
+    zooms = np.array([SIZE / (c.source_box[2] - c.source_box[0]) for c in cutouts])
+    found = np.array([place.zoom for place in places])
+    np.testing.assert_allclose(found / found[0], zooms / zooms[0], rtol=1e-6)
+    assert places[0].camera.fov < CAMERAS[0].fov, "the product fills the frame"
+    # A pixel of the first cutout looks the same way through the new frame as it did through the whole photo.
+    for corner in (-1.0, 1.0):
+        whole = (corner / zooms[0]) * np.tan(np.radians(CAMERAS[0].fov) / 2)
+        own = corner / places[0].zoom * np.tan(np.radians(places[0].camera.fov) / 2)
+        assert own == pytest.approx(whole, rel=1e-6)
+
+
+def test_photos_of_different_sizes_count_by_their_frames(cutouts: list[Cutout]) -> None:
+    half = []
+    for cutout in cutouts[1:]:
+        left, top, right, bottom = cutout.source_box
+        half.append(replace(cutout, source_box=(left / 2, top / 2, right / 2, bottom / 2)))
+    same = one_camera(cutouts, [(SIZE, SIZE)] * 4, CAMERAS, ONE_CAMERA)
+    assert one_camera([cutouts[0], *half], [(SIZE, SIZE), *[(SIZE // 2,) * 2] * 3], CAMERAS, ONE_CAMERA) == same
+
+
+def test_cropped_photos_and_unknown_sizes_are_placed_by_their_outlines(cutouts: list[Cutout]) -> None:
+    sizes: list[tuple[int, int] | None] = [(SIZE, SIZE)] * 4
+    assert one_camera(cutouts, [*sizes[:3], None], CAMERAS, 9) is None
+    assert one_camera(cutouts, [*sizes[:3], (SIZE, 700)], CAMERAS, 9) is None
+    nearer = []
+    for cutout in cutouts:
+        left, _, right, _ = cutout.source_box
+        side = right - left
+        nearer.append((replace(cutout, source_box=(0.0, 0.0, side, side)), (round(side), round(side))))
+    tight = [cutout for cutout, _ in nearer]
+    assert one_camera(tight, [size for _, size in nearer], CAMERAS, ONE_CAMERA) is None
+    shots = [
+        Shot(cutout, str(i), azimuth, 20.0, "", size)
+        for i, ((cutout, size), azimuth) in enumerate(zip(nearer, SIDES, strict=True))
+    ]
+    together, _ = align(None, shots, ViewsParams(elevation=20.0), 0)  # type: ignore[arg-type]
+    assert [photo.place for photo in together.photos] == common_frame(tight, CAMERAS)
+
+
+def test_a_photo_from_a_tenth_farther_away_is_noticed(cutouts: list[Cutout]) -> None:
+    left, top, right, bottom = cutouts[1].source_box
+    middle, half = ((left + right) / 2, (top + bottom) / 2), (right - left) / 2 * 1.1
+    box = (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half)
+    farther = [cutouts[0], replace(cutouts[1], source_box=box), *cutouts[2:]]
+    assert one_camera(farther, [(SIZE, SIZE)] * 4, CAMERAS, ONE_CAMERA) is None
