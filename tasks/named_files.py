@@ -35,7 +35,9 @@ def look_up(folder: Path, photo: NamedPhoto) -> Looked:
     """The photo below a folder: as it is written, with backslashes as slashes, in another normal form; a folder stands
     for the pictures in it. Another case or ending is named, never taken."""
     text, shown = photo.path, display_name(photo.path)
-    if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+://", text) and not text.lower().startswith("file://"):
+    if text.startswith("="):
+        return Looked(photo, folder / "#", fault=f"{shown} is a formula: export its value, the photo's file name")
+    if re.match(r"^(?:[A-Za-z][A-Za-z0-9+.-]+://|www\.|data:)", text) and not text.lower().startswith("file://"):
         return Looked(
             photo,
             folder / (text.rsplit("/", 1)[-1] or "#"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 
 UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), ("mm", 0.1)),
@@ -40,6 +41,9 @@ def text_of(cell: object) -> str:
 
 
 _SCIENTIFIC = re.compile(r"^[+-]?\d+(?:[.,]\d+)?[Ee][+-]?\d{1,3}$")
+_DATE = re.compile(
+    r"^(?:\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d\d-\d\d(?=[ T]))(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$"
+)
 _ERRORS = re.compile(
     r"^#(?:N/A|NV|REF!|BEZUG!|NAME\?|VALUE!|WERT!|DIV/0!|NULL!|NUM!|ZAHL!|ÜBERLAUF!|SPILL!|GETTING_DATA)$"
 )
@@ -63,6 +67,10 @@ def sku_of_cell(cell: object) -> str:
         raise BadCell(
             f"'{text}' is what a spreadsheet made of a long number: format the column as text and export again"
         )
+    if _DATE.match(text):
+        raise BadCell(f"'{text}' is a date that a spreadsheet made: format the column as text and type the SKU again")
+    if isinstance(cell, str) and re.fullmatch(r"\d{5,}\.0+", text):
+        raise BadCell(f"'{text}' is what a program made of a number: export the column as text")
     if is_error(text):
         raise BadCell(f"'{text}' is a spreadsheet's error")
     if text[0] == "=":
@@ -82,10 +90,14 @@ def checked(text: str) -> str:
 
 
 _LENGTH = re.compile(
-    r"^(?:(?:ca|approx|circa|about|etwa|env)\.?\s*|[~≈±]\s*)?(?P<number>[0-9][0-9.,'\u2019 \u202f]*)"
-    r"\s*(?P<unit>[^\d\s.,]+)?\.?$",
+    r"^(?:(?:ca|approx|circa|about|etwa|env)\.?\s*|[~≈±]\s*)?"
+    r"(?P<number>[0-9]{1,3}(?:['\u2019 \u202f][0-9]{3})+(?:[.,][0-9]*)?|[0-9][0-9.,]*)"
+    r"(?:(?P<whole>(?<=[0-9])[ -]+|/)(?P<part>[0-9]{1,3}(?:/[0-9]{1,3})?))?\s*(?P<unit>[^\d\s.,]+)?\.?$",
     re.IGNORECASE,
 )
+
+
+_FEET = re.compile(r"^(?P<feet>\d{1,4})\s*(?:['\u2032\u2019]|ft\.?|feet)\s*-?\s*(?P<inches>\d.*)$", re.IGNORECASE)
 
 
 def length_of_cell(cell: object, unit: str, *, comma: bool | None = None) -> float | None:
@@ -96,13 +108,39 @@ def length_of_cell(cell: object, unit: str, *, comma: bool | None = None) -> flo
     text = text_of(cell)
     if not text or text in ("-", "\u2013", "n/a", "N/A", "k.A.", "?"):
         return None
-    match = _LENGTH.match(text)
-    if match is None:
+    feet = _FEET.match(text)
+    if feet and not re.fullmatch(r"\d{3}(?:[.,]\d*)?", feet["inches"]):  # 1'000.5 is a number as the Swiss write it
+        inches = feet["inches"] if re.search(r"[^\d/ .,-]$", feet["inches"]) else f"{feet['inches']} in"
+        rest = length_of_cell(inches, "in", comma=comma)
+        if rest is not None and rest >= 30.48:
+            raise BadCell(f"'{text}' is no length")
+        return _in_range(float(feet["feet"]) + (rest or 0.0) / 30.48, "ft", text)
+    match = _LENGTH.match(re.sub(r"[¼-¾⅐-⅞]", _spelt, text))
+    number = None if match is None else _with_fraction(match, text, comma)
+    if match is None or number is None:
         raise BadCell(f"'{text}' is no length")
     said = (match["unit"] or "").casefold()
     if said and said not in UNITS:
         raise BadCell(f"'{text}' has a unit that is not known: write mm, cm, m or in")
-    return _in_range(_number(match["number"], text, comma), UNITS[said][0] if said else unit, text)
+    return _in_range(number, UNITS[said][0] if said else unit, text)
+
+
+def _spelt(sign: re.Match[str]) -> str:
+    """``½`` as `` 1/2``."""
+    return " " + unicodedata.normalize("NFKC", sign[0]).replace("\u2044", "/")
+
+
+def _with_fraction(match: re.Match[str], text: str, comma: bool | None) -> float | None:
+    """``12``, ``1/2``, ``1 1/2`` or ``1-1/2`` of a length; None for what is neither."""
+    if match["part"] is None:
+        return _number(match["number"], text, comma)
+    if match["whole"] == "/":
+        above, below, whole = match["number"], match["part"], "0"
+    else:
+        whole, (above, _, below) = match["number"], match["part"].partition("/")
+    if not (whole.isdigit() and above.isdigit() and below.isdigit()) or int(below) == 0:
+        return None
+    return int(whole) + int(above) / int(below)
 
 
 def _in_range(number: float, unit: str, text: str) -> float:

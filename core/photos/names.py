@@ -39,7 +39,9 @@ def sku_text(word: str) -> str:
     Runs of blanks become one; only what could hide or break a line is escaped (:func:`display_name`); a longer word
     ends with a hash of the whole.
     """
-    shown = display_name(" ".join(unicodedata.normalize("NFC", word).split())) or safe_key(word)
+    plain = " ".join(unicodedata.normalize("NFC", word).split())
+    shown = plain if display_name(plain) == plain.replace("\\", "\\\\") else display_name(plain)
+    shown = shown or safe_key(word)
     return shown if len(shown) <= 200 else f"{shown[:183]}-{hashlib.sha256(os.fsencode(word)).hexdigest()[:16]}"
 
 
