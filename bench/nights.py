@@ -93,7 +93,7 @@ class Factory:
         fakes = {
             "PYTHONPATH": f"{ROOT / 'tests' / 'flows' / 'fake_pool'}:{ROOT}",
             "MESHMILL_TEST_POOL": "1",
-            "MESHMILL_TEST_SECONDS": "0.3",
+            "MESHMILL_TEST_SECONDS": "0.2",
             "MESHMILL_TEST_LOG": str(self.log),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
@@ -355,8 +355,9 @@ def main() -> None:
     parser.add_argument("--transcript", type=Path, default=Path("nights.jsonl"))
     options = parser.parse_args()
     dice = random.Random(options.seed)
-    outages = dice.choices(list(OUTAGES), list(OUTAGES.values()), k=options.nights)
-    outages[0] = outages[-1] = nothing  # the last one is what comes of all of them
+    each = dice.sample(list(OUTAGES), len(OUTAGES))  # every kind once, then by lot
+    outages = [nothing, *each, *dice.choices(list(OUTAGES), list(OUTAGES.values()), k=options.nights)][: options.nights]
+    outages[-1] = nothing  # the last one is what comes of all of them
     lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="meshmill-nights-") as folder, options.transcript.open("w") as transcript:
         factory = Factory(Path(folder), dice)

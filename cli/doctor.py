@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.common import Json, put_json
+from cli.doctor_device import device
+from cli.doctor_servers import NEEDS, SERVER_PROBES, unreachable, workers
 from cli.doctor_worker import WORKER_PROBES
 from cli.store import make_place
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -27,11 +32,17 @@ def doctor(
     json: Json = False,
 ) -> None:
     """What is installed and reachable, which device is used, and what to fix; exit 1 where something must be."""
-    probes = _PROBES | (WORKER_PROBES if worker else {})
+    # A worker is not there yet when its own host is looked at.
+    probes = _PROBES | SERVER_PROBES | (WORKER_PROBES if worker else {"workers": workers})
     for name in names or ():
         if name not in probes:
             raise typer.BadParameter(f"'{name}' is none of {', '.join(probes)}.")
-    checks = [_looked_at(name, probe, fix) for name, probe in probes.items() if not names or name in names]
+    chosen = {name: probe for name, probe in probes.items() if not names or name in names}
+    away = unreachable({server for name in chosen for server in NEEDS.get(name, ())})
+    checks = [
+        _away(name, said) if (said := _first(away, name)) else _looked_at(name, probe, fix)
+        for name, probe in chosen.items()
+    ]
     if json:
         put_json({"healthy": all(check["ok"] for check in checks), "checks": checks})
     else:
@@ -41,6 +52,15 @@ def doctor(
                 typer.echo(f"                {check['fix']}")
     if not all(check["ok"] for check in checks):
         raise typer.Exit(1)
+
+
+def _first(away: Mapping[str, str], name: str) -> str | None:
+    """Why a check cannot be made: what it asks is away."""
+    return next((away[server] for server in sorted(NEEDS.get(name, ())) if server in away), None)
+
+
+def _away(name: str, said: str) -> dict[str, Any]:
+    return {"name": name, "ok": False, "found": said, "fix": _FIXES[name]}
 
 
 def _looked_at(name: str, probe: Callable[[], tuple[str, str | None]], fix: bool) -> dict[str, Any]:
@@ -70,17 +90,6 @@ def _packages() -> tuple[str, str | None]:
         except PackageNotFoundError:
             missing.append(package)
     return ", ".join(found), f"Install {', '.join(missing)}: pip install meshmill." if missing else None
-
-
-def _device() -> tuple[str, str | None]:
-    import os
-
-    import torch
-
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        return f"cuda: {properties.name}, {properties.total_memory / 2**30:.0f} GiB", None
-    return f"cpu: {os.cpu_count()} cores (no GPU that torch can use)", None
 
 
 def _settings() -> tuple[str, str | None]:
@@ -145,8 +154,19 @@ def _store() -> tuple[str, str | None]:
     store.size("doctor/probe")  # some servers make a bucket for whoever writes into it
     store.put(data, "doctor/probe", sha256, "text/plain")
     read_bytes(store, "doctor/probe", sha256)
+    next(iter(store.list("doctor/")), None)
     store.delete("doctor/probe")
-    return settings.store, None
+    return settings.store + _keys(settings), None
+
+
+def _keys(settings: Settings) -> str:
+    """Where the keys of an S3 store come from, where no setting names them."""
+    from storage.credentials import keys_of_surroundings
+
+    if not settings.s3_endpoint or settings.s3_access_key or not settings.store.startswith("s3://"):
+        return ""
+    keys = keys_of_surroundings(settings.s3_endpoint)
+    return f", with the keys of {keys.source}" if keys else ", without keys"
 
 
 def _owner() -> tuple[str, str | None]:
@@ -233,7 +253,7 @@ def _put_automations() -> None:
 
 _PROBES: dict[str, Callable[[], tuple[str, str | None]]] = {
     "packages": _packages,
-    "device": _device,
+    "device": device,
     "settings": _settings,
     "home": _home,
     "temporary": _temporary,
@@ -256,6 +276,9 @@ _FIXES = {
     "store": "Check MESHMILL_STORE_URL, MESHMILL_S3_ENDPOINT and the keys; `doctor --fix` makes a missing bucket.",
     "owner": "Check MESHMILL_DATABASE_URL and MESHMILL_STORE_URL.",
     "models": "Get the shipped models folder, or register weights with `meshmill models add`.",
+    "bucket": "Check MESHMILL_S3_ENDPOINT and that the store answers.",
+    "pools": "Check PREFECT_API_URL and that Prefect's server runs.",
+    "workers": "Check PREFECT_API_URL and that Prefect's server runs.",
     "server": "Check PREFECT_API_URL and that Prefect's server runs.",
     "clock": "Check that the database and the store answer.",
     "photos": "Check MESHMILL_DATABASE_URL.",

@@ -7,18 +7,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import Select, select
-
-SKEW_SECONDS = 5.0
-"""How far this machine's clock may be from the database's and the store's: leases and settling photos go by it."""
 
 Found = tuple[str, str | None]
 
@@ -44,32 +39,6 @@ def _server() -> Found:
     ours = version("prefect")
     fix = None if theirs == ours else f"Install the same version here and there: prefect=={theirs} runs on the server."
     return f"{url}, Prefect {theirs}, {ours} here", fix
-
-
-def _clock() -> Found:
-    """This machine's clock beside the database's and, where it is an S3 server, the store's."""
-    from db.engine import open_engine, reading
-    from db.leases import clock
-    from tasks.settings import read_settings
-
-    settings = read_settings()
-    off = {}
-    engine = open_engine(settings.database)
-    with reading(engine) as session:
-        off["the database"] = clock(session) - time.time()
-    engine.dispose()
-    if settings.store.startswith("s3://") and settings.s3_endpoint:
-        try:
-            with urllib.request.urlopen(settings.s3_endpoint, timeout=5) as answer:  # noqa: S310
-                said = answer.headers["Date"]
-        except urllib.error.HTTPError as error:  # it wants keys; the date it says all the same
-            said = error.headers["Date"]
-        if said:  # to the second
-            difference = parsedate_to_datetime(said).timestamp() - time.time()
-            off["the store"] = 0.0 if -1.5 < difference < 0.5 else difference
-    found = ", ".join(f"{seconds:+.1f} s from {name}" for name, seconds in off.items())
-    far = max(map(abs, off.values())) > SKEW_SECONDS
-    return found, "Set this machine's clock, for example by chrony or systemd-timesyncd." if far else None
 
 
 NOT_KNOWN = "not known: the database is empty or stands at another version"
@@ -137,7 +106,6 @@ def _confinement() -> Found:
 
 WORKER_PROBES: dict[str, Callable[[], Found]] = {
     "server": _server,
-    "clock": _clock,
     "photos": _photos,
     "weights": _weights,
     "confined": _confinement,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import platform
 from contextlib import suppress
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from uuid import UUID
 
 from prefect import runtime
@@ -53,10 +55,20 @@ def log(text: str, *values: object) -> None:
         logging.getLogger(__name__).info(text, *values)
 
 
+def our_version() -> str:
+    """Of the installed package; a checkout that was never installed has none."""
+    try:
+        return version("meshmill")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 def tag(**about: str) -> None:
-    """Tags of this flow run, such as ``catalogue:photos``; runs can be filtered by them."""
+    """Tags of this flow run, such as ``catalogue:photos``, and where and with which version it ran; runs can be
+    filtered by them."""
     if runtime.flow_run.id is None:
         return
+    about |= {"host": platform.node(), "version": our_version()}
     tags = {*runtime.flow_run.tags, *(f"{name}:{value}" for name, value in about.items())}
     with suppress(*UNSEEN), get_client(sync_client=True) as client:
         client.update_flow_run(UUID(str(runtime.flow_run.id)), tags=sorted(tags))

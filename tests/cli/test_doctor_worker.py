@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import cli.doctor_servers as servers
 import cli.doctor_worker as doctor
 from db.engine import open_engine, writing
 from db.migrate import upgrade
@@ -87,10 +88,10 @@ def test_weights_that_are_not_here_are_said(shop: Path) -> None:
 
 
 def test_a_clock_that_is_off_is_said(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor._clock()[1] is None
-    real = doctor.time.time
-    monkeypatch.setattr(doctor.time, "time", lambda: real() - 3600)
-    found, fix = doctor._clock()
+    assert servers._clock()[1] is None
+    real = servers.time.time
+    monkeypatch.setattr(servers.time, "time", lambda: real() - 3600)
+    found, fix = servers._clock()
     assert "+3600" in found or "+3599" in found or "+3601" in found
     assert "clock" in str(fix)
 
@@ -100,6 +101,6 @@ def test_the_command_says_all_of_it(shop: Path, prefect: dict[str, str]) -> None
     environment = os.environ | {"PYTHONPATH": str(Path(doctor.__file__).parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=shop)
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    assert set(doctor.WORKER_PROBES) <= set(checks)
+    assert {*doctor.WORKER_PROBES, *servers.SERVER_PROBES} <= set(checks)
     assert "network" in checks["confined"]["found"]
     assert all(checks[name]["ok"] for name in doctor.WORKER_PROBES), checks

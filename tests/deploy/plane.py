@@ -185,7 +185,7 @@ class Plane:
         done = self.psql(words, "meshmill_owner", "MESHMILL_OWNER_PASSWORD")
         assert done.returncode == 0, done.stderr
 
-    def ask(self, path: str, body: Any = None) -> Any:
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Prefect's API with the login, and the token that a page must show before it may change anything."""
         login = base64.b64encode(self.secrets["PREFECT_AUTH"].encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json", "Prefect-Csrf-Client": "test"}
@@ -193,8 +193,9 @@ class Plane:
         with urllib.request.urlopen(token, timeout=60) as answer:
             headers["Prefect-Csrf-Token"] = json.load(answer)["token"]
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.api}/{path}", data, headers), timeout=60) as answer:
-            return json.load(answer)
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
 
     def run(self, command: list[str], environment: dict[str, str], code: int | None = 0) -> str:
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=1200)

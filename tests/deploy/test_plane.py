@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from flows.pages import our_version
 from tests.deploy.plane import ROOT, Plane
 from tests.flows.shop import Shop
 
@@ -52,6 +55,42 @@ def test_what_is_urgent_goes_first(plane: Plane) -> None:
     places = {d["name"]: d["work_queue_name"] for d in plane.ask("deployments/filter", {})}
     assert places["rush"] == "rush"
     assert places["build"] == places["retry"] == "night"
+
+
+def found(plane: Plane, check: str, code: int | None = 0) -> dict[str, Any]:
+    """What `meshmill doctor` says of it."""
+    environment = plane.worker | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "cli.main", "doctor", check, "--json"]
+    done = subprocess.run(command, env=environment, cwd=plane.folder, capture_output=True, text=True)
+    (one,) = json.loads(done.stdout)["checks"]
+    assert done.returncode == code, one
+    return dict(one)
+
+
+def test_pools_that_are_paused_and_workers_that_are_gone_or_old_are_said(plane: Plane) -> None:
+    assert found(plane, "pools")["found"] == "cpu (process: default), gpu (process: night, rush)"
+    plane.ask("work_pools/gpu", {"is_paused": True}, "PATCH")
+    assert "prefect work-pool resume gpu" in found(plane, "pools", 1)["fix"]
+    plane.ask("work_pools/gpu", {"is_paused": False}, "PATCH")
+    plane.ask("work_pools/gpu/queues/rush", {"is_paused": True}, "PATCH")
+    assert "prefect work-queue resume rush --pool gpu" in found(plane, "pools", 1)["fix"]
+    plane.ask("work_pools/gpu/queues/rush", {"is_paused": False}, "PATCH")
+
+    assert "No worker of the pool cpu is online" in found(plane, "workers", 1)["fix"]
+    for pool in ("cpu", "gpu"):
+        plane.ask(f"work_pools/{pool}/workers/heartbeat", {"name": f"{pool} of one"})
+    said = found(plane, "workers")
+    assert said["found"] == "cpu: cpu of one; gpu: gpu of one"
+    build = plane.ask("deployments/name/build_assets/build")
+    for host, version in (("one", our_version()), ("two", "0.0.1")):
+        running = {"type": "RUNNING", "name": "Running"}
+        tags = ["meshmill", f"host:{host}", f"version:{version}"]
+        run = plane.ask(f"deployments/{build['id']}/create_flow_run", {"parameters": {"asset_ids": ["one"]}, "tags": tags})
+        for state in ({"type": "PENDING"}, running, {"type": "COMPLETED"}):
+            plane.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    said = found(plane, "workers", 1)
+    assert f"last ran {our_version()} on one, 0.0.1 on two" in said["found"]
+    assert said["fix"] == f"two ran another version than {our_version()}, which is here: install one everywhere."
 
 
 def standing(plane: Plane) -> dict[str, list[str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import platform
 import re
 import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,7 @@ def test_a_night_can_be_read_on_prefects_pages(
     runs = {run["name"]: run for run in ask(f"{api}/flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})}
     night = runs[f"photos {datetime.now():%Y-%m-%d}"]
     assert {"catalogue:photos", "recipe:starter"} <= set(night["tags"])
+    assert {f"host:{platform.node()}", f"version:{version('meshmill')}"} <= set(night["tags"]), "for `doctor workers`"
 
     ours = [re.sub(r"\d+ s:", "N s:", record.getMessage()) for record in caplog.records if record.name == RUN_LOG]
     assert [line for line in ours if "low run" not in line and "Finished" not in line and "View" not in line] == [
