@@ -85,7 +85,9 @@ def test_pools_that_are_paused_and_workers_that_are_gone_or_old_are_said(plane: 
     for host, version in (("one", our_version()), ("two", "0.0.1")):
         running = {"type": "RUNNING", "name": "Running"}
         tags = ["meshmill", f"host:{host}", f"version:{version}"]
-        run = plane.ask(f"deployments/{build['id']}/create_flow_run", {"parameters": {"asset_ids": ["one"]}, "tags": tags})
+        run = plane.ask(
+            f"deployments/{build['id']}/create_flow_run", {"parameters": {"asset_ids": ["one"]}, "tags": tags}
+        )
         for state in ({"type": "PENDING"}, running, {"type": "COMPLETED"}):
             plane.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
     said = found(plane, "workers", 1)

@@ -19,6 +19,7 @@ from prefect_server import BIN, ROOT, PrefectServer, prefect_server
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1500)]
 
 NAME = "A run whose host died has crashed"
+NAMES = {NAME, "A run that was taken and never began has crashed"}
 
 
 @pytest.fixture
@@ -40,18 +41,24 @@ def automations(server: PrefectServer) -> list[dict[str, Any]]:
     return list(server.ask("automations/filter", {}))
 
 
+def watching(server: PrefectServer) -> dict[str, Any]:
+    """The one that looks at heartbeats."""
+    (one,) = [one for one in automations(server) if one["name"] == NAME]
+    return dict(one)
+
+
 def test_doctor_sees_whether_heartbeats_and_automation_agree(server: PrefectServer) -> None:
     assert "is missing" in doctor(server)["fix"]
     assert doctor(server, "--fix")["ok"]
     assert doctor(server, "--fix")["ok"]
-    assert [one["name"] for one in automations(server)] == [NAME], "made once, however often"
+    assert sorted(one["name"] for one in automations(server)) == sorted(NAMES), "made once, however often"
     server.deploy()
     assert doctor(server)["ok"]
 
     server.command("automation", "create", "--from-file", "automations.yaml")
     assert "stands there 2 times" in doctor(server)["fix"]
     assert doctor(server, "--fix")["ok"]
-    (one,) = automations(server)
+    one = watching(server)
 
     quick = one["trigger"] | {"within": 60}
     changed = {name: one[name] for name in ("name", "description", "actions")} | {"trigger": quick}
@@ -59,7 +66,7 @@ def test_doctor_sees_whether_heartbeats_and_automation_agree(server: PrefectServ
     said = doctor(server)["fix"]
     assert all(f"'{name}' would be taken for dead: they send one in 30 s" in said for name in ("nightly", "build"))
     assert doctor(server, "--fix")["ok"]
-    (one,) = automations(server)
+    one = watching(server)
     put(server, f"automations/{one['id']}", {"enabled": False}, "PATCH")
     assert "No automation watches the deployment 'nightly'" in doctor(server)["fix"]
     assert doctor(server, "--fix")["ok"]
@@ -71,6 +78,23 @@ def test_doctor_sees_whether_heartbeats_and_automation_agree(server: PrefectServ
     assert "No automation watches the deployment 'build'" in doctor(server)["fix"]
     server.command("deploy", "--all")
     assert doctor(server)["ok"]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_taken_and_never_began_gives_its_place_back(server: PrefectServer) -> None:
+    """Its worker died in between; here the automation waits 20 s instead of 300."""
+    server.deploy()
+    assert doctor(server, "--fix")["ok"]
+    (taken,) = [one for one in automations(server) if one["name"] != NAME]
+    changed = {name: taken[name] for name in ("name", "description", "actions")}
+    put(server, f"automations/{taken['id']}", changed | {"trigger": taken["trigger"] | {"within": 20}}, "PUT")
+    runs = [server.start("build_assets/build", asset_ids=[]) for _ in range(3)]
+    for run, names in zip(runs, (["Pending", "Submitting"], ["Pending", "Running"], []), strict=True):
+        for name in names:
+            state = {"type": "RUNNING" if name == "Running" else "PENDING", "name": name}
+            server.ask(f"flow_runs/{run}/set_state", {"state": state})
+    assert server.ended(runs[0], 120)["state_type"] == "CRASHED"
+    assert [server.run(run)["state_type"] for run in runs[1:]] == ["RUNNING", "SCHEDULED"]
 
 
 def put(server: PrefectServer, path: str, body: Any, method: str) -> None:
