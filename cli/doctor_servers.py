@@ -105,7 +105,7 @@ def _clock() -> Found:
 def _bucket() -> Found:
     """Nobody without keys may list or read the store's bucket."""
     from storage.places import Bucket, place_of
-    from tasks.house import open_store_of
+    from tasks.factory import open_store_of
     from tasks.settings import read_settings
 
     settings = read_settings()
