@@ -19,6 +19,9 @@ def review(
     reject: Annotated[
         bool, typer.Option("--reject", help="Do not publish it; `meshmill retry` can build it again.")
     ] = False,
+    better_photo: Annotated[
+        bool, typer.Option("--better-photo", help="Ask for a better photo; a new one is built by itself.")
+    ] = False,
     catalogue: InCatalogue = None,
     note: Annotated[str | None, typer.Option("--note", help="Why.")] = None,
     reviewer: Annotated[str | None, typer.Option("--by", help="Who decides; default: the user's name.")] = None,
@@ -28,17 +31,18 @@ def review(
     recipe: Annotated[str, typer.Option("--recipe", help="With --calibrate: the recipe to start from.")] = "starter",
     json: Json = False,
 ) -> None:
-    """Approve or reject an asset that waits for a person, or fit the gate to the decisions so far."""
+    """Approve or reject an asset, ask for a better photo of it, or fit the gate to the decisions so far."""
     with sentences():
         if calibrate is not None:
-            if name is not None or approve or reject:
+            if name is not None or approve or reject or better_photo:
                 from core.errors import InputError
 
                 raise InputError("--calibrate takes no asset and no decision.")
             document = _calibrate(recipe, calibrate)
             text = f"{document['decisions']} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
         else:
-            document = _decide(name, catalogue, approve, reject, note, reviewer)
+            chosen = {"approve": approve, "reject": reject, "better-photo": better_photo}
+            document = _decide(name, catalogue, [decision for decision, yes in chosen.items() if yes], note, reviewer)
             text = f"{document['sku']}: {document['before']} -> {document['status']}"
     if json:
         put_json(document)
@@ -47,7 +51,7 @@ def review(
 
 
 def _decide(
-    name: str | None, catalogue: str | None, approve: bool, reject: bool, note: str | None, reviewer: str | None
+    name: str | None, catalogue: str | None, chosen: list[str], note: str | None, reviewer: str | None
 ) -> dict[str, Any]:
     import getpass
     from functools import partial
@@ -59,14 +63,13 @@ def _decide(
 
     if name is None:
         raise InputError("Say which asset: a SKU or an asset id.")
-    if approve == reject:
-        raise InputError("Say either --approve or --reject.")
+    if len(chosen) != 1:
+        raise InputError("Say one of --approve, --reject and --better-photo.")
     factory = open_factory()
     try:
         asset_id = find_asset(factory, name, catalogue)
         tell = partial(post, factory.settings, tries=2)  # a person waits
-        decision = "approve" if approve else "reject"
-        decided = decide(factory.engine, asset_id, decision, note, reviewer or getpass.getuser(), tell)
+        decided = decide(factory.engine, asset_id, chosen[0], note, reviewer or getpass.getuser(), tell)
         row = assets.lineage(factory.engine, asset_id)
     finally:
         factory.close()

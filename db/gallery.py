@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Text, cast, func, select
 
 from db.engine import reading
-from db.tables import Artifact, Asset, AssetStage, Catalogue, Photo, Product, Review, StageRun
+from db.tables import UNDONE, Artifact, Asset, AssetStage, Catalogue, Photo, Product, Review, StageRun
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Filters:
     since: datetime | None = None
     order: str = "newest"
     """``newest``, ``best``, ``worst`` or ``sku``."""
+    reason: str | None = None
+    """The code of a reason."""
 
 
 ORDERS = ("newest", "best", "worst", "sku")
@@ -46,6 +48,9 @@ def _filtered(filters: Filters, query: Any) -> Any:
         query = query.where(Asset.score >= filters.lowest)
     if filters.highest is not None:
         query = query.where(Asset.score <= filters.highest)
+    if filters.reason is not None:
+        # The text of the JSON, which reads alike on both databases.
+        query = query.where(cast(Asset.reasons, Text).contains(f'"code": "{filters.reason}"', autoescape=True))
     if filters.since is not None:
         query = query.where(func.coalesce(Asset.finished_at, Asset.created_at) >= filters.since)
     return query
@@ -53,15 +58,9 @@ def _filtered(filters: Filters, query: Any) -> Any:
 
 def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[dict[str, Any]], int]:
     """Page ``number`` (from 1) of the grid and how many assets there are in all."""
-    order: dict[str, tuple[Any, ...]] = {
-        "newest": (Asset.created_at.desc(), Asset.id),
-        "best": (Asset.score.is_(None), Asset.score.desc(), Asset.id),
-        "worst": (Asset.score.is_(None), Asset.score.asc(), Asset.id),
-        "sku": (Product.sku, Asset.id),
-    }
     columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.score, Asset.reason)
     query = _filtered(filters, select(*columns, Asset.created_at, Asset.faces, Asset.bytes).select_from(Asset))
-    query = query.order_by(*order.get(filters.order, order["newest"])).offset((number - 1) * size).limit(size)
+    query = query.order_by(*_order(filters)).offset((number - 1) * size).limit(size)
     names = ("asset_id", "sku", "name", "catalogue", "status", "score", "reason", "created_at", "faces", "bytes")
     with reading(engine) as session:
         rows = [dict(zip(names, row, strict=True)) for row in session.execute(query)]
@@ -82,11 +81,58 @@ def counts(engine: Engine) -> dict[str, int]:
     return {status: int(count) for status, count in rows}
 
 
-def next_in_review(engine: Engine, asset_id: str) -> str | None:
-    """The asset that waits for a person after this one, round and round; None where none other does."""
-    waiting = select(Asset.id).where(Asset.status == "review", Asset.id != asset_id).order_by(Asset.id).limit(1)
+def next_of(engine: Engine, filters: Filters, asset_id: str) -> str | None:
+    """The asset after this one in the list's order, round and round; None where the list holds no other. The asset
+    itself need not be on the list any more."""
     with reading(engine) as session:
-        return session.scalar(waiting.where(Asset.id > asset_id)) or session.scalar(waiting)
+        here = session.execute(
+            select(Asset.created_at, Asset.score, Product.sku)
+            .join(Product, Product.id == Asset.product_id)
+            .where(Asset.id == asset_id)
+        ).first()
+        others = _filtered(filters, select(Asset.id).select_from(Asset)).where(Asset.id != asset_id)
+        others = others.order_by(*_order(filters)).limit(1)
+        behind = [] if here is None else [others.where(_behind(filters, asset_id, *here))]
+        found = (session.scalar(query) for query in (*behind, others))
+        return next((str(other) for other in found if other is not None), None)
+
+
+def _order(filters: Filters) -> tuple[Any, ...]:
+    orders: dict[str, tuple[Any, ...]] = {
+        "newest": (Asset.created_at.desc(), Asset.id),
+        "best": (Asset.score.is_(None), Asset.score.desc(), Asset.id),
+        "worst": (Asset.score.is_(None), Asset.score.asc(), Asset.id),
+        "sku": (Product.sku, Asset.id),
+    }
+    return orders.get(filters.order, orders["newest"])
+
+
+def _behind(filters: Filters, asset_id: str, created_at: datetime, score: float | None, sku: str) -> Any:
+    """What comes after an asset in :func:`_order`."""
+    later = Asset.id > asset_id
+    if filters.order == "sku":
+        return (Product.sku > sku) | ((Product.sku == sku) & later)
+    if filters.order not in ("best", "worst"):
+        return (Asset.created_at < created_at) | ((Asset.created_at == created_at) & later)
+    if score is None:
+        return Asset.score.is_(None) & later
+    further = Asset.score < score if filters.order == "best" else Asset.score > score
+    return further | ((Asset.score == score) & later) | Asset.score.is_(None)
+
+
+def total(engine: Engine, filters: Filters) -> int:
+    """How many assets a list holds."""
+    with reading(engine) as session:
+        return session.scalar(_filtered(filters, select(func.count()).select_from(Asset))) or 0
+
+
+def reason_counts(engine: Engine, filters: Filters, most: int = 10) -> list[tuple[str, int]]:
+    """What weighs most on the assets of a list: codes of their first reasons, the most frequent first."""
+    code = Asset.reasons[0]["code"].as_string()
+    query = _filtered(filters, select(code, func.count()).select_from(Asset)).where(code.is_not(None))
+    with reading(engine) as session:
+        rows = session.execute(query.group_by(code).order_by(func.count().desc(), code).limit(most)).all()
+    return [(name, int(count)) for name, count in rows]
 
 
 @dataclass(frozen=True)
@@ -118,6 +164,7 @@ def decisions(engine: Engine) -> list[tuple[bool, dict[str, float]]]:
             select(Review.asset_id, Review.decision, StageRun.figures)
             .join(AssetStage, (AssetStage.asset_id == Review.asset_id) & (AssetStage.stage == "assess"))
             .join(StageRun, StageRun.id == AssetStage.stage_run_id)
+            .where(~Review.decision.endswith(UNDONE))
             .order_by(Review.id)
         ).all()
     last = {asset_id: (decision == "approve", (figures or {}).get("metrics")) for asset_id, decision, figures in rows}

@@ -349,7 +349,26 @@ class Review(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), index=True)
     decision: Mapped[str] = mapped_column(String(20))
-    """``approve`` or ``reject``."""
+    """``approve``, ``reject`` or ``better-photo``; with :data:`UNDONE` behind it where it was taken back."""
     note: Mapped[str | None] = mapped_column(Text)
     reviewer: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    before: Mapped[dict[str, Any] | None]
+    """What taking it back restores: the asset, its product's other assets, what was published."""
+    undone_by: Mapped[str | None] = mapped_column(String(200))
+    undone_at: Mapped[datetime | None]
+
+
+UNDONE = ", undone"
+"""Stands behind a decision that was taken back: whoever looks for the decision's name does not find it."""
+
+
+class Comment(Base):
+    """What a person wrote about an asset without deciding."""
+
+    __tablename__ = "comment"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), index=True)
+    author: Mapped[str | None] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)

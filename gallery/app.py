@@ -9,34 +9,33 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-import secrets
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
 
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from core.errors import DatabaseDown, NotFound, NotReviewable, ObjectDamaged, ObjectMissing, OddText, StoreDown
+from core.errors import DatabaseDown, MeshmillError, NotFound, ObjectDamaged, ObjectMissing, OddText, StoreDown
 from db import assets
 from db import gallery as queries
+from db.reviews import decisions_of, last_words, said_of
 from gallery import pages
+from gallery.access import LOOPBACK, Access
+from gallery.asked import Asked, asked
+from gallery.cameras import from_above, photo_camera
 from gallery.monitor import Monitor
+from gallery.reviewing import add_reviewing, review_ids
 from storage import Store, read_bytes
-from tasks.decide import EVENT_OF_DECISION, decide
 from tasks.webhooks import Tell, tell_nobody
 
 PAGE_SIZE = 60
 
-LARGEST_FORM = 16_384
-"""Bytes of a posted decision."""
-
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+__all__ = ["LOOPBACK", "Access", "create_app", "download_name"]
 
 STATIC_FILES = {
     "gallery.css": "text/css; charset=utf-8",
@@ -47,6 +46,9 @@ STATIC_FILES = {
 
 INLINE_TYPES = {"image/png", "image/jpeg", "image/webp", "image/gif", "model/gltf-binary"}
 """What a browser may show; everything else is a download."""
+
+SMALL: dict[str, Callable[[bytes], bytes]] = {"photo": pages.shrunk, "glb": from_above}
+"""How files become a small picture that are none."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -61,25 +63,9 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Access:
-    """Who may decide, and under which names the server answers."""
-
-    review: bool = False
-    """Whether decisions are taken at all."""
-    token: str | None = None
-    """What a decision must carry; None on loopback, where the page's own secret is enough."""
-    hosts: tuple[str, ...] = LOOPBACK
-    """Names under which the server may be asked; a foreign page that points a name of its own here is refused."""
-    login: str | None = None
-    """``user:password`` that every page wants; None on loopback."""
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    """Proves that a decision came from a page of this process."""
-
-
 def create_app(engine: Engine, store: Store, access: Access | None = None, tell: Tell = tell_nobody) -> FastAPI:
-    """The application. Reads are by the given engine and store; only ``POST /assets/ID/review`` writes, and ``tell``
-    hears what was decided."""
+    """The application. Reads are by the given engine and store; only the routes of
+    :mod:`gallery.reviewing` write, and ``tell`` hears what was decided."""
     access = access or Access()
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
@@ -126,44 +112,44 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
         return Response(monitor.page(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/", response_class=HTMLResponse)
-    def grid(
-        status: Annotated[str | None, Query(max_length=20)] = None,
-        catalogue: Annotated[str | None, Query(max_length=300)] = None,
-        q: Annotated[str | None, Query(max_length=300)] = None,
-        low: Annotated[str | None, Query(max_length=10)] = None,
-        high: Annotated[str | None, Query(max_length=10)] = None,
-        since: Annotated[str | None, Query(max_length=40)] = None,
-        order: Annotated[str, Query(max_length=10)] = "newest",
-        page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    ) -> str:
-        filters = queries.Filters(
-            status or None, catalogue or None, q or None, _number(low), _number(high), _date(since), order
-        )
-        rows, total = queries.page(engine, filters, page, PAGE_SIZE)
-        asked = {"status": status, "catalogue": catalogue, "q": q, "low": low, "high": high, "since": since}
-        kept = {name: value for name, value in (asked | {"order": order}).items() if value}
+    def grid(asked: Annotated[Asked, Depends(asked)], did: Annotated[str, Query(max_length=8000)] = "") -> str:
+        filters = asked.filters()
+        rows, total = queries.page(engine, filters, asked.page, PAGE_SIZE)
+        last = max(1, -(-total // PAGE_SIZE))
         return pages.grid_page(
             rows,
             total=total,
             counts=queries.counts(engine),
             catalogues=queries.catalogues(engine),
-            asked=asked | {"order": order},
+            reasons=queries.reason_counts(engine, replace(filters, reason=None)),
+            said=last_words(engine, [row["asset_id"] for row in rows]),
+            did=decisions_of(engine, review_ids(did)) if did else [],
+            asked=asked,
             orders=queries.ORDERS,
-            page=page,
-            pages=max(1, -(-total // PAGE_SIZE)),
-            link=lambda number: "/?" + urlencode(kept | {"page": number}),
+            pages=last,
+            link=lambda number: "/" + asked.query(page=number),
+            review=access.form(),
             static=False,
             root="/static/",
         )
 
     @app.get("/assets/{asset_id}", response_class=HTMLResponse)
-    def asset(asset_id: str) -> str:
+    def asset(
+        asset_id: str, asked: Annotated[Asked, Depends(asked)], did: Annotated[str, Query(max_length=8000)] = ""
+    ) -> str:
+        listed = asked.list_or_waiting()
+        row, files = _lineage(engine, asset_id), queries.files(engine, asset_id)
         return pages.asset_page(
-            _lineage(engine, asset_id),
-            files=linked(queries.files(engine, asset_id), f"/assets/{asset_id}/files/"),
+            row,
+            files=linked(files, f"/assets/{asset_id}/files/"),
             versions=queries.versions(engine, asset_id),
-            waiting=queries.next_in_review(engine, asset_id),
-            review={"secret": access.secret, "ask_token": access.token is not None} if access.review else None,
+            said=said_of(engine, asset_id),
+            did=decisions_of(engine, review_ids(did)) if did else [],
+            asked=asked,
+            waiting=queries.next_of(engine, listed, asset_id),
+            left=queries.total(engine, listed),
+            camera=photo_camera(row, store, files.get("report")),
+            review=access.form(),
             static=False,
             root="/static/",
         )
@@ -188,6 +174,32 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
             headers["Content-Disposition"] = f'attachment; filename="{download_name(sku, kind)}"'
         return Response(data, media_type=media_type, headers=headers)
 
+    @app.get("/assets/{asset_id}/thumbnail")
+    def thumbnail(asset_id: str) -> Response:
+        """What the list shows: the model; where there is none, the photo."""
+        return drawn(asset_id, ("hero.png", "thumbnail.png", "photo"))
+
+    @app.get("/assets/{asset_id}/top.png")
+    def top(asset_id: str) -> Response:
+        """The model from above, for the strip."""
+        return drawn(asset_id, ("glb",))
+
+    def drawn(asset_id: str, kinds: tuple[str, ...]) -> Response:
+        """The first of these files that there is, as a small picture."""
+        found = queries.files(engine, asset_id)
+        kind = next((kind for kind in kinds if kind in found), None)
+        if kind is None:
+            raise HTTPException(404, "This asset has no picture.")
+        try:
+            data = read_bytes(store, found[kind]["key"], found[kind]["sha256"])
+            data = SMALL[kind](data) if kind in SMALL else data
+        except (ObjectMissing, ObjectDamaged, MeshmillError) as error:
+            raise HTTPException(404, "The picture is gone from the store, or cannot be shown.") from error
+        except StoreDown as error:
+            raise HTTPException(503, "The store does not answer; try again.") from error
+        headers = {"Cache-Control": "private, max-age=60", "Content-Security-Policy": "default-src 'none'; sandbox"}
+        return Response(data, media_type="image/png", headers=headers)
+
     @app.get("/compare", response_class=HTMLResponse)
     def compare(a: Annotated[str, Query(max_length=100)], b: Annotated[str, Query(max_length=100)]) -> str:
         sides = [
@@ -202,31 +214,7 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
             raise HTTPException(404, "There is no such page.")
         return FileResponse(pages.STATIC / name, media_type=STATIC_FILES[name])
 
-    @app.post("/assets/{asset_id}/review")
-    def review(
-        asset_id: str, form: Annotated[dict[str, str], Depends(_form)], background: BackgroundTasks
-    ) -> RedirectResponse:
-        if not access.review:
-            raise HTTPException(403, "This gallery is read-only: start it with --review to decide here.")
-        secret, token = form.get("secret", ""), form.get("token", "")
-        if not _equal(secret, access.secret) or (access.token is not None and not _equal(token, access.token)):
-            raise HTTPException(403, "The token is wrong, or the page is from an earlier start of the gallery.")
-        decision = form.get("decision", "")
-        if decision not in EVENT_OF_DECISION:
-            raise HTTPException(422, "The decision is approve or reject.")
-        note, reviewer = form.get("note", "").strip()[:2000], form.get("reviewer", "").strip()[:200]
-
-        def later(event: str, payload: dict[str, Any]) -> None:
-            background.add_task(tell, event, payload)  # a slow receiver keeps no page waiting
-
-        try:
-            decide(engine, asset_id, decision, note or None, reviewer or "gallery", later)
-        except NotFound as error:
-            raise HTTPException(404, "There is no such asset.") from error
-        except NotReviewable as error:
-            raise HTTPException(409, str(error)) from error
-        return RedirectResponse(f"/assets/{asset_id}", status_code=303)
-
+    add_reviewing(app, engine, access, tell)
     return app
 
 
@@ -238,16 +226,6 @@ def _knows(request: Request, login: str) -> bool:
     except ValueError:
         return False
     return scheme.lower() == "basic" and hmac.compare_digest(given, login.encode())
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """A posted form, the first value of each field; at most :data:`LARGEST_FORM` bytes are read."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_FORM:
-            raise HTTPException(413, "That is too much text.")
-    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 def linked(files: dict[str, dict[str, Any]], base: str) -> dict[str, dict[str, Any]]:
@@ -269,22 +247,3 @@ def _lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         return assets.lineage(engine, asset_id)
     except NotFound as error:
         raise HTTPException(404, "There is no such asset.") from error
-
-
-def _equal(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError as error:
-        raise HTTPException(422, "A score is a number between 0 and 1.") from error
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        when = datetime.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise HTTPException(422, "A date looks like 2026-01-31.") from error
-    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when

@@ -13,7 +13,10 @@ from sqlalchemy import Engine
 from core.errors import ObjectDamaged, ObjectMissing
 from db import assets
 from db import gallery as queries
+from db.reviews import said_of
 from gallery import pages
+from gallery.asked import Asked
+from gallery.cameras import photo_camera
 from storage import Store, read_bytes
 
 PAGE = 500
@@ -40,11 +43,11 @@ def export(engine: Engine, store: Store, out: Path, filters: queries.Filters) ->
         total=len(rows),
         counts=queries.counts(engine),
         catalogues=sorted({row["catalogue"] for row in rows}),
-        asked={},
+        asked=Asked(),
         orders=(),
-        page=1,
         pages=1,
         link=str,
+        review=None,
         static=True,
         root="static/",
     )
@@ -72,11 +75,17 @@ def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any]) 
         if kind == "glb":
             url = "data:model/gltf-binary;base64," + base64.b64encode(data).decode()
             (folder / "model.js").write_text(f'window.MESHMILL_MODEL = "{url}";\n', "ascii")
+    asset = assets.lineage(engine, row["asset_id"])
     html = pages.asset_page(
-        assets.lineage(engine, row["asset_id"]),
+        asset,
         files=files,
         versions=[],
         waiting=None,
+        said=said_of(engine, row["asset_id"]),
+        did=[],
+        asked=Asked(),
+        left=0,
+        camera=photo_camera(asset, store, found.get("report")),
         review=None,
         static=True,
         root="../../static/",

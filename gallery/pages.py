@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,29 @@ DOWNLOADS = (
 )
 """Kinds that can be downloaded, how they are called, and the file name's end."""
 
+DECIDABLE = ("finished", "review", "failed")
+"""Statuses of assets that are built: what a person can decide about."""
+
+SIDES = (("front", "f", 0), ("side", "s", 1), ("back", "b", 2), ("top", "t", None))
+"""Sides of the strip: name, key, and the tile of ``contact.png``'s lower row that shows it, None where none does."""
+
+NOTES = ("Wrong shape", "Part is missing", "Back is wrong", "Colours are off", "Blurred", "Background left on it")
+"""What reviewers write most, at a click."""
+
+DONE = {"approve": "approved", "reject": "rejected", "better-photo": "sent back for a better photo"}
+"""A decision, said of what it was taken about."""
+
+STATUS_WORDS = {
+    "queued": "waits to be built",
+    "running": "is being built",
+    "finished": "finished",
+    "review": "to review",
+    "failed": "failed",
+    "quarantined": "photo refused",
+    "superseded": "replaced",
+}
+"""Statuses as people read them."""
+
 SHORT = 120
 """Characters of a SKU or name that are shown; the whole is in the title."""
 
@@ -51,8 +76,16 @@ def _templates() -> Environment:
     environment.filters["short"] = lambda text: text if len(text) <= SHORT else text[: SHORT - 1] + "…"
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     environment.filters["size"] = size
+    environment.filters["plain"] = plain
     environment.globals["statuses"] = STATUSES
+    environment.globals["words"] = STATUS_WORDS
+    environment.globals["done"] = DONE
     return environment
+
+
+def plain(code: str) -> str:
+    """The code of a reason as words: ``separate pieces``, ``no object``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code).replace("_", " ").lower()
 
 
 def size(count: int | None) -> str:
@@ -63,16 +96,17 @@ def size(count: int | None) -> str:
 
 
 def grid_page(rows: list[dict[str, Any]], **more: Any) -> str:
-    """The grid. ``more``: total, counts, catalogues, filters, page, pages, link (page number to URL), static (bool)."""
+    """The grid. ``more``: total, counts, catalogues, reasons (codes and counts), said (last decisions), did (those that
+    can be undone), asked, pages, link (page number to URL), review (None, or secret and ask_token), static (bool)."""
     return _templates().get_template("grid.html").render(rows=rows, **more)
 
 
 def asset_page(asset: dict[str, Any], **more: Any) -> str:
-    """One asset. ``more``: files, versions, waiting (the next asset's id that waits for a decision), review (None, or
-    secret and whether to ask for a token), static, root (path to static)."""
+    """One asset. ``more``: files, versions, said (decisions and comments), did, asked, waiting (the next asset's id of
+    the list), left (how many the list holds), camera (None, or the photo's), review (None, or secret and ask_token),
+    static, root (path to static)."""
     shown = [(kind, title) for kind, title in PICTURES if kind in more["files"]]
     downloads = [(kind, title, end) for kind, title, end in DOWNLOADS if kind in more["files"]]
-    reasons = _reasons(asset)
     return (
         _templates()
         .get_template("asset.html")
@@ -80,11 +114,35 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             asset=asset,
             pictures=shown,
             downloads=downloads,
-            reasons=reasons,
+            reasons=_reasons(asset),
+            decidable=asset["status"] in DECIDABLE,
+            sides=SIDES if "glb" in more["files"] else (),
+            notes=NOTES,
             thresholds=asset["parameters"].get("quality", {}),
             **more,
         )
     )
+
+
+def shrunk(photo: bytes, side: int = 320) -> bytes:
+    """A photo for the list, PNG. Raises :class:`core.errors.InputError` for one that cannot be read."""
+    from PIL import Image
+
+    from core.photos import PhotoLimits, read_photo
+
+    # Whatever it was refused for, one wants to see it; only what is dear to decode stays away.
+    limits = PhotoLimits(max_pixels=40_000_000, max_pixels_heavy=24_000_000, min_side=1, widest_aspect=1e6,
+                         blur_limit=1e6, working_pixels=512 * 512)  # fmt: skip
+    image = Image.fromarray(read_photo(photo, limits).rgba)
+    image.thumbnail((side, side))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def refused_page(done: int, refused: list[tuple[str, str]], back: str) -> str:
+    """What of several decisions could not be taken."""
+    return _templates().get_template("refused.html").render(done=done, refused=refused, back=back, root="/static/")
 
 
 def compare_page(sides: list[dict[str, Any]], **more: Any) -> str:
@@ -124,4 +182,4 @@ def _reasons(asset: dict[str, Any]) -> list[dict[str, Any]]:
     return [_BARE | {"message": asset["reason"]}] if asset.get("reason") else []
 
 
-_BARE: dict[str, Any] = {"severity": "affects", "action": "", "detail": None}
+_BARE: dict[str, Any] = {"severity": "affects", "action": "", "detail": None, "place": None}

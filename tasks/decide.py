@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import assets
-from db.reviews import Decided, record_decision
-from tasks.webhooks import Tell
+from db.reviews import Decided, record_decision, take_back
+from tasks.webhooks import EVENT_OF_STATUS, Tell
 
-EVENT_OF_DECISION = {"approve": "asset.approved", "reject": "asset.rejected"}
+EVENT_OF_DECISION = {"approve": "asset.approved", "reject": "asset.rejected", "better-photo": "asset.better_photo"}
 
 
 def decide(engine: Engine, asset_id: str, decision: str, note: str | None, reviewer: str, tell: Tell) -> Decided:
-    """Approve or reject; ``tell`` hears of it once it stands in the database.
+    """Approve, reject or ask for a better photo; ``tell`` hears of it once it stands in the database.
 
     Raises :class:`~core.errors.NotReviewable` where the asset is not built or has nothing to approve,
     :class:`~core.errors.NotFound`.
@@ -22,3 +22,15 @@ def decide(engine: Engine, asset_id: str, decision: str, note: str | None, revie
     review = {"decision": decision, "note": note, "reviewer": reviewer, "at": decided.at.isoformat()}
     tell(EVENT_OF_DECISION[decision], row.reported() | {"review": review})
     return decided
+
+
+def undo(engine: Engine, review_id: int, by: str, tell: Tell) -> str:
+    """Take a decision back; the asset's id. ``tell`` hears how the asset stands again.
+
+    Raises :class:`~core.errors.NotReviewable` where something has happened to it since, :class:`~core.errors.NotFound`.
+    """
+    asset_id = take_back(engine, review_id, by)
+    (row,) = assets.list_assets(engine, ids=[asset_id])
+    if row.status in EVENT_OF_STATUS:
+        tell(EVENT_OF_STATUS[row.status], row.reported() | {"undone_by": by})
+    return asset_id

@@ -1,8 +1,12 @@
 "use strict";
-// Keys: / searches, j and k or the arrows walk the grid, a approves, r rejects, n shows the next to review, u goes up.
+// Keys of the grid: / searches, j and k or the arrows walk, x ticks. Of an asset: a approves, r rejects, p asks for a
+// better photo, z undoes, n shows the next, u goes up; f, s, b, t turn the model; 1 to 9 put a note. What is decided is
+// an ordinary form: the server answers with the next asset of the list.
 (() => {
-  const cards = () => [...document.querySelectorAll(".card")].filter((card) => !card.hidden);
-  const viewer = document.getElementById("viewer");
+  const $ = (id) => document.getElementById(id);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const cards = () => all(".card").filter((card) => !card.hidden);
+  const viewer = $("viewer"), same = $("same"), slide = $("slide");
 
   // Our GLBs need no decoder; none may be fetched from elsewhere either.
   customElements.whenDefined("model-viewer").then(() => {
@@ -11,30 +15,93 @@
     if (viewer && window.MESHMILL_MODEL) viewer.src = window.MESHMILL_MODEL;
   });
 
+  // The name and the token are asked once: the one is kept by the browser, the other until its window closes.
+  for (const [field, kept] of [["reviewer", "localStorage"], ["token", "sessionStorage"]]) {
+    const store = () => { try { return window[kept]; } catch { return null; } };
+    for (const input of all(`input[name=${field}]`)) {
+      input.value ||= store()?.getItem("meshmill." + field) ?? "";
+      input.addEventListener("change", () => {
+        store()?.setItem("meshmill." + field, input.value);
+        for (const other of all(`input[name=${field}]`)) other.value = input.value;
+      });
+    }
+  }
+
+  // The photo lies over the model as long as the model is seen from where the photo was taken.
+  const ANGLES = { side: "90deg 80deg", back: "180deg 80deg", top: "0deg 0deg", underside: "0deg 165deg", edge: "25deg 75deg" };
+  function turn(side) {
+    if (!viewer) return;
+    const front = !(side in ANGLES);
+    const from = viewer.dataset.orbit ?? "0deg 75deg auto";
+    viewer.cameraOrbit = front ? from : `${ANGLES[side]} ${from.split(" ")[2]}`;
+    same?.classList.toggle("turned", !front);
+    if (front && viewer.dataset.target) { viewer.cameraTarget = viewer.dataset.target; viewer.fieldOfView = viewer.dataset.field; }
+    if (side === "cutout" && slide) { slide.value = 100; same.style.setProperty("--cut", "100%"); }
+  }
+  for (const button of all("[data-side]")) button.addEventListener("click", () => turn(button.dataset.side));
+  viewer?.addEventListener("camera-change", (event) => {
+    if (event.detail.source === "user-interaction") same?.classList.add("turned");
+  });
+  slide?.addEventListener("input", () => {
+    if (same.classList.contains("turned")) turn("front");
+    same.style.setProperty("--cut", slide.value + "%");
+  });
+
+  // While somebody looks at this one, the next one's files come.
+  const next = document.querySelector("a[data-next]")?.dataset.next;
+  if (next && viewer) window.addEventListener("load", () => {
+    for (const kind of ["glb", "cutout.png", "contact.png"]) fetch(`/assets/${next}/files/${kind}`).catch(() => {});
+  });
+
+  // A note at a click.
+  for (const chip of all("[data-note]")) chip.addEventListener("click", () => {
+    const note = document.querySelector("#review [name=note]"), text = chip.dataset.note + ".";
+    note.value = note.value.includes(text) ? note.value.replace(text, "").trim() : `${note.value} ${text}`.trim();
+    chip.classList.toggle("on", note.value.includes(text));
+  });
+
+  // Ticks.
+  const ticks = () => all(".tick").filter((tick) => tick.offsetParent);
+  const count = () => { if ($("ticked")) $("ticked").textContent = ticks().filter((tick) => tick.checked).length; };
+  document.addEventListener("change", count);
+  const tickAll = () => {
+    const on = ticks().some((tick) => !tick.checked);
+    for (const tick of ticks()) tick.checked = on;
+    count();
+  };
+  $("all")?.addEventListener("click", tickAll);
+  window.addEventListener("pageshow", count);
+
   function walk(step) {
-    const all = cards();
-    if (!all.length) return;
-    const here = all.indexOf(document.activeElement);
-    all[Math.max(0, Math.min(all.length - 1, here < 0 ? 0 : here + step))].focus();
+    const shown = cards();
+    if (!shown.length) return;
+    const here = shown.indexOf(document.activeElement);
+    shown[Math.max(0, Math.min(shown.length - 1, here < 0 ? 0 : here + step))].focus();
   }
 
   function across() {
-    const all = cards();
-    const top = all.length ? all[0].offsetTop : 0;
-    return Math.max(1, all.findIndex((card) => card.offsetTop > top));
+    const shown = cards();
+    const top = shown.length ? shown[0].getBoundingClientRect().top : 0;
+    return Math.max(1, shown.findIndex((card) => card.getBoundingClientRect().top > top));
   }
 
   document.addEventListener("keydown", (event) => {
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox)$/.test(event.target.type);
     if (event.key === "Escape" && typing) return event.target.blur();
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.target === viewer) return;
-    const search = document.getElementById("search");
-    if (event.key === "/" && search) { event.preventDefault(); search.focus(); }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const key = event.key;
+    if (key === "/" && $("search")) { event.preventDefault(); $("search").focus(); }
     const steps = { j: 1, k: -1, ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() };
-    if (event.key in steps && cards().length) { event.preventDefault(); walk(steps[event.key]); }
-    const button = { a: "approve", r: "reject" }[event.key];
-    if (button) document.getElementById(button)?.focus();
-    const way = { u: "up", n: "next" }[event.key];
+    if (key in steps && cards().length) { event.preventDefault(); walk(steps[key]); }
+    if (key === "x" && ticks().length) {
+      const tick = document.activeElement?.closest?.(".cell")?.querySelector(".tick");
+      if (tick) { tick.checked = !tick.checked; count(); } else tickAll();
+    }
+    const button = { a: "approve", r: "reject", p: "better-photo", z: "undo" }[key];
+    if (button) $(button)?.click();
+    document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
+    if (/^[1-9]$/.test(key)) all("[data-note]")[Number(key) - 1]?.click();
+    const way = { u: "up", n: "next" }[key];
     if (way) document.querySelector(`a[rel=${way}]`)?.click();
   });
 
@@ -43,12 +110,11 @@
     if (event.target.tagName === "IMG") event.target.style.visibility = "hidden";
   }, true);
 
-  const filters = document.getElementById("filters"); // only in an exported gallery
+  const filters = $("filters"); // only in an exported gallery
   if (filters) {
     const apply = () => {
-      const [text, status, catalogue, low, high] = ["search", "status", "catalogue", "low", "high"]
-        .map((id) => document.getElementById(id).value);
-      for (const card of document.querySelectorAll(".card")) {
+      const [text, status, catalogue, low, high] = ["search", "status", "catalogue", "low", "high"].map((id) => $(id).value);
+      for (const card of all(".card")) {
         const asset = card.dataset, scored = asset.score !== "";
         card.hidden = !(asset.text.includes(text.toLowerCase()) && (!status || asset.status === status)
           && (!catalogue || asset.catalogue === catalogue)

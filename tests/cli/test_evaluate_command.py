@@ -135,8 +135,8 @@ def test_decisions_become_a_recipe(home: Path, tmp_path: Path):
     ("arguments", "code", "sentence"),
     [
         ([], 2, "which asset"),
-        (["mug-blue"], 2, "either --approve or --reject"),
-        (["mug-blue", "--approve", "--reject"], 2, "either"),
+        (["mug-blue"], 2, "one of --approve, --reject and --better-photo"),
+        (["mug-blue", "--approve", "--reject"], 2, "one of"),
         (["nothing", "--approve"], 1, "no asset or SKU"),
         (["quote'; drop table asset;--", "--approve"], 2, "quarantined"),
     ],

@@ -16,6 +16,7 @@ from PIL import Image
 
 from db import assets
 from db.gallery import Filters
+from db.reviews import said_of
 from gallery.app import Access, create_app
 from gallery.export import export
 from tests.gallery.browser import Browser, find_chromium
@@ -117,14 +118,70 @@ def test_deciding_changes_the_database(browser: Browser, served: str, shop: Shop
     browser.evaluate("document.querySelector('[name=token]').value = 'sesame'")
     browser.evaluate("document.querySelector('[name=note]').value = 'good enough'")
     browser.evaluate("document.getElementById('approve').click()")
-    browser.until("document.readyState === 'complete' && document.body.innerText.includes('good enough')")
+    browser.until("location.pathname === '/assets/asset-0005' && document.getElementById('undo') !== null")
     row = assets.lineage(shop.engine, "asset-0001")
     assert (row["status"], row["reviews"][-1]["note"]) == ("finished", "good enough")
     browser.open(served + "/assets/asset-0000")
     browser.evaluate("document.querySelector('[name=token]').value = 'sesame'")
     browser.evaluate("document.getElementById('reject').click()")
-    browser.until("document.readyState === 'complete' && document.querySelector('.reviews') !== null")
+    browser.until("location.pathname === '/assets/asset-0005' && document.getElementById('undo') !== null")
     assert assets.lineage(shop.engine, "asset-0000")["status"] == "failed"
+
+
+def press(browser: Browser, key: str) -> None:
+    browser.evaluate(
+        f"document.activeElement.blur(), document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))"
+    )
+
+
+def shown(browser: Browser, asset_id: str) -> None:
+    browser.until(f"location.pathname === '/assets/{asset_id}' && document.readyState === 'complete'")
+
+
+def test_a_key_decides_and_goes_on_and_another_takes_it_back(browser: Browser, served: str, shop: Shop):
+    """In the order and filter of the list; the name and the token are typed once."""
+    browser.open(served + "/?status=review&order=best")
+    browser.evaluate("document.querySelector('.card').click()")
+    shown(browser, "asset-0005")
+    for field, value in (("token", "sesame"), ("reviewer", "Ann")):
+        browser.evaluate(
+            f"(() => {{ const f = document.querySelector('#review [name={field}]'); f.value = '{value}';"
+            "f.dispatchEvent(new Event('change', {bubbles: true})); })()"
+        )
+    press(browser, "2")
+    press(browser, "p")
+    shown(browser, "asset-0001")
+    (said,) = said_of(shop.engine, "asset-0005")
+    assert (said.decision, said.by, said.text) == ("better-photo", "Ann", "Part is missing.")
+    assert assets.lineage(shop.engine, "asset-0005")["status"] == "failed"
+    press(browser, "z")
+    shown(browser, "asset-0005")
+    assert assets.lineage(shop.engine, "asset-0005")["status"] == "review"
+    (said,) = said_of(shop.engine, "asset-0005")
+    assert said.undone
+    assert said.undone_by == "Ann"
+    press(browser, "a")
+    shown(browser, "asset-0001")
+    press(browser, "r")
+    browser.until("location.pathname === '/' && document.readyState === 'complete'")
+    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0005", "asset-0001")] == [
+        "finished",
+        "failed",
+    ]
+
+
+def test_many_are_ticked_and_decided_at_once(browser: Browser, served: str, shop: Shop):
+    browser.open(served + "/?status=review")
+    press(browser, "x")
+    assert browser.evaluate("document.getElementById('ticked').textContent") == "2"
+    browser.evaluate("document.querySelector('#bulk [name=token]').value = 'sesame'")
+    browser.evaluate("document.querySelector('#bulk .approve').click()")
+    browser.until("document.readyState === 'complete' && document.body.innerText.includes('2 products are approved')")
+    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0001", "asset-0005")] == ["finished"] * 2
+    browser.evaluate("document.querySelector('.did [name=token]').value = 'sesame'")
+    press(browser, "z")
+    browser.until("document.readyState === 'complete' && document.querySelectorAll('.card').length === 2")
+    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0001", "asset-0005")] == ["review"] * 2
 
 
 def test_the_export_opens_from_a_disk(browser: Browser, shop: Shop, tmp_path: Path):

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import io
 import json
 import re
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from sqlalchemy import insert
 
+from core.errors import NotReviewable
 from db import assets
 from db import gallery as queries
+from db.assets import set_status
 from db.engine import writing
+from db.finished import finished_assets
 from db.gallery import Filters
-from db.reviews import record_decision
-from db.tables import Asset, Photo, Product, RecipeRow
+from db.reviews import record_decision, take_back
+from db.tables import Artifact, Asset, Photo, Product, RecipeRow
 from gallery.app import Access, create_app, download_name
+from gallery.cameras import photo_camera
 from gallery.export import export
 from gallery.pages import differences
-from tests.gallery.conftest import HOSTILE, STATUSES, Shop
+from tests.gallery.conftest import HOSTILE, STATUSES, Shop, picture
 
 URL = "http://127.0.0.1"
 
@@ -214,14 +223,25 @@ def test_names_of_a_manifest_reach_the_pages_safely(shop: Shop, tmp_path: Path):
 def test_the_queue_of_those_that_wait_goes_round(shop: Shop):
     waiting = [asset_id for asset_id, status in zip(shop.ids, STATUSES, strict=True) if status == "review"]
     assert len(waiting) == 2
-    assert queries.next_in_review(shop.engine, shop.ids[0]) == waiting[0]
-    assert queries.next_in_review(shop.engine, waiting[0]) == waiting[1]
-    assert queries.next_in_review(shop.engine, waiting[1]) == waiting[0]
+    for order in queries.ORDERS:
+        queue = Filters(status="review", order=order)
+        assert queries.next_of(shop.engine, queue, waiting[0]) == waiting[1]
+        assert queries.next_of(shop.engine, queue, waiting[1]) == waiting[0]
     assert f'href="/assets/{waiting[1]}" rel="next"' in client_of(shop).get(f"/assets/{waiting[0]}").text
     for asset_id in waiting:
         record_decision(shop.engine, asset_id, "approve", None, "Ann")
-    assert queries.next_in_review(shop.engine, shop.ids[0]) is None
+    assert queries.next_of(shop.engine, Filters(status="review"), shop.ids[0]) is None
     assert 'rel="next"' not in client_of(shop).get("/assets/asset-0000").text
+
+
+@pytest.mark.parametrize("order", queries.ORDERS)
+@pytest.mark.parametrize("more", [{}, {"status": "finished"}, {"lowest": 0.2}, {"search": "x"}])
+def test_next_walks_the_list_as_it_is_shown(shop: Shop, order: str, more: dict[str, Any]):
+    queue = Filters(order=order, **more)
+    shown = [row["asset_id"] for row in queries.page(shop.engine, queue, 1, 100)[0]]
+    assert queries.total(shop.engine, queue) == len(shown)
+    for here, following in zip(shown, shown[1:] + shown[:1], strict=True):
+        assert queries.next_of(shop.engine, queue, here) == (following if len(shown) > 1 else None)
 
 
 def test_two_versions_show_what_differs(shop: Shop):
@@ -300,3 +320,139 @@ def test_the_export_opens_without_a_server(shop: Shop, tmp_path: Path):
     model = next(out.glob("assets/*/model.js")).read_text()
     assert model.startswith('window.MESHMILL_MODEL = "data:model/gltf-binary;base64,Z2xURg')
     assert not list(out.glob("**/evil*"))
+
+
+def test_the_strip_and_the_list_show_what_there_is(shop: Shop):
+    """A finished one its model; one that has nothing, no picture; from above the cube is red."""
+    client = client_of(shop)
+    assert client.get("/assets/asset-0000/thumbnail").headers["content-type"] == "image/png"
+    assert client.get("/assets/asset-0007/thumbnail").status_code == 404
+    top = np.asarray(Image.open(io.BytesIO(client.get("/assets/asset-0000/top.png").content)).convert("RGB")).astype(
+        int
+    )
+    red = (top[..., 0] > 100) & (top[..., 1] < 90)
+    assert 0.1 < red.mean() < 0.9
+    assert client.get("/assets/asset-0007/top.png").status_code == 404
+
+
+def test_a_refused_photo_is_shown_so_that_one_sees_why(shop: Shop):
+    data = picture("orange")
+    sha256 = hashlib.sha256(data).hexdigest()
+    shop.store.put(data, f"objects/{sha256}", sha256, "image/png")
+    with writing(shop.engine) as session:
+        session.get(Photo, session.get(Asset, "asset-0007").photo_id).sha256 = sha256
+        session.add(Artifact(kind="photo", key=f"objects/{sha256}", uri="x", sha256=sha256, bytes=len(data),
+                             media_type="image/png"))  # fmt: skip
+    client = client_of(shop)
+    shown = Image.open(io.BytesIO(client.get("/assets/asset-0007/thumbnail").content))
+    assert shown.convert("RGB").getpixel((30, 30)) == (255, 165, 0)
+    assert '/assets/asset-0007/files/photo"' in client.get("/assets/asset-0007").text
+
+
+def test_what_is_built_just_now_offers_no_decision(shop: Shop):
+    with writing(shop.engine) as session:
+        session.get(Asset, "asset-0001").status = "running"
+    client = client_of(shop, Access(review=True))
+    page = client.get("/assets/asset-0001").text
+    assert 'id="approve"' not in page
+    assert "nothing to decide yet" in page
+    assert 'value="asset-0001"' not in client.get("/").text
+    assert 'value="asset-0005"' in client.get("/").text
+
+
+def test_the_photo_s_camera_sees_the_model_where_the_photo_shows_it(shop: Shop):
+    """Turned and moved as the report says: the world's middle is what the camera looks at."""
+    report = json.dumps({"placement": {"scale": 0.5, "offset": [0.1, 0.6, -0.2], "turn": 30.0}}).encode()
+    sha256 = hashlib.sha256(report).hexdigest()
+    shop.store.put(report, "objects/report", sha256, "application/json")
+    row = {"stages": [{"stage": "views", "figures": {"elevation": {"degrees": 20.0}}}]}
+    camera = photo_camera(row, shop.store, {"key": "objects/report", "sha256": sha256})
+    assert camera is not None
+    assert camera["orbit"] == "30deg 70deg 1m"
+    assert camera["target"] == "0.05m 0.3m -0.1m"
+    assert photo_camera({"stages": []}, shop.store, {"key": "objects/report", "sha256": sha256}) is None
+    assert photo_camera(row, shop.store, None) is None
+
+
+def test_what_was_decided_can_be_taken_back_once_and_only_while_it_stands(shop: Shop):
+    """Readers get what they got before, the version that it replaced is there again."""
+    set_status(shop.engine, "asset-0000", "finished")
+    with writing(shop.engine) as session:
+        session.get(Asset, "asset-0001").product_id = session.get(Asset, "asset-0000").product_id
+    before = list(finished_assets(shop.engine))
+    decided = record_decision(shop.engine, "asset-0001", "approve", None, "Ann")
+    assert [row.asset_id for row in finished_assets(shop.engine)] == ["asset-0001"]
+    assert assets.lineage(shop.engine, "asset-0000")["status"] == "superseded"
+    assert take_back(shop.engine, decided.review_id, "Bob") == "asset-0001"
+    assert list(finished_assets(shop.engine)) == before
+    assert [assets.lineage(shop.engine, f"asset-000{i}")["status"] for i in (0, 1)] == ["finished", "review"]
+    with pytest.raises(NotReviewable):
+        take_back(shop.engine, decided.review_id, "Bob")
+    first = record_decision(shop.engine, "asset-0001", "reject", None, "Ann")
+    record_decision(shop.engine, "asset-0001", "approve", None, "Bob")
+    with pytest.raises(NotReviewable):
+        take_back(shop.engine, first.review_id, "Ann")
+    assert queries.decisions(shop.engine) == [(True, {"input_psnr": 11.0})]
+
+
+def test_a_better_photo_is_asked_for_and_what_is_published_stays(shop: Shop):
+    set_status(shop.engine, "asset-0000", "finished")
+    record_decision(shop.engine, "asset-0000", "better-photo", None, "Ann")
+    row = assets.lineage(shop.engine, "asset-0000")
+    assert (row["status"], row["reason"]) == ("failed", "A person asks for a better photo.")
+    assert [row.asset_id for row in finished_assets(shop.engine)] == ["asset-0000"]
+
+
+def test_who_overruled_what_and_comments_stay_visible(shop: Shop):
+    access = Access(review=True)
+    client = client_of(shop, access)
+    record_decision(shop.engine, "asset-0001", "reject", "too <round>", "Ann")
+    record_decision(shop.engine, "asset-0001", "approve", None, "Bob")
+    answer = client.post(
+        "/assets/asset-0001/comments", data={"secret": access.secret, "text": "ask <them>", "reviewer": "Cy"}
+    )
+    assert answer.status_code == 303
+    assert client.post("/assets/asset-0001/comments", data={"text": "x"}).status_code == 403
+    page = re.sub(r"</?b>", "", client.get("/assets/asset-0001").text)
+    assert (
+        page.index("Ann rejected it: too &lt;round&gt;") < page.index("Bob approved it") < page.index("Cy wrote: ask")
+    )
+    assert "Bob</b> approved it" in client.get("/").text
+
+
+def test_several_are_decided_at_once_and_who_cannot_be_is_named(shop: Shop):
+    access = Access(review=True)
+    client = client_of(shop, access)
+    form = {"secret": access.secret, "decision": "approve", "list": "?status=review", "reviewer": "Ann"}
+    answer = client.post("/decisions", data=form | {"asset": ["asset-0001", "asset-0005"]})
+    assert answer.headers["location"] == "/?status=review&did=1%2C2"
+    assert "2 products are approved" in client.get("/?did=1,2").text
+    answer = client.post("/decisions", data=form | {"asset": ["asset-0007", "asset-0001", "nothing"]})
+    assert answer.status_code == 409
+    assert "1 done, 2 not" in answer.text
+    assert client.post("/decisions", data=form).status_code == 422
+    assert client.post("/decisions", data=form | {"secret": "x", "asset": ["asset-0001"]}).status_code == 403
+    assert client.post("/undo", data={"secret": "x", "reviews": "1"}).status_code == 403
+    answer = client.post("/undo", data={"secret": access.secret, "reviews": "1,2,x"})
+    assert answer.status_code == 409, "the first was decided again since"
+    assert assets.lineage(shop.engine, "asset-0005")["status"] == "review"
+
+
+def test_reasons_are_counted_and_narrow_the_list(shop: Shop):
+    with writing(shop.engine) as session:
+        for number, code in ((1, "separate_pieces"), (2, "separate_pieces"), (5, "leaning")):
+            session.get(Asset, f"asset-{number:04d}").reasons = [{"code": code, "message": "x", "severity": "blocks"}]
+    assert queries.reason_counts(shop.engine, Filters()) == [("separate_pieces", 2), ("leaning", 1)]
+    client = client_of(shop)
+    assert "separate pieces 2" in client.get("/").text
+    assert client.get("/?reason=separate_pieces").text.count('class="card"') == 2
+    assert client.get("/?reason=eparate_piece").text.count('class="card"') == 0
+    assert client.get("/?reason=%25").status_code == 422
+
+
+@pytest.mark.parametrize("text", ["", "?order=evil&reason=%25&x=1", "?status=" + "y" * 5000, "//evil.example"])
+def test_a_list_that_a_form_carries_leads_nowhere_else(shop: Shop, text: str):
+    access = Access(review=True)
+    fields = {"secret": access.secret, "decision": "approve", "list": text}
+    answer = client_of(shop, access).post("/assets/asset-0001/review", data=fields)
+    assert re.match(r"/(assets/asset-\d+)?\?", answer.headers["location"])

@@ -149,7 +149,7 @@ def test_a_decision_is_told_once_it_stands(small_shop: Shop) -> None:  # noqa: F
     assert decide(factory.engine, asset_id, "reject", None, "Bob", tell).before == "finished"
     assert [(event, data["status"], data["reason"]) for event, data in heard] == [
         ("asset.approved", "finished", "fine"),
-        ("asset.rejected", "failed", "A person decided: reject."),
+        ("asset.rejected", "failed", "A person rejected it."),
     ]
     assert [(data["review"]["decision"], data["review"]["reviewer"]) for _, data in heard] == [
         ("approve", "Ann"),
@@ -163,7 +163,7 @@ def test_what_cannot_be_decided_is_a_sentence_and_leaves_nothing_behind(small_sh
     (asset_id,) = small_shop.build(factory).build
     with pytest.raises(NotReviewable, match="no GLB"):
         record_decision(factory.engine, asset_id, "approve", None, "Ann")
-    with pytest.raises(NotReviewable, match="approve or reject"):
+    with pytest.raises(NotReviewable, match="The decision is approve, reject, better-photo"):
         record_decision(factory.engine, asset_id, "maybe", None, "Ann")
     small_shop.plan(factory, force=True)
     with pytest.raises(NotReviewable, match="this one is queued"):
