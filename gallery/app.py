@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -23,6 +23,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from core.errors import DatabaseDown, MeshmillError, NotFound, ObjectDamaged, ObjectMissing, OddText, StoreDown
 from db import assets
 from db import gallery as queries
+from db import nights as db_nights
 from db.reviews import decisions_of, last_words, said_of
 from gallery import pages
 from gallery.access import LOOPBACK, Access
@@ -30,6 +31,7 @@ from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
 from gallery.monitor import Monitor
 from gallery.reviewing import add_reviewing, review_ids
+from gallery.taking import archive, table
 from storage import Store, read_bytes
 from tasks.webhooks import Tell, tell_nobody
 
@@ -132,6 +134,29 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
             static=False,
             root="/static/",
         )
+
+    @app.get("/nights", response_class=HTMLResponse)
+    def night() -> str:
+        found = db_nights.nights(engine)
+        return pages.nights_page(
+            found,
+            at_work=db_nights.at_work(engine),
+            failing={night.run_id: db_nights.failing(engine, night.run_id) for night in found},
+        )
+
+    @app.get("/list.csv")
+    def csv(request: Request, asked: Annotated[Asked, Depends(asked)]) -> StreamingResponse:
+        """The list as a table."""
+        lines = table(engine, asked.filters(), str(request.base_url))
+        headers = {"Content-Disposition": 'attachment; filename="meshmill.csv"'}
+        return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.get("/models.zip")
+    def models(asked: Annotated[Asked, Depends(asked)]) -> StreamingResponse:
+        """The list's models in one archive."""
+        headers = {"Content-Disposition": 'attachment; filename="meshmill-models.zip"'}
+        parts = archive(engine, store, asked.filters(), download_name)
+        return StreamingResponse(parts, media_type="application/zip", headers=headers)
 
     @app.get("/assets/{asset_id}", response_class=HTMLResponse)
     def asset(

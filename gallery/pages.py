@@ -60,6 +60,17 @@ STATUS_WORDS = {
 }
 """Statuses as people read them."""
 
+STAGE_WORDS = {
+    "segment": "cutting out the product",
+    "align": "placing the photos together",
+    "views": "imagining the other sides",
+    "reconstruct": "building the shape",
+    "mesh": "making the surface",
+    "finish": "painting and packing the files",
+    "assess": "checking the result",
+}
+"""Stages as people read them."""
+
 SHORT = 120
 """Characters of a SKU or name that are shown; the whole is in the title."""
 
@@ -121,6 +132,16 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             thresholds=asset["parameters"].get("quality", {}),
             **more,
         )
+    )
+
+
+def nights_page(nights: list[Any], **more: Any) -> str:
+    """What runs now and what ran. ``more``: at_work, failing (by run)."""
+    live = any(night.ended is None for night in nights)
+    return (
+        _templates()
+        .get_template("nights.html")
+        .render(nights=nights, live=live, stages=STAGE_WORDS, root="/static/", **more)
     )
 
 

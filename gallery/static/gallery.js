@@ -105,6 +105,15 @@
     if (way) document.querySelector(`a[rel=${way}]`)?.click();
   });
 
+  // While a night runs, its page keeps up.
+  const live = $("live");
+  if (live?.dataset.refresh) setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+    if (fresh) live.replaceChildren(...fresh.childNodes);
+  }, 1000 * live.dataset.refresh);
+
   // A picture that is not there leaves its frame.
   document.addEventListener("error", (event) => {
     if (event.target.tagName === "IMG") event.target.style.visibility = "hidden";
