@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from core.errors import DatabaseDown, InputError, PhotoUnavailable, RunStopped, SetupError, UnreadablePhoto
-from core.quality.reasons import Reason, reason, severity_rank
+from core.quality.reasons import reason, severity_rank
 from core.recipes import Recipe
 from core.zero123.params import ViewsParams
 from db import assets, runs, stage_runs
@@ -122,17 +122,19 @@ def end_asset(factory: Factory, state: AssetBuild) -> str:
     report = state.figures["finish"]
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
-    reasons = sorted([*map(plain, _of_product(factory, state)), *verdict["reasons"]], key=severity_rank)
+    duplicate = duplicate_warning(factory, state.job.candidate, state.figures["segment"].get("fingerprint"))
+    judged = sorted([*([plain(duplicate)] if duplicate else []), *verdict["reasons"]], key=severity_rank)
     # What is only good to know is no complaint about an asset that was found good enough.
-    worth_a_line = [told for told in reasons if status != "finished" or told["severity"] != "note"]
+    worth_a_line = [told for told in judged if status != "finished" or told["severity"] != "note"]
     sentence = worth_a_line[0]["message"] if worth_a_line else None
+    size = [] if report.get("size_known") else [plain(reason("size_unknown", "note"))]
     status, sentence = factory.retry_database(
         record_verdict,
         state.job.asset_id,
         status,
         verdict=verdict["verdict"],
         reason=sentence,
-        reasons=reasons,
+        reasons=judged + size,
         score=verdict["score"],
         metrics=verdict["metrics"],
         faces=report.get("faces"),
@@ -144,13 +146,6 @@ def end_asset(factory: Factory, state: AssetBuild) -> str:
     )
     factory.listener.asset(state.job.asset_id, status, sentence)
     return status
-
-
-def _of_product(factory: Factory, state: AssetBuild) -> list[Reason]:
-    """What is to be known of the product, whatever its asset looks like."""
-    duplicate = duplicate_warning(factory, state.job.candidate, state.figures["segment"].get("fingerprint"))
-    unknown = [] if state.figures["finish"].get("size_known") else [reason("size_unknown", "note")]
-    return [*([duplicate] if duplicate else []), *unknown]
 
 
 def fail_asset(factory: Factory, asset_id: str, error: BaseException) -> str:

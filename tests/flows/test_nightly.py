@@ -200,6 +200,7 @@ def test_a_night_can_be_read_on_prefects_pages(
         "Catalogue photos: 2 new.",
         "Planned: 2 to build, 0 already there.",
         "Ended after N s: 1 finished, 1 review, 2 planned.",
+        "2 products have no known size: add height_cm, width_cm or depth_cm to the catalogue.",
         "1 to review, such as vase: None",
     ]
     (text,) = (a["data"] for a in artifacts(api, "nightly-summary") if a["flow_run_id"] == night["id"])
