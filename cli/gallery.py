@@ -25,7 +25,7 @@ def gallery(
     name: Annotated[
         list[str] | None, typer.Option("--name", help="A host name that it answers to, beyond its address.")
     ] = None,
-    review: Annotated[bool, typer.Option("--review", help="Let people approve and reject here.")] = False,
+    review: Annotated[bool, typer.Option("--review", help="Let people decide and mend here.")] = False,
     token: Annotated[
         str | None, typer.Option(envvar="MESHMILL_GALLERY_TOKEN", help="Token of decisions; made up where needed.")
     ] = None,
@@ -57,6 +57,7 @@ def gallery(
             from uvicorn.config import LOGGING_CONFIG
 
             from gallery.app import LOOPBACK, Access, create_app
+            from gallery.mending import Builder
             from tasks.webhooks import post
 
             local = host in LOOPBACK
@@ -72,7 +73,7 @@ def gallery(
             hosts = (*LOOPBACK, host, *(name or ())) if local or name else ("*",)
             access = Access(review, token if review else None, hosts, login)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
-            app = create_app(factory.engine, factory.store, access, partial(post, factory.settings))
+            app = create_app(factory.engine, factory.store, access, partial(post, factory.settings), Builder(factory))
             uvicorn.run(
                 app,
                 host=host,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Select, func, select, update
+from sqlalchemy import Engine, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from db.engine import reading, writing
 from db.globs import matches
+from db.mends import mended
 from db.planning import CANDIDATE, Candidate, with_further
 from db.publications import publish
 from db.stage_runs import Stored, stored_of
@@ -232,7 +233,7 @@ def list_assets(
 ) -> list[AssetRow]:
     """Assets, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
     query = (
-        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri, PHOTOS)
+        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri, PHOTOS, SIZE_KNOWN)
         .join(Product, Product.id == Asset.product_id)
         .join(Catalogue, Catalogue.id == Product.catalogue_id)
         .join(RecipeRow, RecipeRow.hash == Asset.recipe_hash)
@@ -269,8 +270,19 @@ PHOTOS: Any = (
 """Of each photo that an asset is made from it has the segment stage."""
 
 
+SIZE_KNOWN = or_(*(mended(side).is_not(None) for side in (Product.height_cm, Product.width_cm, Product.depth_cm)))
+"""Whether the catalogue or a person said how large the product is."""
+
+
 def _row(
-    asset: Asset, product: Product, catalogue: str, recipe: str, glb: str | None, photo: str, photos: int
+    asset: Asset,
+    product: Product,
+    catalogue: str,
+    recipe: str,
+    glb: str | None,
+    photo: str,
+    photos: int,
+    size_known: bool,
 ) -> AssetRow:
     return AssetRow(
         catalogue=catalogue,
@@ -286,7 +298,7 @@ def _row(
         bytes=asset.bytes,
         seconds=asset.seconds,
         cost=asset.cost,
-        size_known=any(side is not None for side in (product.height_cm, product.width_cm, product.depth_cm)),
+        size_known=size_known,
         score=asset.score,
         metrics=asset.metrics or {},
         name=product.name,

@@ -25,7 +25,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from db.engine import advisory_lock, reading, writing
-from db.tables import Asset, Photo, Product, RecipeRow, now
+from db.mends import built_from, mended
+from db.tables import Asset, Mend, Photo, Product, RecipeRow, now
 
 PAGE = 1000
 """Products a transaction: memory stays flat and other writers get their turn, however large the catalogue."""
@@ -40,7 +41,7 @@ CANDIDATE: tuple[Any, ...] = (
     Product.id,
     Product.sku,
     Product.name,
-    Product.height_cm,
+    mended(Product.height_cm),
     Product.elevation,
     Product.licence,
     Photo.id,
@@ -49,9 +50,9 @@ CANDIDATE: tuple[Any, ...] = (
     Photo.licence,
     Photo.attribution,
     Product.problem,
-    Product.width_cm,
-    Product.depth_cm,
-    Product.azimuth,
+    mended(Product.width_cm),
+    mended(Product.depth_cm),
+    mended(Product.azimuth),
 )
 """The columns of :class:`Candidate`, in its order."""
 
@@ -141,7 +142,8 @@ def present(engine: Engine, *wanted: ColumnElement[bool], limit: int | None = No
     """Products that their sources show, with their photos, by SKU."""
     query = (
         select(*CANDIDATE)
-        .join(Photo, (Photo.product_id == Product.id) & Photo.current & Photo.chosen)
+        .outerjoin(Mend, Mend.product_id == Product.id)
+        .join(Photo, (Photo.product_id == Product.id) & built_from())
         .where(~Product.removed, *wanted)
         .order_by(Product.sku)
         .limit(limit)
@@ -159,24 +161,43 @@ def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]
 
     A main photo that shows a side, but not which one, tells nothing of where the others stand.
     """
-    columns = (Photo.product_id, Photo.chosen, Photo.sha256, Photo.source_uri, Photo.role, Photo.azimuth)
+    built = {candidate.photo_id for candidate in page}
+    chosen_by_people = select(Mend.photo_id).where(Mend.photo_id.is_not(None))
     query = (
-        select(*columns, Photo.elevation)
+        select(Photo)
         .where(
             _among(session, Photo.product_id, BigInteger, [candidate.product_id for candidate in page]),
-            Photo.current,
-            or_(Photo.chosen, Photo.used_for == "geometry"),
+            or_(Photo.current & (Photo.chosen | (Photo.used_for == "geometry")), Photo.id.in_(chosen_by_people)),
         )
         .order_by(Photo.product_id, Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
     )
+    shown: dict[int, float | None] = {}
     main: dict[int, float | None] = {}
+    beside: dict[int, FurtherPhoto] = {}
     others: dict[int, list[FurtherPhoto]] = {}
-    for product, chosen, sha256, uri, role, azimuth, elevation in session.execute(query):
-        if chosen:
-            main[product] = azimuth if azimuth is not None else 0.0 if role in FACING else None
-        elif azimuth is not None:
-            others.setdefault(product, []).append(FurtherPhoto(sha256, uri, role or "", azimuth, elevation))
-    return [_further(candidate, main.get(candidate.product_id), others) for candidate in page]
+    for photo in session.scalars(query):
+        facing = photo.azimuth if photo.azimuth is not None else 0.0 if photo.role in FACING else None
+        sided = photo.azimuth is not None
+        if photo.id in built:
+            main[photo.product_id] = facing
+        elif photo.chosen:
+            shown[photo.product_id] = facing
+            if sided:
+                beside[photo.product_id] = _further_photo(photo)
+        elif photo.current and sided:
+            others.setdefault(photo.product_id, []).append(_further_photo(photo))
+    for product, facing in main.items():  # a person chose another photo: the catalogue's own joins the others
+        if product in beside and facing is not None and abs(beside[product].azimuth - facing) > SAME_SIDE:
+            others.setdefault(product, []).insert(0, beside[product])
+    return [_further(c, main.get(c.product_id, shown.get(c.product_id)), others) for c in page]
+
+
+SAME_SIDE = 1.0
+"""Degrees within which a photo shows what another one shows: the same photo with its background painted away."""
+
+
+def _further_photo(photo: Photo) -> FurtherPhoto:
+    return FurtherPhoto(photo.sha256, photo.source_uri, photo.role or "", photo.azimuth or 0.0, photo.elevation)
 
 
 def _further(candidate: Candidate, main: float | None, others: dict[int, list[FurtherPhoto]]) -> Candidate:

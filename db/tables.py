@@ -363,6 +363,23 @@ UNDONE = ", undone"
 """Stands behind a decision that was taken back: whoever looks for the decision's name does not find it."""
 
 
+class Mend(Base):
+    """What a person knows better than the catalogue of a product; where nothing is said, the catalogue's word holds."""
+
+    __tablename__ = "mend"
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), primary_key=True, autoincrement=False)
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photo.id"))
+    """What to build from."""
+    instead_of: Mapped[str | None] = mapped_column(String(64))
+    """The hash of the photo that the catalogue chose: when it chooses another, that one counts again."""
+    height_cm: Mapped[float | None] = mapped_column(Float)
+    width_cm: Mapped[float | None] = mapped_column(Float)
+    depth_cm: Mapped[float | None] = mapped_column(Float)
+    azimuth: Mapped[float | None] = mapped_column(Float)
+    by: Mapped[str | None] = mapped_column(String(200))
+    at: Mapped[datetime]
+
+
 class Comment(Base):
     """What a person wrote about an asset without deciding."""
 

@@ -29,6 +29,7 @@ from gallery import pages
 from gallery.access import LOOPBACK, Access
 from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
+from gallery.mending import Builder, add_mending, mend_form
 from gallery.monitor import Monitor
 from gallery.reviewing import add_reviewing, review_ids
 from gallery.taking import archive, table
@@ -42,6 +43,7 @@ __all__ = ["LOOPBACK", "Access", "create_app", "download_name"]
 STATIC_FILES = {
     "gallery.css": "text/css; charset=utf-8",
     "gallery.js": "text/javascript; charset=utf-8",
+    "mend.js": "text/javascript; charset=utf-8",
     "model-viewer.min.js": "text/javascript; charset=utf-8",
     "model-viewer.LICENSE.txt": "text/plain; charset=utf-8",
 }
@@ -65,9 +67,12 @@ HEADERS = {
 }
 
 
-def create_app(engine: Engine, store: Store, access: Access | None = None, tell: Tell = tell_nobody) -> FastAPI:
+def create_app(
+    engine: Engine, store: Store, access: Access | None = None, tell: Tell = tell_nobody, builder: Builder | None = None
+) -> FastAPI:
     """The application. Reads are by the given engine and store; only the routes of
-    :mod:`gallery.reviewing` write, and ``tell`` hears what was decided."""
+    :mod:`gallery.reviewing` and :mod:`gallery.mending` write. ``tell`` hears what was decided; without a ``builder``
+    nothing can be mended."""
     access = access or Access()
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
@@ -174,6 +179,7 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
             waiting=queries.next_of(engine, listed, asset_id),
             left=queries.total(engine, listed),
             camera=photo_camera(row, store, files.get("report")),
+            mend=mend_form(engine, asset_id) if builder is not None and access.review else None,
             review=access.form(),
             static=False,
             root="/static/",
@@ -240,6 +246,8 @@ def create_app(engine: Engine, store: Store, access: Access | None = None, tell:
         return FileResponse(pages.STATIC / name, media_type=STATIC_FILES[name])
 
     add_reviewing(app, engine, access, tell)
+    if builder is not None:
+        add_mending(app, access, builder)
     return app
 
 

@@ -85,6 +85,7 @@ def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any]) 
         did=[],
         asked=Asked(),
         left=0,
+        mend=None,
         camera=photo_camera(asset, store, found.get("report")),
         review=None,
         static=True,

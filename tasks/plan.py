@@ -194,6 +194,14 @@ def plan_with_changes(factory: Factory, asset_ids: Sequence[str], recipe: str | 
     return _together(plans)
 
 
+def plan_candidates(
+    factory: Factory, page: Sequence[Candidate], recipe: Recipe, models: Mapping[str, Weights], *, again: bool
+) -> Plan:
+    """Queue these products' assets; ``again``: also where they are settled."""
+    planner = _Planner(factory, recipe, models, lambda *_: again)
+    return planner.plan(planner.wanted(page))
+
+
 def _one_ahead(pages: Iterator[list[Wanted]]) -> Iterator[list[Wanted]]:
     """The next page is read and hashed while the database writes this one."""
     with ThreadPoolExecutor(1, "plan") as pool:

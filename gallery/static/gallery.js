@@ -105,6 +105,27 @@
     if (way) document.querySelector(`a[rel=${way}]`)?.click();
   });
 
+  // What is being built is shown as soon as it stands.
+  const building = document.querySelector("main[data-poll]");
+  if (building) setInterval(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    if (fresh?.dataset.poll !== building.dataset.poll) location.reload();
+  }, 5000);
+
+  // Two versions turn together, each as far away as its size wants.
+  const pair = all(".compare model-viewer");
+  for (const one of pair) one.addEventListener("camera-change", (event) => {
+    if (event.detail.source !== "user-interaction") return;
+    const orbit = one.getCameraOrbit(), long = (v) => Math.hypot(...Object.values(v.getDimensions()).filter(Number.isFinite));
+    for (const other of pair) if (other !== one && other.loaded) {
+      other.cameraOrbit = `${orbit.theta}rad ${orbit.phi}rad ${orbit.radius * long(other) / long(one)}m`;
+      other.fieldOfView = `${one.getFieldOfView()}deg`;
+      other.jumpCameraToGoal();
+    }
+  });
+
   // While a night runs, its page keeps up.
   const live = $("live");
   if (live?.dataset.refresh) setInterval(async () => {

@@ -1,0 +1,187 @@
+"""Mending from the page: the routes, and in a real browser the brush, an upload, a size, the front."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from test_mending import candidate, made, photo, png, small_shop  # noqa: F401 - the fixtures
+from test_run_stage import Shop
+
+from db import assets, mends
+from gallery.access import Access
+from gallery.app import create_app
+from gallery.mending import Builder
+from tasks.factory import Factory
+from tests.gallery.browser import Browser, find_chromium
+
+Made = tuple[Shop, Factory, str]
+
+
+class Noted(Builder):
+    """Builds nothing, and says what it was asked to build."""
+
+    def __init__(self, factory: Factory) -> None:
+        super().__init__(factory)
+        self.asked: list[str] = []
+
+    def build(self, asset_id: str) -> None:
+        self.asked.append(asset_id)
+
+
+@pytest.fixture
+def desk(made: Made) -> tuple[TestClient, Noted, Access, str]:  # noqa: F811
+    _, factory, first = made
+    access, noted = Access(review=True, token="sesame"), Noted(factory)
+    app = create_app(factory.engine, factory.store, access, builder=noted)
+    return TestClient(app, base_url="http://127.0.0.1", follow_redirects=False), noted, access, first
+
+
+Desk = tuple[TestClient, Noted, Access, str]
+
+
+def allowed(access: Access) -> dict[str, str]:
+    return {"secret": access.secret, "token": "sesame", "reviewer": "Ann"}
+
+
+def test_each_form_makes_a_version_that_is_built(desk: Desk) -> None:
+    client, noted, access, first = desk
+    page = client.get(f"/assets/{first}").text
+    assert 'id="mend"' in page
+    for fields in (
+        {"what": "size", "height_cm": "12,5"},
+        {"what": "front", "azimuth": "-30"},
+        {"what": "settings", "settings": "views.steps=3\nseed=5"},
+        {"what": "settings", "preset": "seed", "recipe": "preview"},
+    ):
+        answer = client.post(f"/assets/{first}/mend", data=allowed(access) | fields)
+        assert answer.status_code == 303, answer.text
+        assert answer.headers["location"] == f"/assets/{noted.asked[-1]}"
+    assert len(set(noted.asked)) == 4
+    assert first not in noted.asked
+    built = candidate(noted.factory.engine, first)
+    assert (built.height_cm, built.azimuth) == (12.5, 330.0)
+    jobs = [assets.job(noted.factory.engine, name) for name in noted.asked]
+    assert (jobs[2].parameters["views"]["steps"], jobs[2].parameters["seed"]) == (3, 5)
+    assert (jobs[3].recipe_name, jobs[3].parameters["seed"]) == ("preview", 1)
+    assert "nothing to decide yet" in client.get(f"/assets/{noted.asked[-1]}").text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"what": "size"},
+        {"what": "size", "height_cm": "tall"},
+        {"what": "size", "height_cm": "-1"},
+        {"what": "size", "width_cm": "nan"},
+        {"what": "size", "width_cm": "inf"},
+        {"what": "front", "azimuth": ""},
+        {"what": "front", "azimuth": "nan"},
+        {"what": "settings", "settings": "views.nothing=1"},
+        {"what": "settings", "recipe": "/etc/passwd"},
+        {"what": "settings", "settings": "views.checkpoint=/tmp/evil"},
+        {"what": "settings", "settings": " segment.model = /tmp/evil"},
+        {"what": "settings", "settings": 'segment={"model": "/tmp/evil"}'},
+        {"what": "settings", "preset": "evil"},
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence_and_changes_nothing(desk: Desk, fields: dict[str, str]) -> None:
+    client, noted, access, first = desk
+    before = candidate(noted.factory.engine, first)
+    answer = client.post(f"/assets/{first}/mend", data=allowed(access) | fields)
+    assert answer.status_code == 422
+    assert candidate(noted.factory.engine, first) == before
+    assert noted.asked == []
+
+
+def test_nothing_is_mended_without_the_secret_and_the_token(desk: Desk) -> None:
+    client, noted, access, first = desk
+    good = {"X-Secret": access.secret, "X-Token": "sesame"}
+    for headers in ({}, good | {"X-Secret": "x"}, good | {"X-Token": "x"}):
+        assert client.post(f"/assets/{first}/photo", content=photo("blue"), headers=headers).status_code == 403
+        assert client.post(f"/assets/{first}/mask", content=b"x", headers=headers).status_code == 403
+    assert client.post(f"/assets/{first}/mend", data={"what": "size", "height_cm": "3"}).status_code == 403
+    assert client.post("/assets/nothing/photo", content=photo("blue"), headers=good).status_code == 404
+    assert client.post(f"/assets/{first}/photo", content=b"no photo", headers=good).status_code == 422
+    assert client.post(f"/assets/{first}/mask", content=b"no mask", headers=good).status_code == 422
+    assert client.post(f"/assets/{first}/photo", content=b"x" * (32 * 2**20 + 1), headers=good).status_code == 413
+    assert noted.asked == []
+    answer = client.post(f"/assets/{first}/photo", content=photo("blue"), headers=good)
+    assert answer.json()["asset"] == noted.asked[0]
+
+
+def test_a_read_only_gallery_mends_nothing(made: Made) -> None:  # noqa: F811
+    _, factory, first = made
+    client = TestClient(create_app(factory.engine, factory.store, builder=Noted(factory)), base_url="http://127.0.0.1")
+    assert 'id="mend"' not in client.get(f"/assets/{first}").text
+    assert client.post(f"/assets/{first}/mend", data={"what": "size", "height_cm": "3"}).status_code == 403
+
+
+def test_the_product_s_photos_are_shown_and_no_others(desk: Desk) -> None:
+    client, noted, _, first = desk
+    (known,) = mends.photos_of(noted.factory.engine, mends.product_of(noted.factory.engine, first))
+    assert client.get(f"/assets/{first}/photos/{known.id}").content[:4] == b"\x89PNG"
+    assert client.get(f"/assets/{first}/photos/{known.id + 1}").status_code == 404
+    assert client.get(f"/assets/{first}/canvas.jpg").headers["content-type"] == "image/jpeg"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_chromium()
+    assert program
+    window = Browser(program, tmp_path_factory.mktemp("chromium"))
+    window.resize(1200, 900)
+    yield window
+    window.close()
+
+
+@pytest.mark.server
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium (CI does)")
+def test_the_brush_in_a_browser(browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stroke with the mouse keeps what lies under it; what is built from is the photo with exactly that kept."""
+    from PIL import Image
+
+    client, noted, _, first = desk
+    monkeypatch.setattr("gallery.mending.mask_of", lambda *_: Image.new("L", (200, 200), 0))
+    server = uvicorn.Server(uvicorn.Config(client.app, host="127.0.0.1", port=0, log_level="error"))  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/assets/{first}"
+        browser.open(url)
+        browser.evaluate("document.getElementById('brush').open = true")
+        browser.until("document.getElementById('paper').dataset.ready === 'yes'")
+        browser.evaluate("document.getElementById('paper').scrollIntoView({block: 'center'})")
+        box: dict[str, Any] = json.loads(
+            browser.evaluate("JSON.stringify(document.getElementById('paper').getBoundingClientRect())")
+        )
+        middle = box["top"] + box["height"] / 2
+        mouse = {"y": middle, "button": "left", "clickCount": 1}
+        browser.call("Input.dispatchMouseEvent", type="mousePressed", x=box["left"] + 60, **mouse)
+        for x in range(60, 141, 10):
+            browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["left"] + x, y=middle, buttons=1)
+        browser.call("Input.dispatchMouseEvent", type="mouseReleased", x=box["left"] + 140, **mouse)
+        for field, value in (("token", "sesame"), ("reviewer", "Änn")):
+            browser.evaluate(f"document.querySelector('#mend [name={field}]').value = '{value}'")
+        browser.evaluate("document.getElementById('paint').click()")
+        browser.until(f"location.pathname !== '/assets/{first}'")
+    finally:
+        server.should_exit = True
+        thread.join(20)
+    (version,) = noted.asked
+    sha256 = assets.job(noted.factory.engine, version).candidate.photo_sha256
+    kept = Path(noted.factory.store.uri(f"objects/{sha256[:2]}/{sha256}").removeprefix("file://"))
+    alpha = Image.open(kept).getchannel("A")
+    assert alpha.getpixel((100, 100)) == 255
+    assert alpha.getpixel((100, 60)) == 0
+    assert alpha.getpixel((20, 100)) == 0
