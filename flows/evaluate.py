@@ -22,7 +22,7 @@ from core.placing.align import Shot
 from core.progress import Progress, silent
 from core.quality import controls, frames, images, protocol
 from core.quality.calibration import ordering
-from core.quality.folder import EvaluationObject, list_objects, read_object
+from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object
 from core.quality.shape import Solid
 from core.recipes import Recipe, recipe_hash
 
@@ -298,10 +298,12 @@ def built_shape(
     errors: dict[str, str],
     shots: Sequence[Shot] = (),
     size: tuple[int, int] | None = None,
+    given: Sequence[TruthView] = (),
 ) -> dict[str, Any]:
     """The asset made from one cutout, and further photos: its shape, its own renders, and what is known of it.
 
-    ``size`` is the first photo's, width and height in pixels: only several photos need it.
+    ``size`` is the first photo's, width and height in pixels, and ``given`` are the views that the further photos are:
+    only several photos need them.
     """
     from core.quality.folder import read_painted
 
@@ -323,7 +325,7 @@ def built_shape(
     seen: dict[str, Any] = {}
     if item.views:
         exact = decode_photo(item.photo).rgba[..., 3] >= images.MASK_LEVEL
-        placed = protocol.where_photographed(surface, exact, item.camera)
+        placed = protocol.where_photographed(surface, exact, item.camera, given)
         shown["seen"], alphas = protocol.asset_renders(placed, paint, item.views)
         seen["asset_view"] = protocol.view_scores(shown["seen"], item.views, run.perceptual, alphas)
         asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["asset_view"]["psnr"])

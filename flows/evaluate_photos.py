@@ -30,6 +30,9 @@ AZIMUTHS: dict[int, tuple[float, ...]] = {
 }
 """Degrees from the photo's azimuth to the further photos', by how many photos there are."""
 
+PLACED = "placed by least squares where the cameras of all given photos see it in the boxes of their exact masks"
+"""Instead of the photo's alone, which cannot tell how far away a thing is."""
+
 NEAR = 1.0
 """Degrees within which a view is the one that a count asks for."""
 
@@ -68,7 +71,8 @@ def evaluate_photos(
         "objects": rows,
         "by_photos": by_photos,
         "mean": by_photos[str(asked.counts[-1])],
-        "protocol": protocol.ABOUT | {"seed": recipe.seed, "poses": asked.poses, "azimuths": AZIMUTHS},
+        "protocol": protocol.ABOUT
+        | {"seed": recipe.seed, "poses": asked.poses, "azimuths": AZIMUTHS, "asset_view of several photos": PLACED},
         "recipe": {"name": recipe.name, "hash": recipe_hash(recipe), "parameters": recipe.model_dump(mode="json")},
         "checkpoint": models.checkpoint,
         "failed": sum(1 for row in rows if row["errors"]),
@@ -87,9 +91,10 @@ def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> dict[
     truth = protocol.truth_solid(item.truth, run.recipe.seed)
     for count in asked.counts:
         views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
-        shots = [_shot(item, view, asked.poses, run) for view in views if view is not None]
+        given = [view for view in views if view is not None]
+        shots = [_shot(item, view, asked.poses, run) for view in given]
         errors: dict[str, str] = {}
-        found = built_shape(scored, cutout, photo.rgba.shape[1], truth, run, {}, errors, shots, size)
+        found = built_shape(scored, cutout, photo.rgba.shape[1], truth, run, {}, errors, shots, size, given)
         row["by_photos"][str(count)] = found | {"photos": len(shots) + 1}
         row["errors"] |= {f"{stage}, {count} photos": sentence for stage, sentence in errors.items()}
     return row

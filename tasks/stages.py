@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=2,
+        version=3,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, _pack, _unpack
 from core.cameras import Camera
 
+MAKING = 2
+"""Raised whenever a later stage makes something else of the same photos. Their bytes hold it, so that the keys of what
+is made from several photos change, and those of what is made from one stay."""
+
 PoseFrom = Literal["given", "named", "placed", "assumed"]
 """Where a pose comes from: the catalogue's own figures, the photo's name, a search against the others, or the main
 photo's height for want of anything better."""
@@ -88,7 +92,7 @@ class PhotoSet:
             {name: item for name, item in vars(photo.cutout).items() if name != "rgba"} | {"place": asdict(photo.place)}
             for photo in self.photos
         ]
-        return _pack(arrays, {"photos": rows, "elevation": self.elevation})
+        return _pack(arrays, {"photos": rows, "elevation": self.elevation, "making": MAKING})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PhotoSet:

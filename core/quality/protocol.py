@@ -110,11 +110,20 @@ def asset_in_truth_frame(surface: Surface, photo: Camera) -> Surface:
     return shape.normalised(shape.turned(surface[0], photo.azimuth)), surface[1]
 
 
-def where_photographed(surface: Surface, mask: NDArray[np.bool_], photo: Camera) -> Surface:
+def where_photographed(
+    surface: Surface, mask: NDArray[np.bool_], photo: Camera, further: Sequence[TruthView] = ()
+) -> Surface:
     """A surface in the truth's frame scaled and moved to where ``photo`` shows it: in the box of ``mask (S, S)``.
 
     The truth stays where it is. A wrong depth changes the whole bounding box, but not what the photo's camera sees.
+    With ``further`` photos all of them say where it is, and so how far.
     """
+    if further:
+        from core.quality.placement import fitted_to_all
+
+        masks = [mask, *(view.rgba[..., 3] >= MASK_LEVEL for view in further)]
+        cameras = [photo, *(view.camera for view in further)]
+        return fitted_to_all(surface[0], surface[1], masks, cameras), surface[1]
     from core.quality.measurement import fitted
 
     return fitted(surface[0], surface[1], mask, photo), surface[1]

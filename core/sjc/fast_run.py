@@ -161,8 +161,9 @@ class FastLoop:
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
             painter = "fit" if self.volume is None and self.fused is None else "lift"
             if self.fused is not None:
-                matter, color = fused_matter(*self.fused, sigma.shape[-1])
-                sigma, isovalue = averaged(sigma, isovalue, matter, SHARE, LIKELY), 0.5
+                matter, color, asked = fused_matter(*self.fused, sigma.shape[-1])
+                both, alone = (averaged(sigma, isovalue, matter, share, LIKELY) for share in (SHARE, 1.0))
+                sigma, isovalue = torch.where(asked, both, alone), 0.5  # the fit fills what no camera sees
             elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:

@@ -1,7 +1,7 @@
 """Several photos of one product: the model's lifts of all of them, fused in one frame, within all outlines.
 
-The mean of the lifts' logits, each after its own beam step, cut by every photo's outline. Below the ground that the
-photos leave room for, matter must be likelier: cameras above a product leave a cone under its base.
+The mean of the lifts' logits, each after its own beam step, cut by every photo's outline. Lower and higher than the
+outlines ask for there is hardly any: cameras above a product leave a cone under its base and a roof over its top.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 FACING = 6.0
 """How much the photo that looks at a point from outside decides of its colour: log-weight a unit of the cosine."""
 
-UNDERGROUND = 2.0
-"""Logits that matter loses below the ground."""
-
+UNASKED = 8.0
+"""Logits that matter loses below and above what the outlines ask for. A beam that meets nothing else keeps it."""
 
 LIKELY = 0.25
 """Probability of matter above which a voxel counts as solid: several photos leave less to chance than one."""
@@ -34,8 +33,9 @@ SHARE = 0.5
 """Share of the fused lifts in where matter is, beside the fit to all photos: either alone is worse."""
 
 
-def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels."""
+def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels, and
+    which of them lie between the heights that the outlines ask for, bool."""
     import torch
 
     points = voxel_centers(size, model.device)
@@ -55,13 +55,15 @@ def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Ten
         color += seen * shade
         weight += seen
     logits /= len(photos.photos)
-    logits -= UNDERGROUND * (points[:, 1] < ground(photos.photos))
+    bottom, top = heights(photos.photos)
+    asked = (points[:, 1] >= bottom) & (points[:, 1] <= top)
+    logits -= UNASKED * ~asked
     matter = torch.sigmoid(logits) * everywhere
     for beam in met_by:
         # Voxels outside of another photo's outline are surely empty: the beam is as long as what is left of it.
         matter = met(matter, beam, (matter > 0).to(matter.dtype), size)
     grid = (size, size, size)
-    return matter.view(grid), (color / weight).view(*grid, 3)
+    return matter.view(grid), (color / weight).view(*grid, 3), asked.view(grid)
 
 
 def _one(model: Zero123, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -99,9 +101,12 @@ def own_frustum(points: torch.Tensor, place: Place, volume: Volume) -> torch.Ten
     return (at - shift) * place.zoom
 
 
-def ground(photos: Sequence[PosedPhoto]) -> float:
-    """The height that the product's lowest point does not exceed: every ray of an outline's rim touches the product, so
-    some point of it lies within all the other outlines."""
+def heights(photos: Sequence[PosedPhoto]) -> tuple[float, float]:
+    """Between which heights the outlines ask for a product: its bottom lies no higher than the first, its top no lower
+    than the second. Every ray of an outline's rim touches the product, at some point within all the other outlines.
+
+    Flat bottoms and tops lie there, within .02 on the development scans; a bulb under its shade may reach lower.
+    """
     import torch
 
     from core.placing.frame import placed_photos
@@ -114,5 +119,6 @@ def ground(photos: Sequence[PosedPhoto]) -> float:
         slack = torch.tensor([photo.place.slack for photo in photos])[:, None, None, None]
         allowed = (depth_in_others(points, outlines, placed) + slack).amin(0) >= 0
         highest = points[..., 1].masked_fill(~allowed, -torch.inf).amax(-1)
-        touched = highest[highest.isfinite()]
-        return float(touched.min()) if len(touched) else -1.0
+        lowest = points[..., 1].masked_fill(~allowed, torch.inf).amin(-1)
+        touched = highest.isfinite()
+        return (float(highest[touched].min()), float(lowest[touched].max())) if bool(touched.any()) else (-1.0, 1.0)

@@ -10,7 +10,7 @@ from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.placing.values import Place, PosedPhoto
 from core.sjc.carve import voxel_centers
-from core.sjc.fused import LIKELY, SHARE, ground, own_frustum
+from core.sjc.fused import LIKELY, SHARE, heights, own_frustum
 from core.sjc.matter import CELLS, averaged, met
 from core.zero123.lift import Volume
 
@@ -31,12 +31,17 @@ def box_photo(azimuth: float, bottom: float, top: float, half: float = 0.3) -> P
 
 
 @pytest.mark.parametrize("bottom", [-0.4, -0.2])
-def test_the_ground_lies_under_the_product_and_above_the_cone_that_its_outlines_leave(bottom: float) -> None:
-    photos = [box_photo(azimuth, bottom, 0.3) for azimuth in (0, 90, 180, 270)]
-    cone = bottom - 0.3 * np.tan(np.radians(20))
-    found = ground(photos)
-    assert bottom - 0.02 <= found < bottom + 0.06
-    assert cone < found - 0.05
+@pytest.mark.parametrize("turn", [0, 40])
+def test_a_box_ends_where_its_outlines_ask_it_to_though_they_leave_a_cone_and_a_roof(
+    bottom: float, turn: float
+) -> None:
+    photos = [box_photo(azimuth + turn, bottom, 0.3) for azimuth in (0, 90, 180, 270)]
+    room = 0.3 * np.tan(np.radians(20))
+    low, high = heights(photos)
+    assert bottom - 0.02 <= low < bottom + 0.06
+    assert bottom - room < low - 0.05
+    assert 0.28 <= high < 0.33
+    assert 0.3 + room > high + 0.05
 
 
 def test_a_beam_through_the_product_meets_some_of_it() -> None:
