@@ -27,6 +27,8 @@ from db import nights as db_nights
 from db.reviews import decisions_of, last_words, said_of
 from gallery import pages
 from gallery.access import LOOPBACK, Access
+from gallery.api.app import ApiPaths, create_api
+from gallery.api.people import People
 from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
 from gallery.mending import Builder, add_mending, mend_form
@@ -68,11 +70,16 @@ HEADERS = {
 
 
 def create_app(
-    engine: Engine, store: Store, access: Access | None = None, tell: Tell = tell_nobody, builder: Builder | None = None
+    engine: Engine,
+    store: Store,
+    access: Access | None = None,
+    tell: Tell = tell_nobody,
+    builder: Builder | None = None,
+    people: People = People(),  # noqa: B008 - frozen
 ) -> FastAPI:
-    """The application. Reads are by the given engine and store; only the routes of
-    :mod:`gallery.reviewing` and :mod:`gallery.mending` write. ``tell`` hears what was decided; without a ``builder``
-    nothing can be mended."""
+    """The application: the pages, and the API beside them (:mod:`gallery.api`). Reads are by the given engine and
+    store; of the pages only the routes of :mod:`gallery.reviewing` and :mod:`gallery.mending` write. ``tell`` hears
+    what was decided; without a ``builder`` nothing can be mended."""
     access = access or Access()
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
@@ -248,6 +255,8 @@ def create_app(
     add_reviewing(app, engine, access, tell)
     if builder is not None:
         add_mending(app, access, builder)
+    api = create_api(engine, store, people, tell, review=access.review, token=access.token, login=access.login)
+    app.add_middleware(ApiPaths, api=api, hosts=access.hosts)
     return app
 
 

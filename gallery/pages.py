@@ -186,6 +186,11 @@ def message_page(title: str, sentence: str) -> str:
     return _templates().get_template("message.html").render(title=title, sentence=sentence)
 
 
+def embed_page(name: str, files: dict[str, str], code: str) -> str:
+    """The page for other sites' frames: the product's name, its published files' addresses by kind, a QR code's SVG."""
+    return _templates().get_template("embed.html").render(name=name, files=files, code=Markup(code))  # noqa: S704
+
+
 def evaluation_page(document: dict[str, Any], objects: list[dict[str, Any]], css: str) -> str:
     """The report of an evaluation, one file with its pictures inside."""
     return _templates().get_template("evaluation.html").render(document=document, objects=objects, css=Markup(css))  # noqa: S704 - our own file

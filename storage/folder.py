@@ -27,6 +27,10 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
+    def path(self, key: str) -> Path:
+        """Where the object lies, or would."""
+        return self._path(key)
+
     def put(self, source: Path | bytes, key: str, sha256: str, media_type: str) -> None:
         final = self._path(key)
         partial = self.root / TEMPORARY / uuid.uuid4().hex
