@@ -29,6 +29,16 @@ def gallery(
     token: Annotated[
         str | None, typer.Option(envvar="MESHMILL_GALLERY_TOKEN", help="Token of decisions; made up where needed.")
     ] = None,
+    users: Annotated[
+        Path | None, typer.Option(envvar="MESHMILL_GALLERY_USERS", help="File of users and roles (`meshmill users`).")
+    ] = None,
+    proxy_header: Annotated[
+        str | None, typer.Option("--proxy-header", help="Header in which a proxy names the user it has checked.")
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option("--cors", help="Origin, or *, whose pages may show what is published; it needs no login then."),
+    ] = None,
     status: Annotated[str | None, typer.Option(help="With --out: only assets of this status.")] = None,
     json: Json = False,
 ) -> None:
@@ -56,6 +66,7 @@ def gallery(
             import uvicorn
             from uvicorn.config import LOGGING_CONFIG
 
+            from gallery.api.people import People, checked_origins, read_users
             from gallery.app import LOOPBACK, Access, create_app
             from gallery.mending import Builder
             from tasks.webhooks import post
@@ -73,7 +84,9 @@ def gallery(
             hosts = (*LOOPBACK, host, *(name or ())) if local or name else ("*",)
             access = Access(review, token if review else None, hosts, login)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
-            app = create_app(factory.engine, factory.store, access, partial(post, factory.settings), Builder(factory))
+            tell = partial(post, factory.settings)
+            people = People(read_users(users) if users else (), proxy_header, checked_origins(cors or ()))
+            app = create_app(factory.engine, factory.store, access, tell, Builder(factory), people)
             uvicorn.run(
                 app,
                 host=host,

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retry": ("cli.retry", "Build failed assets again."),
     "review": ("cli.review", "Approve or reject an asset that waits for a person."),
     "gallery": ("cli.gallery", "Look at the assets in a browser."),
+    "users": ("cli.users", "List, add and remove users of the HTTP API."),
     "verify": ("cli.verify", "Check a GLB's validity and its profile's budgets."),
     "reproduce": ("cli.reproduce", "Build an asset again and compare every hash."),
     "gc": ("cli.gc", "Find, and with --delete remove, objects that nothing refers to."),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -59,6 +61,14 @@ class People:
 
     def by_name(self, name: str) -> User | None:
         return next((user for user in self.users if user.name == name), None)
+
+
+def checked_origins(said: Sequence[str]) -> tuple[str, ...]:
+    """Origins as they stand in headers. Raises :class:`InputError` for what is none."""
+    for origin in said:
+        if not re.fullmatch(r"\*|https?://[A-Za-z0-9.\[\]:-]+", origin):
+            raise InputError(f"'{origin}' is no origin: say * or one such as https://shop.example, without a path.")
+    return tuple(said)
 
 
 def token_hash(token: str) -> str:

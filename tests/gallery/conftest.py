@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from core.mesh.gltf import write_glb
 from core.mesh.values import Model
 from db.engine import open_engine, writing
 from db.migrate import upgrade
+from db.publications import publish
 from db.tables import Artifact, Asset, AssetStage, Catalogue, Photo, Product, RecipeRow, StageRun
 from storage import Store, open_store
 
@@ -115,3 +116,19 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     store = open_store(f"file://{tmp_path / 'store'}")
     yield Shop(engine, store, fill(engine, store))
     engine.dispose()
+
+
+CATALOGUE = "<b>shop & co"
+"""Whatever a folder may be called."""
+
+
+@pytest.fixture
+def published(shop: Shop) -> Shop:
+    """The shop with its finished assets published, in a catalogue whose name a folder can have."""
+    with writing(shop.engine) as session:
+        session.scalars(select(Catalogue)).one().name = CATALOGUE
+        for asset in session.scalars(select(Asset).where(Asset.status == "finished")):
+            asset.finished_at = asset.created_at
+            session.flush()
+            publish(session, asset.id)
+    return shop

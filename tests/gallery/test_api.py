@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,35 +15,22 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from sqlalchemy import select
+from typer.testing import CliRunner
 
-from core.errors import DatabaseDown
-from db import publications
+from cli.users import app as users_app
+from core.errors import DatabaseDown, InputError
 from db.engine import writing
-from db.tables import Asset, Catalogue, Product
+from db.tables import Product
 from gallery.api.addresses import file_url
-from gallery.api.people import People, User, token_hash
+from gallery.api.people import People, User, checked_origins, read_users, token_hash
 from gallery.app import Access, create_app
-from tests.gallery.conftest import HOSTILE, Shop, red_box
+from tests.gallery.conftest import CATALOGUE, HOSTILE, Shop, red_box
 
 URL = "http://127.0.0.1"
 USERS = (
     User(name="ann", role="reviewer", token_sha256=token_hash("anns")),
     User(name="rob", role="reader", token_sha256=token_hash("robs")),
 )
-CATALOGUE = "<b>shop & co"
-"""Whatever a folder may be called."""
-
-
-@pytest.fixture
-def published(shop: Shop) -> Shop:
-    """The shop with its finished assets published."""
-    with writing(shop.engine) as session:
-        session.scalars(select(Catalogue)).one().name = CATALOGUE
-        for asset in session.scalars(select(Asset).where(Asset.status == "finished")):
-            asset.finished_at = asset.created_at
-            session.flush()
-            publications.publish(session, asset.id)
-    return shop
 
 
 def client_of(shop: Shop, access: Access | None = None, people: People = People()) -> TestClient:  # noqa: B008
@@ -220,6 +209,39 @@ def test_an_outage_is_a_503_that_says_no_address(published: Shop, monkeypatch: p
     answer = client_of(published).get("/api/v1/assets")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_down")
     assert "host" not in answer.text
+
+
+def test_only_an_origin_is_let_into_a_header() -> None:
+    assert checked_origins(["*", "https://shop.example", "http://[::1]:8080"])
+    for wrong in ("shop.example", "https://shop.example/path", "https://a; script-src *", "https://a b"):
+        with pytest.raises(InputError, match="is no origin"):
+            checked_origins([wrong])
+
+
+def test_users_are_kept_as_hashes_that_nobody_else_may_read(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    for arguments in (["add", "Ann", "--role", "admin"], ["add", "Rob"], ["add", "Rob", "--role", "reader"]):
+        done = CliRunner().invoke(users_app, [*arguments, "--file", str(file), "--json"])
+        assert done.exit_code == 0
+    token = json.loads(done.stdout)["token"]
+    assert token not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    people = People(read_users(file))
+    assert [(user.name, user.role) for user in people.users] == [("Ann", "admin"), ("Rob", "reader")]
+    assert (found := people.by_token(token)) is not None
+    assert found.name == "Rob"
+    assert people.by_token(token_hash(token)) is None
+    file.write_text('[{"name": "Ann", "role": "queen", "token_sha256": "x"}]')
+    with pytest.raises(InputError, match=r"0\.role"):
+        read_users(file)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_date_at_the_end_of_time_is_no_bug(published: Shop, moment: str) -> None:
+    client = client_of(published)
+    assert client.get("/api/v1/assets", params={"since": moment}).status_code == 422
+    cursor = base64.urlsafe_b64encode(f"{moment} x".encode()).decode()
+    assert client.get("/api/v1/assets", params={"cursor": cursor}).status_code == 422
 
 
 @pytest.fixture
