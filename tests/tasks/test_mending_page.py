@@ -21,6 +21,7 @@ from gallery.app import create_app
 from gallery.mending import Builder
 from tasks.factory import Factory
 from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.test_accessible import axe, faults_of  # noqa: F401 - the fixture
 
 Made = tuple[Shop, Factory, str]
 
@@ -145,7 +146,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.mark.server
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium (CI does)")
-def test_the_brush_in_a_browser(browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_brush_in_a_browser(browser: Browser, desk: Desk, axe: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """A stroke with the mouse keeps what lies under it; what is built from is the photo with exactly that kept."""
     from PIL import Image
 
@@ -161,6 +162,8 @@ def test_the_brush_in_a_browser(browser: Browser, desk: Desk, monkeypatch: pytes
         browser.open(url)
         browser.evaluate("document.getElementById('brush').open = true")
         browser.until("document.getElementById('paper').dataset.ready === 'yes'")
+        browser.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        assert faults_of(browser, axe) == []
         browser.evaluate("document.getElementById('paper').scrollIntoView({block: 'center'})")
         box: dict[str, Any] = json.loads(
             browser.evaluate("JSON.stringify(document.getElementById('paper').getBoundingClientRect())")

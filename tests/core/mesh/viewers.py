@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.node_packages import install_node
+
 ROOT = Path(__file__).resolve().parents[3]
 VALIDATOR = Path(__file__).parent / "validator"
 PAGE = """<!doctype html><script type="module" src="viewer.js"></script>
@@ -26,19 +28,8 @@ PAGE = """<!doctype html><script type="module" src="viewer.js"></script>
 
 
 def install_khronos(folder: Path) -> str | None:
-    """The validator into ``folder`` from npm's registry, once; why not, where that is impossible."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        return "node and npm are not installed: the Khronos validator cannot run"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "validate.js"):
-        shutil.copy(VALIDATOR / name, folder / name)
-    if not (folder / "node_modules" / "gltf-validator").is_dir():
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        install = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-        if install.returncode:
-            return f"the Khronos validator could not be installed: {install.stderr.strip()[-200:]}"
-    return None
+    """The validator into ``folder``, once; why not, where that is impossible."""
+    return install_node(VALIDATOR, folder, "gltf-validator")
 
 
 def khronos_issues(folder: Path, *files: bytes) -> list[dict[str, Any]]:
