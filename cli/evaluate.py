@@ -7,14 +7,17 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from cli.common import Json, Overrides, RecipeName, put_json, say, sentences
+from cli.common import Json, Overrides, RecipeName, open_factory, put_json, say, sentences
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="Folder in the evaluation format: docs/evaluation.md describes it.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder in the evaluation format (docs/evaluation.md); with --compare also plain photos."),
+    ],
     recipe: RecipeName = "starter",
     set_: Overrides = None,
     stages: Annotated[str, typer.Option(help="Which of segmentation,views,shape.")] = "segmentation,views,shape",
@@ -46,6 +49,7 @@ def evaluate(
     """Measure quality on objects with a known truth: novel views, shape, segmentation, beside controls."""
     with sentences():
         from core.errors import InputError
+        from core.quality.folder import is_evaluation_folder
         from core.recipes import load_recipe
         from flows.evaluate import STAGES, Options
 
@@ -63,7 +67,9 @@ def evaluate(
         if photos is not None:
             _several(folder, load_recipe(recipe, overrides), options, photos, poses, json)
             return
-        if compare is not None:
+        if compare is not None and not is_evaluation_folder(folder) and not all(map(_result, compare)):
+            document = _compare_catalogue(folder, compare, overrides, limit, out)
+        elif compare is not None:
             document = _compare(folder, compare, recipe, overrides, options, out)
         else:
             document = _evaluate(folder, load_recipe(recipe, overrides), options, out)
@@ -135,26 +141,50 @@ def _compare(
     }
 
 
+def _compare_catalogue(
+    folder: Path, pair: tuple[str, str], overrides: list[str], limit: int | None, out: Path | None
+) -> dict[str, Any]:
+    """Photos without a known truth: both recipes build them, beside the factory."""
+    from cli.progress import watch
+    from core.recipes import load_recipe
+    from flows.compare_catalogue import compare_on_catalogue
+
+    recipes = load_recipe(pair[0], overrides), load_recipe(pair[1], overrides)
+    place = out or Path(f"compare-{'-'.join(Path(side).stem for side in pair)}")
+    factory = open_factory()
+    try:
+        found = compare_on_catalogue(factory, str(folder), recipes, place, limit, lambda: watch(quiet=False))
+    finally:
+        factory.close()
+    say(f"Files, pictures and what they were made from: {place}")
+    return {"a": pair[0], "b": pair[1]} | found.document()
+
+
 def _one_side(
     folder: Path, side: str, recipe: str, overrides: list[str], options: Any, out: Path | None
 ) -> dict[str, Any]:
     """A result file is read; a folder of weights is the recipe with them; all else is a recipe."""
+    from core.recipes import load_recipe
+
+    if Path(side).is_dir():
+        return _evaluate(folder, load_recipe(recipe, [*overrides, f"views.checkpoint={side}"]), options, out)
+    return _result(side) or _evaluate(folder, load_recipe(side, overrides), options, out)
+
+
+def _result(side: str) -> dict[str, Any] | None:
+    """An earlier evaluation's document, where that is what the name stands for."""
     import json
 
     from core.errors import InputError
-    from core.recipes import load_recipe
 
     path = Path(side)
-    if path.is_dir():
-        return _evaluate(folder, load_recipe(recipe, [*overrides, f"views.checkpoint={path}"]), options, out)
-    if path.is_file() and path.suffix == ".json":
-        try:
-            document = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path.name} is not JSON: {error}.") from error
-        if isinstance(document, dict) and "protocol" in document and "objects" in document:
-            return document
-    return _evaluate(folder, load_recipe(side, overrides), options, out)
+    if not path.is_file() or path.suffix != ".json":
+        return None
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path.name} is not JSON: {error}.") from error
+    return document if isinstance(document, dict) and {"protocol", "objects"} <= document.keys() else None
 
 
 def _lpips(folder: Path, given: Path | None) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,11 +28,55 @@ FIGURES = (
 """What is compared, and whether more (1) or less (-1) is better."""
 
 
-def compare_results(a: dict[str, Any], b: dict[str, Any], seed: int = 0, draws: int = 10_000) -> list[dict[str, Any]]:
-    """Paired differences B - A over the objects that both have: means, wins of B, 95 % bootstrap interval.
+@dataclass(frozen=True)
+class Paired:
+    """A figure of the same things made in two ways."""
 
-    ``better`` says ``a``, ``b`` or ``neither`` (the interval holds 0). Raises :class:`InputError` where the two
-    evaluations were not made by the same protocol on the same objects.
+    figure: str
+    a: float
+    b: float
+    difference: float
+    """Mean of B - A."""
+    low: float
+    high: float
+    """Its 95 % bootstrap interval."""
+    wins_of_b: int
+    objects: int
+    better: Literal["a", "b", "neither"]
+    """``neither`` where the interval holds 0."""
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def paired(
+    figure: str, sign: int, pairs: Sequence[tuple[float, float]], seed: int = 0, draws: int = 10_000
+) -> Paired | None:
+    """Paired difference over ``(A, B)``; ``sign`` says whether more (1) or less (-1) is better. None without a pair."""
+    if not pairs:
+        return None
+    first, second = np.array(pairs).T
+    difference = second - first
+    rng = np.random.default_rng(seed)
+    means = difference[rng.integers(0, len(difference), (draws, len(difference)))].mean(1)
+    low, high = (round(float(value), 6) for value in np.quantile(means, [0.025, 0.975]))
+    sure = (int(low > 0) - int(high < 0)) * sign
+    return Paired(
+        figure,
+        a=round(float(first.mean()), 6),
+        b=round(float(second.mean()), 6),
+        difference=round(float(difference.mean()), 6),
+        low=low,
+        high=high,
+        wins_of_b=int((difference * sign > 0).sum()),
+        objects=len(pairs),
+        better="b" if sure > 0 else "a" if sure < 0 else "neither",
+    )
+
+
+def compare_results(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
+    """Paired differences B - A over the objects that both have. Raises :class:`InputError` where the two evaluations
+    were not made by the same protocol on the same objects.
     """
     for part in ("version", "objects", "elevation"):
         if a["protocol"].get(part) != b["protocol"].get(part):
@@ -42,25 +88,6 @@ def compare_results(a: dict[str, Any], b: dict[str, Any], seed: int = 0, draws: 
             for x, y in zip(a["objects"], b["objects"], strict=True)
             if (x.get(group) or {}).get(name) is not None and (y.get(group) or {}).get(name) is not None
         ]
-        if not pairs:
-            continue
-        first, second = np.array(pairs).T
-        difference = second - first
-        rng = np.random.default_rng(seed)
-        means = difference[rng.integers(0, len(difference), (draws, len(difference)))].mean(1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        sure = int(low > 0) - int(high < 0)
-        rows.append(
-            {
-                "figure": f"{group}.{name}",
-                "a": round(float(first.mean()), 6),
-                "b": round(float(second.mean()), 6),
-                "difference": round(float(difference.mean()), 6),
-                "low": round(float(low), 6),
-                "high": round(float(high), 6),
-                "wins_of_b": int((difference * sign > 0).sum()),
-                "objects": len(pairs),
-                "better": {0: "neither", 1: "b", -1: "a"}[sure * sign],
-            }
-        )
+        if (found := paired(f"{group}.{name}", sign, pairs)) is not None:
+            rows.append(found.document())
     return rows

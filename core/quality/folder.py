@@ -58,6 +58,11 @@ class EvaluationObject:
     """Over the names and hashes of all its files."""
 
 
+def is_evaluation_folder(folder: Path) -> bool:
+    """Whether there are objects with a known truth; a shop's photos may have a manifest of their own."""
+    return any(folder.glob("*/cameras.json"))
+
+
 def list_objects(folder: Path) -> list[str]:
     """The frozen list of object ids, in the manifest's order, else the sub-folders by name.
 
