@@ -9,8 +9,9 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO meshmill;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM meshmill;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO meshmill_gallery;
-GRANT INSERT ON review TO meshmill_gallery;
-GRANT USAGE ON SEQUENCE review_id_seq TO meshmill_gallery;
+GRANT INSERT ON review, comment TO meshmill_gallery;
+GRANT USAGE ON SEQUENCE review_id_seq, comment_id_seq TO meshmill_gallery;
+GRANT UPDATE (decision, undone_by, undone_at) ON review TO meshmill_gallery;
 GRANT UPDATE (status, reason, error_class, finished_at) ON asset TO meshmill_gallery;
 GRANT INSERT, UPDATE, DELETE ON publication TO meshmill_gallery;
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy import Engine
+from sqlalchemy.exc import ProgrammingError
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import InputError, MeshmillError, NotFound
@@ -189,6 +190,10 @@ def _answered(work: Any) -> Any:
         raise HTTPException(422, str(error)) from error
     except MeshmillError as error:
         raise HTTPException(503, str(error)) from error
+    except ProgrammingError as error:
+        raise HTTPException(
+            403, "This gallery may decide, but not build: ask those who run it to give it the rights of a worker."
+        ) from error
 
 
 def _size(form: Form) -> dict[str, float]:

@@ -132,6 +132,26 @@ REFUSED = [
 ]
 
 
+DECIDES = (
+    "INSERT INTO comment (asset_id, text, created_at) SELECT id, 'x', now() FROM asset LIMIT 1",
+    "SELECT id FROM review FOR UPDATE",
+    "UPDATE review SET decision = decision, undone_by = 'Ann', undone_at = now()",
+    "DELETE FROM publication WHERE false",
+    "UPDATE asset SET status = status, reason = reason, error_class = error_class, finished_at = finished_at",
+)
+"""What deciding, taking back and commenting on a page need."""
+
+
+@pytest.mark.parametrize("statement", DECIDES)
+def test_the_gallery_s_role_decides_and_takes_back(plane: Plane, statement: str) -> None:
+    done = plane.psql(
+        ["--dbname=meshmill", f"--command=BEGIN; {statement}; ROLLBACK"],
+        "meshmill_gallery",
+        "MESHMILL_GALLERY_PASSWORD",
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(("role", "password", "statement"), REFUSED, ids=[f"{r}: {s}" for r, _, s in REFUSED])
 def test_a_role_may_do_no_more_than_its_work(plane: Plane, role: str, password: str, statement: str) -> None:
     done = plane.psql(["--dbname=meshmill", f"--command={statement}"], role, password)
