@@ -50,8 +50,8 @@ DONE = {"approve": "approved", "reject": "rejected", "better-photo": "sent back 
 """A decision, said of what it was taken about."""
 
 STATUS_WORDS = {
-    "queued": "waits to be built",
-    "running": "is being built",
+    "queued": "waiting",
+    "running": "being built",
     "finished": "finished",
     "review": "to review",
     "failed": "failed",
