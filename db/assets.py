@@ -11,11 +11,12 @@ from sqlalchemy import Engine, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
+from db.candidates import CANDIDATE, Candidate, complete
 from db.engine import reading, writing
 from db.globs import matches
 from db.mends import mended
-from db.planning import CANDIDATE, Candidate, with_further
 from db.publications import publish
+from db.shots import note_of, shots_of
 from db.stage_runs import Stored, stored_of
 from db.tables import (
     Artifact,
@@ -81,7 +82,7 @@ def job(engine: Engine, asset_id: str) -> Job:
         if row is None:
             raise NotFound(f"There is no asset {asset_id}.")
         values: tuple[Any, ...] = tuple(row)
-        (candidate,) = with_further(session, [Candidate(*values[: len(CANDIDATE)])])
+        (candidate,) = complete(session, [Candidate(*values[: len(CANDIDATE)])])
     return Job(asset_id, candidate, *values[len(CANDIDATE) :])
 
 
@@ -290,7 +291,7 @@ def _row(
         asset_id=asset.id,
         status=asset.status,
         reason=asset.reason,
-        reasons=[*(asset.reasons or []), *(_note(warning) for warning in product.warnings or [])],
+        reasons=[*(asset.reasons or []), *(note_of(warning) for warning in product.warnings or [])],
         verdict=asset.verdict,
         glb=glb,
         photos=max(1, photos),
@@ -298,7 +299,7 @@ def _row(
         bytes=asset.bytes,
         seconds=asset.seconds,
         cost=asset.cost,
-        size_known=size_known,
+        size_known=_size_is_known(asset, product, size_known),
         score=asset.score,
         metrics=asset.metrics or {},
         name=product.name,
@@ -314,16 +315,10 @@ def _row(
     )
 
 
-def _note(warning: str) -> dict[str, Any]:
-    """What the reading of its source said of a product, as a reason beside those of its asset."""
-    return {
-        "code": "photos_beside",
-        "severity": "note",
-        "message": warning,
-        "action": "",
-        "detail": None,
-        "place": None,
-    }
+def _size_is_known(asset: Asset, product: Product, said: bool) -> bool:
+    """A variant that says no size has that of the product whose shape it took over."""
+    judged = product.variant_of is not None and asset.verdict is not None
+    return said or (judged and all(told["code"] != "size_unknown" for told in asset.reasons or []))
 
 
 def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
@@ -343,36 +338,13 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
         return rows[0].as_dict() | {
             "parameters": recipe.parameters if recipe else {},
             "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
-            "shots": _shots(session, photo.product_id),
+            "shots": shots_of(session, photo.product_id),
             "stages": [_stage(session, run, reused, part) for run, reused, part in stages],
             "reviews": [
                 {"decision": r.decision, "note": r.note, "reviewer": r.reviewer, "at": r.created_at.isoformat()}
                 for r in session.scalars(select(Review).where(Review.asset_id == asset_id).order_by(Review.id))
             ],
         }
-
-
-def _shots(session: Session, product_id: int) -> list[dict[str, Any]]:
-    """Every photo that its source shows of the product, the one that it is built from first."""
-    query = (
-        select(Photo)
-        .where(Photo.product_id == product_id, Photo.current)
-        .order_by(Photo.chosen.desc(), Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
-    )
-    return [
-        {
-            "uri": photo.source_uri,
-            "sha256": photo.sha256,
-            "width": photo.width,
-            "height": photo.height,
-            "role": photo.role,
-            "azimuth": photo.azimuth,
-            "elevation": photo.elevation,
-            "index": photo.shot_index,
-            "use": photo.used_for,
-        }
-        for photo in session.scalars(query)
-    ]
 
 
 def _stage(session: Session, run: StageRun, reused: bool, part: str) -> dict[str, Any]:

@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
     Engine,
     String,
-    any_,
     case,
-    cast,
     func,
     or_,
     select,
@@ -24,8 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
+from db.candidates import CANDIDATE, Candidate, among, complete, joined
 from db.engine import advisory_lock, reading, writing
-from db.mends import built_from, mended
+from db.mends import built_from
 from db.tables import Asset, Mend, Photo, Product, RecipeRow, now
 
 PAGE = 1000
@@ -36,67 +34,6 @@ SETTLED = ("finished", "review", "failed", "quarantined")
 
 STALE = ("queued", "failed", "quarantined")
 """What another photo, recipe or checkpoint makes pointless; what is published stays until the new one is finished."""
-
-CANDIDATE: tuple[Any, ...] = (
-    Product.id,
-    Product.sku,
-    Product.name,
-    mended(Product.height_cm),
-    Product.elevation,
-    Product.licence,
-    Photo.id,
-    Photo.sha256,
-    Photo.source_uri,
-    Photo.licence,
-    Photo.attribution,
-    Product.problem,
-    mended(Product.width_cm),
-    mended(Product.depth_cm),
-    mended(Product.azimuth),
-)
-"""The columns of :class:`Candidate`, in its order."""
-
-
-MOST_FURTHER = 7
-"""Photos beside the main one that an asset is made from."""
-
-
-class FurtherPhoto(NamedTuple):
-    """One more photo of a product, taken from a known side."""
-
-    sha256: str
-    uri: str
-    role: str
-    azimuth: float
-    """Degrees from the main photo's camera."""
-    elevation: float | None
-
-    @property
-    def said(self) -> list[Any]:
-        """What an asset depends on."""
-        return [self.sha256, self.role, self.azimuth, self.elevation]
-
-
-class Candidate(NamedTuple):
-    """A product with the photo to build it from."""
-
-    product_id: int
-    sku: str
-    name: str
-    height_cm: float | None
-    elevation: float | None
-    product_licence: str | None
-    photo_id: int
-    photo_sha256: str
-    photo_uri: str
-    photo_licence: str | None
-    photo_attribution: str | None = None
-    problem: str | None = None
-    width_cm: float | None = None
-    depth_cm: float | None = None
-    azimuth: float | None = None
-    """Degrees from the product's front to the photo's camera, where that is known."""
-    further: tuple[FurtherPhoto, ...] = ()
 
 
 class Wanted(NamedTuple):
@@ -149,63 +86,7 @@ def present(engine: Engine, *wanted: ColumnElement[bool], limit: int | None = No
         .limit(limit)
     )
     with reading(engine) as session:
-        return with_further(session, [Candidate(*row) for row in session.execute(query)])
-
-
-FACING = (None, "front", "unknown")
-"""Roles of a main photo that, without an azimuth of its own, is taken for the product's front."""
-
-
-def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with their products' other photos whose side is known, the lowest running numbers first.
-
-    A main photo that shows a side, but not which one, tells nothing of where the others stand.
-    """
-    built = {candidate.photo_id for candidate in page}
-    chosen_by_people = select(Mend.photo_id).where(Mend.photo_id.is_not(None))
-    query = (
-        select(Photo)
-        .where(
-            _among(session, Photo.product_id, BigInteger, [candidate.product_id for candidate in page]),
-            or_(Photo.current & (Photo.chosen | (Photo.used_for == "geometry")), Photo.id.in_(chosen_by_people)),
-        )
-        .order_by(Photo.product_id, Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
-    )
-    shown: dict[int, float | None] = {}
-    main: dict[int, float | None] = {}
-    beside: dict[int, FurtherPhoto] = {}
-    others: dict[int, list[FurtherPhoto]] = {}
-    for photo in session.scalars(query):
-        facing = photo.azimuth if photo.azimuth is not None else 0.0 if photo.role in FACING else None
-        sided = photo.azimuth is not None
-        if photo.id in built:
-            main[photo.product_id] = facing
-        elif photo.chosen:
-            shown[photo.product_id] = facing
-            if sided:
-                beside[photo.product_id] = _further_photo(photo)
-        elif photo.current and sided:
-            others.setdefault(photo.product_id, []).append(_further_photo(photo))
-    for product, facing in main.items():  # a person chose another photo: the catalogue's own joins the others
-        if product in beside and facing is not None and abs(beside[product].azimuth - facing) > SAME_SIDE:
-            others.setdefault(product, []).insert(0, beside[product])
-    return [_further(c, main.get(c.product_id, shown.get(c.product_id)), others) for c in page]
-
-
-SAME_SIDE = 1.0
-"""Degrees within which a photo shows what another one shows: the same photo with its background painted away."""
-
-
-def _further_photo(photo: Photo) -> FurtherPhoto:
-    return FurtherPhoto(photo.sha256, photo.source_uri, photo.role or "", photo.azimuth or 0.0, photo.elevation)
-
-
-def _further(candidate: Candidate, main: float | None, others: dict[int, list[FurtherPhoto]]) -> Candidate:
-    own = [p for p in others.get(candidate.product_id, []) if p.sha256 != candidate.photo_sha256]
-    if main is None or not own:
-        return candidate
-    turned = [photo._replace(azimuth=(photo.azimuth - main) % 360) for photo in own]
-    return candidate._replace(further=tuple(turned[:MOST_FURTHER]))
+        return complete(session, [Candidate(*row) for row in session.execute(query)])
 
 
 DEFAULT_PRIORITY = 100
@@ -301,8 +182,8 @@ def _assets_of(session: Session, page: Sequence[Wanted]) -> list[_Found]:
 
     One look by product costs less than one by id: a page's products stand side by side in the index, ids are hashes.
     """
-    of_products = _among(session, Asset.product_id, BigInteger, [w.candidate.product_id for w in page])
-    wanted = _among(session, Asset.id, String, [w.asset_id for w in page])
+    of_products = among(session, Asset.product_id, BigInteger, [w.candidate.product_id for w in page])
+    wanted = among(session, Asset.id, String, [w.asset_id for w in page])
     query = select(*_FOUND).where(of_products, or_(Asset.status != "superseded", wanted))
     return [_Found._make(row) for row in session.execute(query)]
 
@@ -338,23 +219,11 @@ def _insert(session: Session, new: Sequence[Wanted], recipe_hash: str, run_id: s
     if session.get_bind().dialect.name == "postgresql":
         # A row a statement costs several times as much as columns that the server takes apart.
         *columns, licences = zip(*own, strict=True)
-        values = common | {name: _joined(column) for name, column in zip(_OWN, columns, strict=False)}
+        values = common | {name: joined(column) for name, column in zip(_OWN, columns, strict=False)}
         session.execute(_INSERT_COLUMNS, values | {"licence": list(licences)})
     else:
         rows = [common | dict(zip(_OWN, row, strict=True)) for row in own]
         session.execute(sqlite.insert(Asset).on_conflict_do_nothing(), rows)
-
-
-def _among(session: Session, column: Any, kind: Any, values: Sequence[Any]) -> Any:
-    """``column IN values``; for PostgreSQL as one string: a thousand parameters take longer than the answer."""
-    if session.get_bind().dialect.name == "postgresql":
-        return column == any_(cast(func.string_to_array(_joined(values), ","), ARRAY(kind)))
-    return column.in_(values)
-
-
-def _joined(column: Sequence[Any]) -> str:
-    """Numbers and hexadecimal ids as one parameter: the driver looks at each element of an array, and takes longer."""
-    return ",".join(map(str, column))
 
 
 def _licence(candidate: Candidate) -> str | None:

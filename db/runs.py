@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, null, or_, select, update
+from sqlalchemy import Engine, String, and_, cast, func, null, or_, select, update
 
 from db.engine import reading, writing
 from db.tables import STATUSES, Asset, Catalogue, Product, Run, now
@@ -76,10 +76,9 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
             .limit(REASONS)
         ).all()
         seconds, cost = session.execute(select(func.sum(Asset.seconds), func.sum(Asset.cost)).where(mine)).one()
-        sides = (Product.height_cm, Product.width_cm, Product.depth_cm)
-        unknown = select(func.count()).select_from(Asset).join(Product, Product.id == Asset.product_id)
-        made = Asset.status.in_(("finished", "review"))
-        without_size = session.scalar(unknown.where(mine, made, *(side.is_(None) for side in sides)))
+        without_size = session.scalar(
+            select(func.count()).where(mine, cast(Asset.reasons, String).like('%"size_unknown"%'))
+        )
     return {
         "counts": {status: counted.get(status, 0) for status in STATUSES},
         "slowest": [{"sku": sku, "asset_id": id_, "seconds": took} for sku, id_, took in slowest],

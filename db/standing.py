@@ -9,9 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Engine, func, select
 
 from db import known as held
+from db.candidates import Candidate
 from db.engine import reading
 from db.found import FoundPhoto, FoundProduct, NotNow, ReadHash
-from db.planning import Candidate, present
+from db.planning import present
 from db.tables import Asset, AssetStage, Catalogue, Product, Run, StageRun
 
 State = Literal["new", "changed", "unchanged", "waiting"]

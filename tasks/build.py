@@ -17,7 +17,7 @@ from core.recipes import Recipe
 from core.zero123.params import ViewsParams
 from db import assets, runs, stage_runs
 from db.assets import Job
-from db.planning import FurtherPhoto
+from db.candidates import FurtherPhoto
 from db.reviews import record_verdict
 from db.stage_runs import Stored
 from tasks.artifacts import store_photo
@@ -41,11 +41,12 @@ from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.several import align_all, segment_further
 from tasks.stages import STAGE, STAGES
 from tasks.stopping import Breaker, refused_sentence
+from tasks.variants import SHAPE_STAGES, alone, begin_shape, recolour, take_over
 
 LOGGER = logging.getLogger(__name__)
 
 MODEL_STAGES = tuple(stage.name for stage in STAGES if stage.weights is not None)
-FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None)
+FINISH_STAGES = tuple(stage.name for stage in STAGES if stage.weights is None and not stage.optional)
 
 
 @dataclass
@@ -62,6 +63,10 @@ class AssetBuild:
     seconds: float = 0.0
     cost: float = 0.0
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    linked: bool = True
+    """Whether its stages are the asset's own; those of a product that only lends its shape are not."""
+    shape: AssetBuild | None = None
+    """The product whose shape it takes over."""
 
 
 def begin_asset(factory: Factory, asset_id: str, models: Mapping[str, Weights], force: bool = False) -> AssetBuild:
@@ -72,6 +77,13 @@ def begin_asset(factory: Factory, asset_id: str, models: Mapping[str, Weights], 
     if job.candidate.problem:
         raise InputError(job.candidate.problem)
     state = AssetBuild(job, Recipe.model_validate(job.parameters), models, force)
+    store_photos(factory, state)
+    return state
+
+
+def store_photos(factory: Factory, state: AssetBuild) -> None:
+    """Put the photos of a build into the store. Raises what :func:`begin_asset` does."""
+    job = state.job
     check_photo(state.recipe, job.candidate)
     photo = read_source(factory, job.candidate.photo_uri, job.candidate.photo_sha256)
     state.made["photo"] = store_photo(factory, photo.source, job.candidate.photo_sha256, photo.bytes)
@@ -79,7 +91,6 @@ def begin_asset(factory: Factory, asset_id: str, models: Mapping[str, Weights], 
         with suppress(UnreadablePhoto):  # the others make the asset
             photo = read_source(factory, further.uri, further.sha256)
             state.further.append((further, store_photo(factory, photo.source, further.sha256, photo.bytes)))
-    return state
 
 
 def request(state: AssetBuild, stage: str, lane: int = 0) -> StageRequest:
@@ -98,6 +109,7 @@ def request(state: AssetBuild, stage: str, lane: int = 0) -> StageRequest:
         about_of(state.job, state.models, photos_used(state)) if row.about else {},
         state.force,
         lane,
+        linked=state.linked,
         sku=state.job.candidate.sku,
     )
 
@@ -123,9 +135,10 @@ def end_asset(factory: Factory, state: AssetBuild) -> str:
     glb = state.made["glb"]
     status = verdict["verdict"] if verdict["verdict"] in ("finished", "review", "failed") else "failed"
     duplicate = duplicate_warning(factory, state.job.candidate, state.figures["segment"].get("fingerprint"))
-    judged = sorted([*([plain(duplicate)] if duplicate else []), *verdict["reasons"]], key=severity_rank)
+    told = [*alone(state), *([duplicate] if duplicate else [])]
+    judged = sorted([*map(plain, told), *verdict["reasons"]], key=severity_rank)
     # What is only good to know is no complaint about an asset that was found good enough.
-    worth_a_line = [told for told in judged if status != "finished" or told["severity"] != "note"]
+    worth_a_line = [known for known in judged if status != "finished" or known["severity"] != "note"]
     sentence = worth_a_line[0]["message"] if worth_a_line else None
     size = [] if report.get("size_known") else [plain(reason("size_unknown", "note"))]
     status, sentence = factory.retry_database(
@@ -234,12 +247,39 @@ class Shard:
         job = self.factory.retry_database(assets.job, asset_id)
         models = self.models or models_of(self.factory, Recipe.model_validate(job.parameters))
         state = begin_asset(self.factory, asset_id, models, self.force)
+        self._pass_models(state)
+        return state
+
+    def _pass_models(self, state: AssetBuild) -> None:
         for stage in MODEL_STAGES:
+            if state.shape is not None and stage in SHAPE_STAGES:
+                continue
             if not STAGE[stage].optional:
                 self._stage(state, stage)
             elif state.further:
                 self._together(state)
-        return state
+            if stage == "segment" and state.linked and state.job.candidate.variant_of is not None:
+                self._take_shape(state)
+
+    def _take_shape(self, state: AssetBuild) -> None:
+        """Take over the shape of the product whose variant it is. Where that one cannot be built, or the photo shows
+        another outline, the variant is built as if it were none."""
+        shape = begin_shape(state)
+        if shape is None:
+            return
+        try:
+            store_photos(self.factory, shape)
+            self._pass_models(shape)
+        except (InputError, PhotoUnavailable):
+            return
+        self._check()
+        recoloured = self.run(recolour(request(state, "views"), shape))
+        if recoloured.run.figures["used"]:
+            link = (state.job.asset_id, "recolour", recoloured.run.id, recoloured.reused)
+            self.factory.retry_database(stage_runs.link_asset, *link)
+            add_result(state, "recolour", recoloured)
+            take_over(state, recoloured)
+            state.shape = shape
 
     def _together(self, state: AssetBuild) -> None:
         """Cut out the product's further photos and place them all in one frame. One that fails is left out; with none
@@ -266,14 +306,18 @@ class Shard:
         state.made["photos"] = aligned.artifact("photos")
         placed = {record["name"] for record in aligned.run.figures["photos"] if record["used"]}
         used = [result for photo, result in cut if photo.sha256 in placed]
-        for number, result in enumerate(used, 2):
+        for number, result in enumerate(used if state.linked else (), 2):
             link = (state.job.asset_id, f"segment {number}", result.run.id, result.reused)
             self.factory.retry_database(stage_runs.link_asset, *link)
 
     def _finish(self, state: AssetBuild, lane: int) -> None:
         with self._settling(state.job.asset_id):
             for stage in FINISH_STAGES:
-                self._stage(state, stage, lane)
+                if state.shape is not None and stage in SHAPE_STAGES:
+                    self._stage(state.shape, stage, lane)
+                    state.made[stage] = state.shape.made[stage]
+                else:
+                    self._stage(state, stage, lane)
             self.statuses[state.job.asset_id] = end_asset(self.factory, state)
             self.breaker.came_out(state.job.asset_id)
 

@@ -81,6 +81,19 @@ def _align(call: StageCall, progress: Progress) -> StageOutput:
     return StageOutput({"photos.npz": photos.to_bytes(), "placement.json": _json(figures)}, figures, device)
 
 
+def _recolour(call: StageCall, progress: Progress) -> StageOutput:
+    from core.placing.recolour import recolour
+
+    if "base photos" in call.inputs:
+        base = PhotoSet.from_bytes(call.inputs["base photos"]).main.framed()
+    else:
+        base = Cutout.from_bytes(call.inputs["base cutout"])
+    field = Field.from_bytes(call.inputs["field"])
+    made = recolour(Cutout.from_bytes(call.inputs["cutout"]), base, field)
+    figures = {"fits": round(made.fits, 4), "used": made.used, "elevation": field.camera.elevation}
+    return StageOutput({"cutout.npz": made.cutout.to_bytes(), "field.npz": made.field.to_bytes()}, plain(figures))
+
+
 def _cutout(call: StageCall) -> Cutout:
     """What the main photo's camera sees: its own cutout, or that in the frame which several photos share."""
     photos = _photos(call)
@@ -193,6 +206,7 @@ COMPUTED = {
     "warm": _warm,
     "segment": _segment,
     "align": _align,
+    "recolour": _recolour,
     "views": _views,
     "reconstruct": _reconstruct,
     "mesh": _mesh,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from core.photos.duplicates import nearest_picture
 from core.quality.reasons import Reason, reason
+from db.candidates import Candidate
 from db.duplicates import other_pictures, record_picture_hash
-from db.planning import Candidate
 from tasks.factory import Factory
 
 

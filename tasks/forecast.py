@@ -14,9 +14,10 @@ from core.photos.limits import PhotoLimits
 from core.photos.names import display_name
 from core.recipes import Recipe, recipe_hash
 from db import standing
+from db.candidates import Candidate
 from db.catalogue import known_skus
 from db.found import MISSING, FoundPhoto, FoundProduct
-from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED, Candidate
+from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED
 from db.standing import Standing
 from storage.places import bucket_of
 from tasks.estimate import Estimate, Estimator, check_price
@@ -29,6 +30,7 @@ from tasks.plan import plan_key, redone
 from tasks.policy import check_photo
 from tasks.readings import Readings
 from tasks.stages import STAGE_NAMES
+from tasks.variants import SHAPE_STAGES
 
 
 @dataclass(frozen=True)
@@ -218,12 +220,14 @@ class _Forecaster:
         made = self._factory.retry_database(standing.made_of, [candidate.product_id for candidate in known.values()])
         result = []
         for stand in stands:
+            lent = SHAPE_STAGES if stand.product.variant_of is not None else ()
             sku = stand.product.sku
             candidate = known.get(sku)
             state = states.get(keys.get(sku, ""))
             left = STAGE_NAMES
             if candidate is not None and not self._force and stand.product.photos[0].source_uri not in stand.moved:
                 left = self._estimator.stages_left(made.get(candidate.product_id, {}), candidate.photo_sha256)
+            left = tuple(stage for stage in left if stage not in lent)
             result.append(self._planned(stand, state, left or STAGE_NAMES[-1:]))
         return result
 

@@ -11,7 +11,8 @@ from core.licences import credit_line
 from core.recipes import Recipe, load_recipe, overridden, recipe_hash
 from db import planning, runs
 from db.assets import Job, job
-from db.planning import Candidate, ShouldRebuild, Wanted
+from db.candidates import Candidate
+from db.planning import ShouldRebuild, Wanted
 from tasks.factory import Factory
 from tasks.failures import is_tried_again
 from tasks.keys import asset_id, digest, new_run_id
@@ -75,8 +76,17 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
             "versions": dict(VERSIONS),
         }
         | problem
+        | _shape(candidate.base)
         | (several if candidate.further else {})
     )
+
+
+def _shape(base: Candidate | None) -> dict[str, Any]:
+    """What a variant's shape depends on."""
+    if base is None or base.problem:
+        return {}
+    photos = [base.photo_sha256, base.elevation, *(photo.said for photo in base.further)]
+    return {"shape": photos, "recolour": STAGE["recolour"].version, "align": STAGE["align"].version}
 
 
 def begin_run(factory: Factory, catalogue_id: int, recipe: Recipe, prefect_run_id: str | None = None) -> str:

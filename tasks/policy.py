@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import PolicyViolation
 from core.licences import commercial_objection
 from core.recipes import Recipe
-from db.planning import Candidate
+from db.candidates import Candidate
 
 
 def check_photo(recipe: Recipe, candidate: Candidate) -> None:

@@ -15,6 +15,7 @@ from tasks.factory import Factory
 from tasks.models import models_of
 from tasks.plan import about_of
 from tasks.stages import STAGE_NAMES, STAGES, Stage
+from tasks.variants import SHAPE_STAGES
 from tasks.worker import StageCall
 
 
@@ -28,7 +29,8 @@ def reproduce(factory: Factory, asset_id: str) -> dict[str, Any]:
     record = assets.lineage(factory.engine, asset_id)
     job = assets.job(factory.engine, asset_id)
     runs = {stage["part"]: stage for stage in record["stages"]}
-    missing = [stage for stage in STAGE_NAMES if stage not in runs]
+    lent = SHAPE_STAGES if "recolour" in runs else ()  # a variant's shape is another product's
+    missing = [stage for stage in STAGE_NAMES if stage not in runs and stage not in lent]
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
     recipe = Recipe.model_validate(job.parameters)

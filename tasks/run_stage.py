@@ -85,8 +85,9 @@ def run_stage(factory: Factory, request: StageRequest) -> StageResult:
 
 
 def _owner(factory: Factory, request: StageRequest) -> str:
-    """Each lane of a process is a holder of its own: two products with the same photo share keys."""
-    return f"{factory.owner}/{request.lane}"
+    """Each lane of a process is a holder of its own: two products with the same photo share keys, and so do a product
+    and the variants that take over its shape."""
+    return f"{factory.owner}/{request.lane}" + ("" if request.linked else f"/{request.asset_id}")
 
 
 def _claimed(factory: Factory, key: str, owner: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from db.planning import FurtherPhoto
+from db.candidates import FurtherPhoto
 from db.stage_runs import Stored
 from tasks.run_stage import StageRequest, StageResult
 

@@ -56,7 +56,7 @@ class Stage:
     resumable: bool = False
     """Whether it leaves checkpoints of its own and goes on from them after a crash."""
     optional: bool = False
-    """Whether only products of several photos pass it."""
+    """Whether only some products pass it: those of several photos, colour variants."""
     several: bool = False
     """Whether it also reads the aligned photos, where a product has several that can be used. With one photo its
     inputs, and so its keys, are as if there were no others."""
@@ -106,6 +106,14 @@ STAGES: tuple[Stage, ...] = (
         weights_parameter="checkpoint",
         seeded=True,
         gpu=True,
+        optional=True,
+    ),
+    Stage(
+        "recolour",
+        version=1,
+        params=SegmentParams,
+        inputs=("cutout", "field"),
+        outputs=("cutout", "field"),
         optional=True,
     ),
     Stage(

@@ -25,6 +25,7 @@ from tasks.worker import StageCall, StageOutput
 FILES = {
     "segment": ("cutout.npz", "thumbnail.png"),
     "align": ("photos.npz", "placement.json"),
+    "recolour": ("cutout.npz", "field.npz"),
     "views": ("views.npz",),
     "reconstruct": ("field.npz",),
     "mesh": ("mesh.npz",),
@@ -62,10 +63,13 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
         digest.update(role.encode() + call.inputs[role])
     size = int(os.environ.get("MESHMILL_TEST_BYTES", "0"))
     said = " doubtful" if call.stage == "segment" and call.inputs["photo"].startswith(b"review") else ""
+    said += " of another shape" if call.stage == "segment" and call.inputs["photo"].startswith(b"another") else ""
     files = {name: f"{name} {digest.hexdigest()}{said}".encode().ljust(size) for name in FILES[call.stage]}
     figures: dict[str, Any] = {"faces": 100}
     if call.stage == "finish":
         figures["size_known"] = any(side in call.about for side in ("height_cm", "width_cm", "depth_cm"))
+    if call.stage == "recolour":
+        figures = {"used": b"of another shape" not in call.inputs["cutout"], "fits": 1.0, "elevation": 12.0}
     if call.stage == "align":
         names = [shot["name"] for shot in call.about["shots"]]
         figures = {"used": len(names), "photos": [{"name": name, "used": True} for name in names]}
