@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,9 @@ def fetch(
         int | None,
         typer.Option(min=1, max=7 * 86_400, help="Print a link that opens without keys for so many seconds (S3 only)."),
     ] = None,
-    kind: Annotated[str, typer.Option("--kind", help="Which artifact: glb, report, lod1.glb, …")] = "glb",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Which artifact: glb, report, lod1.glb, …; variants: all colours in one GLB.")
+    ] = "glb",
     catalogue: InCatalogue = None,
     json: Json = False,
 ) -> None:
@@ -37,6 +40,17 @@ def fetch(
             raise InputError("Say either -o FILE or --link SECONDS.")
         factory = open_factory()
         asset_id = find_asset(factory, asset, catalogue, published=True)
+        if kind == "variants":
+            from tasks.variants import joined
+
+            if output is None:
+                raise InputError("A file of all colours is made when it is asked for: name it with -o FILE.")
+            data = joined(factory, asset_id)
+            output.write_bytes(data)
+            factory.close()
+            made = {"asset_id": asset_id, "file": str(output), "bytes": len(data), "sha256": sha256(data).hexdigest()}
+            put_json(made) if json else typer.echo(f"{output}  {len(data):,} bytes")
+            return
         stored = artifact(factory.engine, asset_id, kind, published=asset_id != asset)
         if stored is None:
             raise NotFound(f"The asset {asset} has no {kind}: `meshmill show {asset}` lists what it has.")

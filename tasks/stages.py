@@ -112,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
         "recolour",
         version=1,
         params=SegmentParams,
-        inputs=("cutout", "field"),
+        inputs=("cutout",),  # and cutout and field of the product whose shape it takes over
         outputs=("cutout", "field"),
         optional=True,
     ),

@@ -6,7 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from core.errors import InputError
 from core.quality.reasons import Reason, reason
+from db.assets import artifact
+from db.families import published_family
+from storage import read_bytes
+from tasks.factory import Factory
 from tasks.run_stage import StageRequest, StageResult
 
 if TYPE_CHECKING:
@@ -47,6 +52,26 @@ def take_over(state: AssetBuild, recoloured: StageResult) -> None:
     elevation = recoloured.run.figures["elevation"]
     state.job = replace(state.job, candidate=candidate._replace(elevation=elevation))
     state.further.clear()
+
+
+def joined(factory: Factory, asset_id: str) -> bytes:
+    """The published GLBs of a product and of its colour variants as one, with KHR_materials_variants. Raises
+    :class:`InputError` where there is nothing to join."""
+    from core.mesh.variants import join_variants
+
+    family = factory.retry_database(published_family, asset_id)
+    waiting = [sku for sku, published in family if published is None]
+    if waiting:
+        raise InputError(f"{waiting[0]} is not published yet: all colours go into one file.")
+    if len(family) == 1:
+        raise InputError(f"{family[0][0]} has no colour variants: the manifest's column variant_of names them.")
+    glbs = {}
+    for sku, published in family:
+        stored = factory.retry_database(artifact, published or "", "glb", published=True)
+        if stored is None:
+            raise InputError(f"{sku} has no GLB any more: build it again.")
+        glbs[sku] = read_bytes(factory.store, stored.key, stored.sha256)
+    return join_variants(glbs)
 
 
 def alone(state: AssetBuild) -> list[Reason]:

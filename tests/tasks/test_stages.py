@@ -14,6 +14,7 @@ from tasks.stages import STAGE, STAGES, Stage
 KEYS_BEFORE_THE_TABLE = {
     "segment": "dc38d383be619321222044195b4a48a3ade0daf36469acbd123792436e89506c",
     "align": "9458718d0f7d233fc5bd414daddd23d5a55a42f0848c3b61e4038fe4a110c775",
+    "recolour": "95855a40dc3d5e9d474ac097bc7eb01c4f7100ef41cb5ac6274fef97bbc2116e",
     "views": "b06dd6eb593df2a56d287428573bd06f5153d86057e90dae868fbb5f5a8e2ab1",
     "reconstruct": "63976293b288894f9eecd869323a62044e576dd466fdb06b633aaa97200935fc",
     "mesh": "ef011e1c871eeddeecfad71ee008032fd84f78544dcee584ea3c8d3bdc78cc43",
