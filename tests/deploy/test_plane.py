@@ -48,6 +48,12 @@ def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> N
     assert schedule["parameters"] == {"folder": "/photos of summer", "recipe": "starter"}
     assert nightly()["parameters"]["deployment"] == "build_assets/build"
 
+    for several in ("/photos of summer | s3://winter", "s3://winter"):
+        plane.run(["sh", str(ROOT / "deploy" / "setup.sh")], plane.owner | named | {"MESHMILL_CATALOGUE": several})
+        folders = {one["parameters"]["folder"] for one in nightly()["schedules"] if one["active"]}
+        assert folders == {name.strip() for name in several.split("|")}
+    assert len(nightly()["schedules"]) == 1
+
 
 def test_what_is_urgent_goes_first(plane: Plane) -> None:
     queues = {queue["name"]: queue for queue in plane.ask("work_pools/gpu/queues/filter", {})}

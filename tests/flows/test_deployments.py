@@ -106,7 +106,7 @@ def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
     nightly = found["ingest/nightly"]
     schedule = nightly["schedules"][0]["schedule"]
     assert (schedule["cron"], schedule["timezone"]) == ("0 1 * * *", "Europe/Berlin")
-    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert nightly["concurrency_options"]["collision_strategy"] == "ENQUEUE", "no catalogue's night is cancelled"
     assert "Recipe" in nightly["parameter_openapi_schema"]["definitions"], "recipes are a form"
 
     create = f"{api}/deployments/{nightly['id']}/create_flow_run"

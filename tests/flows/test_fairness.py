@@ -1,0 +1,88 @@
+"""Nights that run at once get their share of one queue, which is served in the order of coming."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.schemas.objects import StateType
+
+import flows.pool
+from flows.pool import AHEAD, WorkPool
+
+
+class Queue:
+    """A work queue and one worker: what `run_deployment` sends is run in the order of coming."""
+
+    def __init__(self) -> None:
+        self.states: dict[UUID, StateType] = {}
+        self.whose: dict[UUID, str] = {}
+        self.order: list[str] = []
+        self.most_waiting: dict[str, int] = {}
+        self.lock = threading.Lock()
+
+    def send(self, _deployment: str, *, parameters: dict[str, Any], **_: Any) -> Any:
+        run = type("Run", (), {"id": uuid4()})()
+        with self.lock:
+            night = self.whose[run.id] = str(parameters["run_id"])
+            self.states[run.id] = StateType.SCHEDULED
+            waiting = sum(s == StateType.SCHEDULED and self.whose[i] == night for i, s in self.states.items())
+            self.most_waiting[night] = max(waiting, self.most_waiting.get(night, 0))
+        return run
+
+    def work(self) -> None:
+        """One shard: taken, run, done."""
+        with self.lock:
+            taken = next((id_ for id_, state in self.states.items() if state == StateType.SCHEDULED), None)
+            if taken is None:
+                return
+            self.states[taken] = StateType.RUNNING
+            self.order.append(self.whose[taken])
+        time.sleep(0.03)  # several looks of a night
+        with self.lock:
+            self.states[taken] = StateType.COMPLETED
+
+
+class Settled:
+    """A factory whose assets are done when their shard is."""
+
+    def retry_database(self, _query: Any, _left: list[str]) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    made = Queue()
+    monkeypatch.setattr(flows.pool, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(flows.pool, "run_deployment", made.send)
+    monkeypatch.setattr(flows.pool, "Breaker", lambda *_: type("Breaker", (), {"check": lambda _: None})())
+    monkeypatch.setattr(WorkPool, "_states", lambda _, ids: {id_: made.states[id_] for id_ in ids})
+    return made
+
+
+def test_a_small_night_does_not_wait_for_all_of_a_large_one(queue: Queue) -> None:
+    def night(name: str, shards: int) -> threading.Thread:
+        pool = WorkPool(Settled(), "build_assets/build", name, False)  # type: ignore[arg-type]
+        thread = threading.Thread(target=lambda: list(pool.build([["asset"]] * shards)))
+        thread.start()
+        return thread
+
+    threads = [night("large", 30)]
+    while len(queue.order) < 6 and threads[0].is_alive():
+        queue.work()
+    threads.append(night("small", 8))
+    while queue.whose and "small" not in queue.whose.values():
+        time.sleep(0.001)
+    came = len(queue.order)
+    while any(thread.is_alive() for thread in threads):
+        queue.work()
+    assert queue.order.count("large") == 30
+    assert queue.most_waiting == {"large": AHEAD, "small": AHEAD}
+    first = queue.order.index("small", came)
+    assert first - came <= AHEAD + 1, "it waits for what is in the queue, which is little"
+    last = len(queue.order) - 1 - queue.order[::-1].index("small")
+    meanwhile = queue.order[first : last + 1].count("large")
+    assert meanwhile <= 8 + AHEAD, "then they take turns"
