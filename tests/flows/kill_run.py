@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -33,7 +34,17 @@ class Never:
     def stop(self) -> None: ...
 
 
+def older(name: str) -> None:
+    """This process is of the version before: it knows a stage as it was."""
+    from tasks import stages
+
+    object.__setattr__(stages.STAGE[name], "version", stages.STAGE[name].version - 1)
+    stages.VERSIONS = MappingProxyType({**stages.VERSIONS, name: stages.STAGE[name].version})
+
+
 def main() -> None:
+    if "MESHMILL_TEST_OLDER" in os.environ:
+        older(os.environ["MESHMILL_TEST_OLDER"])
     import flows.run
     from core.recipes import load_recipe
     from tasks.factory import NullListener, open_factory
