@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect import runtime
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -61,6 +62,7 @@ class WorkPool:
         self._factory, self._deployment, self._run_id, self._force = factory, deployment, run_id, force
         self._breaker = Breaker(factory, run_id)
         self._flying: dict[UUID, _Flying] = {}
+        self._unsent: list[_Flying] = []
         self._heard = time.monotonic()
         self._ours = [
             UUID(str(id_)) for id_ in (runtime.flow_run.id, runtime.flow_run.parent_flow_run_id) if id_ is not None
@@ -69,12 +71,11 @@ class WorkPool:
     def build(self, shards: Iterable[list[str]]) -> Iterator[int]:
         """Sizes of the shards that came to an end, as they do. What is open after some tries stays queued: the next
         run takes it up. Raises :class:`RunStopped` when no shard works any more."""
-        coming = enumerate(shards)
+        coming = (_Flying(number, len(shard), shard) for number, shard in enumerate(shards))
         try:
             while True:
-                while self._may_send() and (shard := next(coming, None)) is not None:
-                    self._send(_Flying(shard[0], len(shard[1]), shard[1]))
-                if not self._flying:
+                self._send_more(coming)
+                if not self._flying and not self._unsent:
                     return
                 time.sleep(POLL_SECONDS)
                 self._breaker.check()
@@ -94,7 +95,15 @@ class WorkPool:
         waiting = sum(not shard.begun for shard in self._flying.values())
         return waiting < AHEAD and len(self._flying) < AT_ONCE
 
-    def _send(self, shard: _Flying) -> None:
+    def _send_more(self, coming: Iterator[_Flying]) -> None:
+        """First what Prefect did not take before; nothing more while it is away."""
+        while self._may_send():
+            shard = self._unsent.pop(0) if self._unsent else next(coming, None)
+            if shard is None or not self._send(shard):
+                return
+
+    def _send(self, shard: _Flying) -> bool:
+        """Whether Prefect took it; where its server is away the shard goes later. Raises its error where that lasts."""
         shard.tries += 1
         shard.begun = False
         parameters: dict[str, Any] = {"asset_ids": shard.left, "force": self._force, "run_id": self._run_id}
@@ -106,7 +115,16 @@ class WorkPool:
             raise InputError(
                 f"There is no deployment {self._deployment}: `prefect --no-prompt deploy --all` makes it."
             ) from error
+        except httpx.HTTPError as error:
+            refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500
+            if refused or time.monotonic() - self._heard > SILENT_SECONDS:
+                raise
+            shard.tries -= 1
+            self._unsent.append(shard)
+            return False
+        self._heard = time.monotonic()
         self._flying[run.id] = shard
+        return True
 
     def _landed(self) -> Iterator[int]:
         """Sizes of shards that have just come to an end; one whose worker died goes out again."""

@@ -140,13 +140,13 @@ class Plane:
         self.run_server(["sh", str(ROOT / "deploy" / "store" / "seaweedfs.sh"), *ports, *small], kept, "store.log")
         self.wait_for(f"http://{self.address}:{self.ports['s3']}/healthz")
 
-    def start_prefect(self, **more: str) -> None:
-        """With the environment that compose.yaml gives it, but for places and ``more``."""
+    def of_prefect(self, **more: str) -> dict[str, str]:
+        """The environment that compose.yaml gives Prefect's server, but for places and ``more``."""
         import yaml
 
         services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
         values = {n: v for n, v in services["prefect"]["environment"].items() if "${" not in str(v)}
-        kept = without("MESHMILL_", "PREFECT_", "PG") | values | {
+        return without("MESHMILL_", "PREFECT_", "PG") | values | {
             "PREFECT_API_DATABASE_CONNECTION_URL":
                 f"postgresql+asyncpg://prefect@{self.address}:{self.ports['postgres']}/prefect",
             "PGPASSWORD": self.secrets["PREFECT_DATABASE_PASSWORD"],
@@ -154,8 +154,10 @@ class Plane:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_HOME": str(self.folder / "prefect-server"),
             "DO_NOT_TRACK": "1"} | more  # fmt: skip
+
+    def start_prefect(self, **more: str) -> None:
         command = [str(BIN / "prefect"), "server", "start", "--host", self.address, "--no-ui"]
-        self.run_server([*command, "--port", str(self.ports["prefect"])], kept, "prefect.log")
+        self.run_server([*command, "--port", str(self.ports["prefect"])], self.of_prefect(**more), "prefect.log")
         self.wait_for(f"{self.api}/health")
 
     def run_server(self, command: list[str], environment: dict[str, str], log: str) -> subprocess.Popen[bytes]:

@@ -101,6 +101,28 @@ def test_pools_that_are_paused_and_workers_that_are_gone_or_old_are_said(plane: 
     assert said["fix"] == f"two ran another version than {our_version()}, which is here: install one everywhere."
 
 
+def test_prefect_keeps_its_runs_for_ninety_days(plane: Plane) -> None:
+    """By its own clean-up, with the settings of the kit."""
+    build = plane.ask("deployments/name/build_assets/build")
+    runs = {}
+    for days in (89, 91):
+        run = plane.ask(f"deployments/{build['id']}/create_flow_run", {"parameters": {"asset_ids": ["one"]}})["id"]
+        for state in ("PENDING", "RUNNING", "COMPLETED"):
+            plane.ask(f"flow_runs/{run}/set_state", {"state": {"type": state}})
+        older = f"UPDATE flow_run SET end_time = end_time - interval '{days} days' WHERE id = '{run}'"
+        assert plane.psql(["--dbname=prefect", f"--command={older}"]).returncode == 0
+        runs[days] = run
+    code = (
+        "import asyncio; from prefect.server.database.dependencies import provide_database_interface as database; "
+        "from prefect.server.services.db_vacuum import vacuum_old_flow_runs; "
+        "asyncio.run(vacuum_old_flow_runs(db=database()))"
+    )
+    plane.run([sys.executable, "-c", code], plane.of_prefect())
+    kept = [row["id"] for row in plane.ask("flow_runs/filter", {"flow_runs": {"id": {"any_": list(runs.values())}}})]
+    assert kept == [runs[89]]
+    assert "flow_runs" in plane.of_prefect()["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"].split(",")
+
+
 def standing(plane: Plane) -> dict[str, list[str]]:
     found = {}
     for name, path in (("pools", "work_pools"), ("deployments", "deployments"), ("automations", "automations")):

@@ -1,4 +1,5 @@
-"""Nights that run at once get their share of one queue, which is served in the order of coming."""
+"""How a night sends its shards: nights that run at once get their share of one queue, which is served in the order of
+coming, and a server that is away is waited for."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import time
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from prefect.client.schemas.objects import StateType
 
@@ -23,8 +25,13 @@ class Queue:
         self.order: list[str] = []
         self.most_waiting: dict[str, int] = {}
         self.lock = threading.Lock()
+        self.away = 0
+        """How many more requests find nobody."""
 
     def send(self, _deployment: str, *, parameters: dict[str, Any], **_: Any) -> Any:
+        if self.away:
+            self.away -= 1
+            raise httpx.ConnectError("All connection attempts failed")
         run = type("Run", (), {"id": uuid4()})()
         with self.lock:
             night = self.whose[run.id] = str(parameters["run_id"])
@@ -86,3 +93,24 @@ def test_a_small_night_does_not_wait_for_all_of_a_large_one(queue: Queue) -> Non
     last = len(queue.order) - 1 - queue.order[::-1].index("small")
     meanwhile = queue.order[first : last + 1].count("large")
     assert meanwhile <= 8 + AHEAD, "then they take turns"
+
+
+def test_shards_wait_for_a_server_that_is_away_while_they_are_sent(queue: Queue) -> None:
+    queue.away = 7
+    pool = WorkPool(Settled(), "build_assets/build", "night", False)  # type: ignore[arg-type]
+    sizes: list[int] = []
+    thread = threading.Thread(target=lambda: sizes.extend(pool.build([["asset"]] * 6)))
+    thread.start()
+    while thread.is_alive():
+        queue.work()
+    assert sizes == [1] * 6
+    assert queue.away == 0
+    assert len(queue.order) == 6, "each once"
+
+
+def test_a_server_that_stays_away_ends_the_night(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.away = 1_000_000
+    monkeypatch.setattr(flows.pool, "SILENT_SECONDS", 0.05)
+    pool = WorkPool(Settled(), "build_assets/build", "night", False)  # type: ignore[arg-type]
+    with pytest.raises(httpx.ConnectError):
+        list(pool.build([["asset"]]))
