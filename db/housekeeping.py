@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, delete, exists, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.engine import advisory_lock, reading, writing
 from db.leases import clock
 from db.publications import counts, in_published_run
-from db.tables import Artifact, Asset, AssetStage, CollectionMark, Photo, StageRun, now
+from db.tables import Artifact, ArtifactInput, Asset, AssetStage, CollectionMark, Photo, StageRun, now
 
 PAGE = 500
 
@@ -40,13 +40,20 @@ def _lives() -> Any:
 
 def _outlived(before: datetime) -> Any:
     """Artifacts older than ``before`` that only superseded assets have a use for: their own stages' results, and photos
-    that are neither in the catalogue any more nor under an asset that counts."""
+    that are neither in the catalogue any more nor were read for an asset that counts."""
     uses = exists().where(AssetStage.stage_run_id == Artifact.made_by)
     replaced = exists().where(StageRun.id == Artifact.made_by, StageRun.state == "replaced")
     shown = exists().where(Photo.sha256 == Artifact.sha256, Photo.current)
     built = exists().where(Photo.sha256 == Artifact.sha256, Asset.photo_id == Photo.id, counts())
+    taken = aliased(Artifact)
+    read = (  # by the cutouts of every asset that counts: further photos, and those that it had before
+        select(ArtifactInput.artifact_id)
+        .join(taken, and_(taken.id == ArtifactInput.artifact_id, taken.made_by.is_(None)))
+        .join(AssetStage, AssetStage.stage_run_id == ArtifactInput.stage_run_id)
+        .join(Asset, and_(Asset.id == AssetStage.asset_id, counts()))
+    )
     made = and_(Artifact.made_by.is_not(None), or_(uses, replaced), ~_lives())
-    photo = and_(Artifact.made_by.is_(None), ~shown, ~built)
+    photo = and_(Artifact.made_by.is_(None), ~shown, ~built, Artifact.id.not_in(read))
     return and_(Artifact.created_at < before, or_(made, photo))
 
 

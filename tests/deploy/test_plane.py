@@ -49,7 +49,8 @@ def test_no_night_begins_by_itself_until_a_catalogue_is_named(plane: Plane) -> N
     assert nightly()["parameters"]["deployment"] == "build_assets/build"
 
     for several in ("/photos of summer | s3://winter", "s3://winter"):
-        plane.run(["sh", str(ROOT / "deploy" / "setup.sh")], plane.owner | named | {"MESHMILL_CATALOGUE": several})
+        schedule = [sys.executable, str(ROOT / "deploy" / "schedule.py")]
+        plane.run(schedule, plane.owner | named | {"MESHMILL_CATALOGUE": several})
         folders = {one["parameters"]["folder"] for one in nightly()["schedules"] if one["active"]}
         assert folders == {name.strip() for name in several.split("|")}
     assert len(nightly()["schedules"]) == 1

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from test_run_stage import Shop
 
 from db import assets
+from db.engine import writing
+from db.tables import CollectionMark
+from tasks.collect import collect
 from tasks.reproduce import reproduce
 from tasks.stages import STAGE_NAMES
 
@@ -83,3 +88,21 @@ def test_an_asset_of_several_photos_is_made_again(counter: Shop, sides: tuple[st
     again = reproduce(factory, asset)
     assert again["same"], [item for item in again["artifacts"] if not item["same"]]
     assert sum(item["kind"] == "cutout" for item in again["artifacts"]) == len(sides)
+
+
+def test_further_photos_of_a_published_asset_are_no_garbage(counter: Shop) -> None:
+    """The product has others since, and no successor stands yet."""
+    factory = counter.factory()
+    photograph(counter, *SIDES)
+    (asset,) = counter.build(factory).build
+    (counter.photos / "mug_back.png").write_bytes(b"another photo of the back")
+    (counter.photos / "mug_front.png").write_bytes(b"says that it cannot be")
+    counter.build(factory)
+    assert {row.sku for row in assets.list_assets(factory.engine, status="failed")} == {"mug"}
+    for _ in range(2):
+        collect(factory, delete=True, superseded=True, older_than=-60, really=True)
+        with writing(factory.engine) as session:
+            session.execute(update(CollectionMark).values(marked=CollectionMark.marked - 100_000))
+    back = hashlib.sha256(b"photo of the back").hexdigest()
+    assert any(back in entry.key for entry in factory.store.list("objects/"))
+    assert reproduce(factory, asset)["same"]
