@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assets": ("cli.assets", "Query assets by status, SKU, date or catalogue."),
     "show": ("cli.show", "How an asset was made: its lineage tree."),
     "fetch": ("cli.fetch", "Copy an asset's GLB out of the store."),
+    "deliver": ("cli.deliver", "Hand over what is published: files and table of a sales channel."),
     "retry": ("cli.retry", "Build failed assets again."),
     "review": ("cli.review", "Approve or reject an asset that waits for a person."),
     "gallery": ("cli.gallery", "Look at the assets in a browser."),

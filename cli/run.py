@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +20,10 @@ from cli.common import (
     end,
     open_factory,
     put_json,
+    say,
     sentences,
 )
+from cli.deliver import DeliveryUrl, tell_delivery
 
 app = typer.Typer(add_completion=False)
 
@@ -42,6 +44,11 @@ def run(
     first: First = None,
     max_cost: MaxCost = None,
     until: Until = None,
+    deliver: Annotated[
+        str | None,
+        typer.Option("--deliver", help="Hand over to a channel, below --out: shopify, google, amazon or plain."),
+    ] = None,
+    url: DeliveryUrl = None,
     json: Json = False,
 ) -> None:
     """Ingest a folder of product photos and build its assets to the end.
@@ -56,6 +63,8 @@ def run(
         from tasks.night import night_of
         from tasks.webhooks import open_or_notify
 
+        if deliver is not None:
+            _check(deliver, out, url)
         loaded, night = load_recipe(recipe, set_ or []), night_of(first or (), max_cost, until)
         with watch(quiet=json) as listener:
             factory = open_or_notify(lambda: open_factory(listener))
@@ -71,6 +80,8 @@ def run(
                     allow_removal=allow_removal,
                     night=night,
                 )
+                if deliver is not None and out is not None and document["assets"]:
+                    document["delivery"] = _deliver(factory, deliver, out, url, document["assets"][0]["catalogue"])
             finally:
                 factory.close()
         if json:
@@ -80,3 +91,30 @@ def run(
 
             print_run(document, out)
     end(document, strict)
+
+
+def _check(channel: str, out: Path | None, url: str | None) -> None:
+    """Raises :class:`InputError` before anything is built."""
+    from core.errors import InputError
+    from core.mesh.channels import find_channel
+
+    if out is None:
+        raise InputError("--deliver fills a folder below --out: say both.")
+    if find_channel(channel).wants_links and not url:
+        raise InputError(
+            f"A table for {channel} names addresses: say --url, where {out / channel} will stand on the web."
+        )
+
+
+def _deliver(factory: Any, channel: str, out: Path, url: str | None, catalogue: str) -> dict[str, Any] | None:
+    """Hand over what is published of the run's catalogue; None where nothing is."""
+    from core.errors import NotFound
+    from tasks.deliver import deliver
+
+    try:
+        done = deliver(factory, channel, out / channel, url=url, catalogue=catalogue)
+    except NotFound as error:
+        say(str(error))
+        return None
+    tell_delivery(done)
+    return done.as_dict()

@@ -133,7 +133,7 @@ class Decide(BaseModel):
     """A decision about an asset."""
 
     model_config = ConfigDict(extra="forbid")
-    decision: str = Field(description="`approve` or `reject`, as on the page.", max_length=40)
+    decision: str = Field(description="`approve`, `reject` or `better-photo`, as on the page.", max_length=40)
     note: str | None = Field(None, max_length=2000)
     reviewer: str | None = Field(None, max_length=200, description="With the shared token only: users have names.")
 
