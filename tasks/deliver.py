@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel
+from sqlalchemy import Engine
 
 from core.errors import InputError, MeshFailed, MeshmillError, NotFound, ObjectDamaged, ObjectMissing, StoreDown
 from core.mesh.channels import Channel, Fitted, Parcel, find_channel, fit_glb
@@ -129,8 +130,7 @@ def deliver(
 def _published(factory: Factory, catalogue: str | None, skus: Sequence[str]) -> list[FinishedAsset]:
     found: dict[str, FinishedAsset] = {}
     for sku in skus or (None,):
-        asked = partial(finished_assets, factory.engine, catalogue=catalogue, sku=sku)
-        rows = factory.retry_database(lambda asked=asked: list(asked()))  # type: ignore[misc]
+        rows = factory.retry_database(_rows, catalogue, sku)
         if not rows:
             raise NotFound(
                 f"Nothing is published{f' of {sku}' if sku else ''}{f' in {catalogue}' if catalogue else ''}: "
@@ -138,6 +138,10 @@ def _published(factory: Factory, catalogue: str | None, skus: Sequence[str]) -> 
             )
         found |= {row.asset_id: row for row in rows}
     return list(found.values())
+
+
+def _rows(engine: Engine, catalogue: str | None, sku: str | None) -> list[FinishedAsset]:
+    return list(finished_assets(engine, catalogue=catalogue, sku=sku))
 
 
 def _folders(rows: Sequence[FinishedAsset]) -> dict[tuple[str, str], str]:
@@ -224,7 +228,7 @@ def _usdz(factory: Factory, row: FinishedAsset, fitted: Fitted) -> bytes:
 
 def _read(factory: Factory, row: FinishedAsset, kind: str) -> bytes | None:
     """A published file's bytes, made again first where it is not there, whole; None where there is none."""
-    stored = factory.retry_database(partial(assets.artifact, factory.engine, row.asset_id, kind, published=True))
+    stored = factory.retry_database(assets.artifact, row.asset_id, kind, published=True)
     if stored is None:
         return None
     read = partial(read_bytes, factory.store, stored.key, stored.sha256)

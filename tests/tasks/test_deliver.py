@@ -48,10 +48,10 @@ def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             session.flush()
             publish(session, asset.id)
 
-    def call(function: Any, *given: Any, **named: Any) -> Any:
-        return function(*given, **named)
+    def ask(question: Any, *given: Any, **named: Any) -> Any:
+        return question(engine, *given, **named)
 
-    yield SimpleNamespace(engine=engine, store=store, retry_database=call, retry_store=call)
+    yield SimpleNamespace(engine=engine, store=store, retry_database=ask, retry_store=lambda work: work())
     engine.dispose()
 
 
