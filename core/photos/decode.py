@@ -41,12 +41,18 @@ _TRANSPOSE = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """EXIF orientation to Pillow's ``Transpose``."""
 
 
-def read_photo(source: Path | bytes, limits: PhotoLimits = PhotoLimits()) -> Photo:  # noqa: B008 - frozen
+def read_photo(
+    source: Path | bytes,
+    limits: PhotoLimits = PhotoLimits(),  # noqa: B008 - frozen
+    *,
+    judged: bool = True,
+) -> Photo:
     """Decode a photo: upright, 8-bit sRGB, straight alpha, metadata left behind, scaled to the working size.
 
     Sizes are judged by the header before decoding, formats by content, never by the file's name. The photo's warnings
     are sentences for a person. Raises :class:`UnreadablePhoto`, :class:`PhotoTooSmall`, :class:`NoObject` (wholly
-    transparent or one plain colour) or :class:`PoorPhoto` (blurred beyond use).
+    transparent or one plain colour) or :class:`PoorPhoto` (blurred beyond use). Not ``judged``, a plain or a blurred
+    one is read, too: people want to see what was refused.
     """
     try:
         opened = io.BytesIO(source) if isinstance(source, bytes) else open_regular(Path(source))
@@ -54,7 +60,7 @@ def read_photo(source: Path | bytes, limits: PhotoLimits = PhotoLimits()) -> Pho
         raise UnreadablePhoto(str(error)) from error  # whoever asks for a file by its name is told what it is now
     with closing(opened) as stream:
         photo = _decode(stream, limits)
-    return replace(photo, warnings=photo.warnings + check_fitness(photo, limits))
+    return replace(photo, warnings=photo.warnings + check_fitness(photo, limits)) if judged else photo
 
 
 def _decode(stream: BinaryIO, limits: PhotoLimits) -> Photo:

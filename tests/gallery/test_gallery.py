@@ -335,10 +335,11 @@ def test_the_strip_and_the_list_show_what_there_is(shop: Shop):
     assert client.get("/assets/asset-0007/top.png").status_code == 404
 
 
-def test_a_refused_photo_is_shown_so_that_one_sees_why(shop: Shop):
-    """Too small to build from, and still the answer to what is wrong with it."""
+@pytest.mark.parametrize("half", ["navy", "orange"])
+def test_a_refused_photo_is_shown_so_that_one_sees_why(shop: Shop, half: str):
+    """Too small to build from, or one plain colour, and still the answer to what is wrong with it."""
     image = Image.new("RGB", (64, 64), "orange")
-    image.paste("navy", (32, 0, 64, 64))
+    image.paste(half, (32, 0, 64, 64))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     data = buffer.getvalue()
