@@ -62,7 +62,12 @@
 
   // Ticks.
   const ticks = () => all(".tick").filter((tick) => tick.offsetParent);
-  const count = () => { if ($("ticked")) $("ticked").textContent = ticks().filter((tick) => tick.checked).length; };
+  const count = () => {
+    if (!$("ticked")) return;
+    const some = ticks().filter((tick) => tick.checked).length;
+    $("ticked").textContent = some;
+    $("bulk").classList.toggle("some", some > 0);
+  };
   document.addEventListener("change", count);
   const tickAll = () => {
     const on = ticks().some((tick) => !tick.checked);
