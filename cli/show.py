@@ -82,4 +82,8 @@ def _photo(told: dict[str, Any]) -> str:
     who = f"photo {told['name'][:12]} {told['role']}"
     if not told["used"]:
         return f"{who}: not used. {told['why']}"
-    return f"{who}: used, from {told['azimuth']:.0f}° at {told['elevation']:.0f}° height, fits {told['confidence']:.0%}"
+    note = f". {told['note']}" if told.get("note") else ""
+    return (
+        f"{who}: used, from {told['azimuth']:.0f}° at {told['elevation']:.0f}° height, fits {told['confidence']:.0%}"
+        + note
+    )

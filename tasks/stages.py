@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=3,
+        version=4,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

@@ -6,7 +6,7 @@ A photo is used where its name or the catalogue says from which side it was take
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout
 from core.cameras import Camera
 from core.placing.frame import common_frame
-from core.placing.tripod import one_camera
+from core.placing.tripod import best_turn, one_camera
 from core.placing.values import PhotoSet, Place, PosedPhoto
 from core.progress import Progress, silent
 
@@ -38,6 +38,15 @@ MISFIT = 0.03
 ONE_CAMERA = 0.008
 """The same miss up to which uncropped photos count as one standing camera's. On the development scans true ones missed
 by .003 at most; cropped ones, or one from a distance that is off by a tenth, by .011 and more."""
+
+ANCHORS = 3
+"""Photos with named sides from which one without is placed: against fewer, most outlines fit in several ways."""
+
+UNNAMED = "Its name does not say from which side it was taken: name it front, back, left or right."
+SWAPPED = (
+    "Left and right were exchanged: only so do the outlines fit. Look at the model; rename the photos if it is right."
+)
+PLACED = "Its name tells no side; by its outline it was taken from {} degrees to the right of the front."
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,8 @@ class Placement:
     shift: tuple[float, float] | None = None
     confidence: float = 0.0
     """How well its outline fits the others', 0 to 1."""
+    note: str = ""
+    """Of a photo that is used otherwise than its name says, in one sentence for a person."""
 
 
 def align(
@@ -85,12 +96,24 @@ def align(
     height, found = photo_elevation(model, main.cutout, params, seed, progress)
     cameras = {0: Camera(0.0, height)}
     left_out: dict[int, str] = {}
+    notes: dict[int, str] = {}
+    unnamed: list[int] = []
     for number, shot in enumerate(shots[1:], 1):
         if said := _unusable(shot) or _copy_of_another(number, shots, cameras):
             left_out[number] = said
+        elif shot.azimuth is None:
+            unnamed.append(number)
         else:
-            assert shot.azimuth is not None
             cameras[number] = Camera(shot.azimuth % 360, height if shot.elevation is None else shot.elevation)
+    if mirrored := swapped_sides(shots, cameras):
+        notes = {i: SWAPPED for i in mirrored if mirrored[i] != cameras[i]}
+        cameras = mirrored
+    for number in unnamed:
+        camera = placed_unnamed(shots, cameras, number, height)
+        if camera is None:
+            left_out[number] = UNNAMED
+        else:
+            cameras[number], notes[number] = camera, PLACED.format(round(camera.azimuth) % 360)
     places = _places(shots, cameras)
     while len(places) > 1 and max(place.slack for place in places.values()) > MISFIT:
         worst, places = _without_misfit(shots, cameras)
@@ -100,14 +123,41 @@ def align(
         del cameras[worst]
     progress("align", len(shots), len(shots))
     photos = PhotoSet(tuple(PosedPhoto(shots[number].cutout, place) for number, place in places.items()), found)
-    return photos, [_placement(shot, places.get(i), left_out.get(i, "")) for i, shot in enumerate(shots)]
+    became = [_placement(shot, places.get(i), left_out.get(i, "")) for i, shot in enumerate(shots)]
+    return photos, [replace(one, note=notes.get(i, "")) if one.used else one for i, one in enumerate(became)]
 
 
 def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Place]:
     """Places by the photos' own frames, where one standing camera took them, else by their outlines alone."""
-    cutouts, poses = [shots[number].cutout for number in cameras], list(cameras.values())
-    found = one_camera(cutouts, [shots[number].size for number in cameras], poses, ONE_CAMERA)
-    return dict(zip(cameras, found or common_frame(cutouts, poses), strict=True))
+    found = _by_one_camera(shots, cameras)
+    if found is None:
+        found = common_frame([shots[number].cutout for number in cameras], list(cameras.values()))
+    return dict(zip(cameras, found, strict=True))
+
+
+def swapped_sides(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Camera] | None:
+    """The cameras with left and right exchanged, where photos of one standing camera fit only so."""
+    mirrored = {number: replace(camera, azimuth=-camera.azimuth % 360) for number, camera in cameras.items()}
+    if mirrored == cameras or _by_one_camera(shots, cameras) or not _by_one_camera(shots, mirrored):
+        return None
+    return mirrored
+
+
+def placed_unnamed(shots: Sequence[Shot], cameras: dict[int, Camera], number: int, height: float) -> Camera | None:
+    """The camera of a photo whose name tells no side, against :data:`ANCHORS` or more of the same standing camera."""
+    if len(cameras) < ANCHORS:
+        return None
+    elevation = shots[number].elevation
+    camera = Camera(0.0, height if elevation is None else elevation)
+    together = [*cameras, number]
+    cutouts, sizes = [shots[i].cutout for i in together], [shots[i].size for i in together]
+    azimuth = best_turn(cutouts, sizes, [*cameras.values(), camera], ONE_CAMERA)
+    return None if azimuth is None else replace(camera, azimuth=azimuth)
+
+
+def _by_one_camera(shots: Sequence[Shot], cameras: dict[int, Camera]) -> list[Place] | None:
+    cutouts, sizes = [shots[number].cutout for number in cameras], [shots[number].size for number in cameras]
+    return one_camera(cutouts, sizes, list(cameras.values()), ONE_CAMERA)
 
 
 def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[int, dict[int, Place]]:
@@ -122,8 +172,6 @@ def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[
 
 def _unusable(shot: Shot) -> str:
     """Why a photo alone cannot be used; empty where it can."""
-    if shot.azimuth is None:
-        return "Its name does not say from which side it was taken: name it front, back, left or right."
     if shot.elevation is not None and abs(shot.elevation) > STEEP:
         return "Photos from straight above or below are kept, but not used for the shape yet."
     if any("cropped by the photo's border" in warning for warning in shot.cutout.warnings):
@@ -135,7 +183,8 @@ def _copy_of_another(number: int, shots: Sequence[Shot], cameras: dict[int, Came
     """Why a photo adds nothing to those before it. A turned can looks alike from all sides: colours decide too."""
     own = _small(shots[number].cutout)
     for other in cameras:
-        turn = abs(((shots[number].azimuth or 0) - (shots[other].azimuth or 0) + 180) % 360 - 180)
+        azimuth = shots[number].azimuth
+        turn = 180 if azimuth is None else abs((azimuth - (shots[other].azimuth or 0) + 180) % 360 - 180)
         theirs = _small(shots[other].cutout)
         both, either = (own[..., 3] > 127) & (theirs[..., 3] > 127), (own[..., 3] > 127) | (theirs[..., 3] > 127)
         if not both.any():

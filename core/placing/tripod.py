@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import atan, degrees, radians, tan
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.artifacts import Cutout
 from core.cameras import Camera
 from core.placing.frame import LARGEST, Round, misses, placed_photos, settled
@@ -22,6 +25,18 @@ ROUNDS = (Round(40, 64, 24, 0.02), Round(40, 160, 48, 0.005))
 
 AXIS_SPREAD = 0.05
 """Standard deviation of where the product's middle lies off the photo's, in halves of its longer side."""
+
+TURNS = Round(0, 96, 32, 0.0)
+"""How finely outlines are compared where a photo's azimuth is sought."""
+
+COARSE = 6.0
+"""Degrees between the azimuths that are tried first; then every degree around the best."""
+
+ELSEWHERE = 25.0
+"""Degrees from which another azimuth is quite another one."""
+
+DISTINCT = 2.0
+"""How many times worse the best of those must fit."""
 
 ASPECT = 0.01
 """By how much the sides' ratio of photos of one camera may differ."""
@@ -61,6 +76,39 @@ def one_camera(
     ]
     close = _closer(found)
     return close if max(place.slack for place in close) <= most else None
+
+
+def best_turn(
+    cutouts: Sequence[Cutout], sizes: Sequence[tuple[int, int] | None], cameras: Sequence[Camera], most: float
+) -> float | None:
+    """The last photo's azimuth, where it is unknown, against others of the same standing camera; degrees.
+
+    None where no azimuth fits up to ``most``, or where quite another one fits as well: a bowl looks alike all around.
+    """
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(cutouts):
+        return None
+    outlines = [outline_of(cutout.rgba[..., 3], TURNS.rim) for cutout in cutouts]
+
+    def miss(azimuth: float) -> float:
+        posed = [*cameras[:-1], replace(cameras[-1], azimuth=azimuth % 360)]
+        whole = [_in_photo(cutout, size, camera) for cutout, size, camera in zip(cutouts, known, posed, strict=True)]
+        left = misses(outlines, placed_photos(whole), TURNS.samples).square().mean(1).sqrt()
+        crop = max(FILL / place.zoom + max(map(abs, place.shift)) for place in whole) / LARGEST
+        return float(left.max()) / crop
+
+    coarse = {azimuth: miss(azimuth) for azimuth in np.arange(0, 360, COARSE)}
+    tried = {azimuth: miss(azimuth) for azimuth in _around(min(coarse, key=coarse.__getitem__))}
+    best = min(tried, key=tried.__getitem__)
+    others = [azimuth for azimuth in coarse if abs((azimuth - best + 180) % 360 - 180) > ELSEWHERE]
+    rival = min(others, key=coarse.__getitem__)
+    if tried[best] > most or min(map(miss, _around(rival))) < max(DISTINCT * tried[best], most):
+        return None
+    return float(best % 360)
+
+
+def _around(azimuth: float) -> NDArray[np.float64]:
+    return np.asarray(azimuth + np.arange(-COARSE, COARSE + 1, 1.0), np.float64)
 
 
 def _in_photo(cutout: Cutout, size: tuple[int, int], camera: Camera) -> Place:

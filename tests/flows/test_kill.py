@@ -68,6 +68,24 @@ def test_five_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     kill_again_and_again(shop, 5, 2, random.Random(7), 0.3)
 
 
+def test_four_photos_of_one_product_go_on_where_placing_and_fusing_them_was_killed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, MESHMILL_TEST_SECONDS="0.3", MESHMILL_TEST_ALONE="")
+    shop.stock(0)
+    for side in ("front", "right", "back", "left"):
+        (shop.folder / "photos" / f"p0_{side}.png").write_bytes(f"photo of the {side}".encode())
+    for stage in ("align", "reconstruct"):
+        assert kill_once(shop, stage, 0.1), "a kill must hit a running run"
+        shop.check_objects()
+    seen = len(shop.events())
+    assert shop.finish(shop.start())["finished"] == 1
+    again = Counter(event[1] for event in shop.events()[seen:] if event[0] == "started")
+    assert not {"segment", "align", "views"} & set(again), "what had finished before the kills is not made again"
+    runs = shop.ask("SELECT stage, count(*) FROM stage_run WHERE state = 'finished' GROUP BY 1")
+    assert dict(runs) == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
+    assert shop.ask("SELECT count(*) FROM stage_run WHERE state IN ('running', 'replaced')") == [(0,)]
+    assert shop.ask("SELECT sku, photos FROM finished_assets") == [("p0", 4)]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_twenty_kills_of_six_products(tmp_path: Path) -> None:

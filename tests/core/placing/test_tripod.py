@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.placing.align import ONE_CAMERA, Shot, align
 from core.placing.frame import common_frame
-from core.placing.tripod import one_camera
+from core.placing.tripod import best_turn, one_camera
 from core.segment.framing import bounding_box, frame_square, frame_straight
 from core.zero123.params import ViewsParams
 
@@ -19,13 +21,19 @@ SIDES = (0.0, 90.0, 180.0, 270.0)
 SIZE = 512
 
 
-def box_photo(camera: Camera, halves: tuple[float, float, float] = (0.35, 0.25, 0.15)) -> Cutout:
-    """A box whose middle lies below the axis' height, photographed whole and cut out."""
+BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * (0.35, 0.25, 0.15) + (0.05, -0.06, 0)
+"""Its middle lies below the axis' height."""
+
+WEDGE = np.array([[-0.4, -0.3, 0.3], [0.45, -0.3, 0.2], [0.1, -0.3, -0.45], [-0.25, 0.4, 0.1], [-0.1, 0.3, -0.2]])
+"""Alike from no two sides, and not its own mirror image."""
+
+
+def box_photo(camera: Camera, corners: NDArray[np.float64] = BOX) -> Cutout:
+    """A convex thing photographed whole and cut out."""
     from scipy.spatial import ConvexHull
     from skimage.draw import polygon
 
-    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    at = project(signs * halves + (0.05, -0.06, 0), camera, SIZE)[:, :2]
+    at = project(corners, camera, SIZE)[:, :2]
     outline = at[ConvexHull(at).vertices]
     rows, columns = polygon(outline[:, 1], outline[:, 0], (SIZE, SIZE))  # type: ignore[no-untyped-call]
     mask = np.zeros((SIZE, SIZE), bool)
@@ -40,6 +48,7 @@ def cutouts() -> list[Cutout]:
     return [box_photo(Camera(azimuth + 30, 20)) for azimuth in SIDES]
 
 
+NO_MODEL: Any = None
 CAMERAS = [Camera(azimuth, 20) for azimuth in SIDES]
 
 
@@ -81,7 +90,7 @@ def test_cropped_photos_and_unknown_sizes_are_placed_by_their_outlines(cutouts: 
         Shot(cutout, str(i), azimuth, 20.0, "", size)
         for i, ((cutout, size), azimuth) in enumerate(zip(nearer, SIDES, strict=True))
     ]
-    together, _ = align(None, shots, ViewsParams(elevation=20.0), 0)  # type: ignore[arg-type]
+    together, _ = align(NO_MODEL, shots, ViewsParams(elevation=20.0), 0)
     assert [photo.place for photo in together.photos] == common_frame(tight, CAMERAS)
 
 
@@ -91,3 +100,37 @@ def test_a_photo_from_a_tenth_farther_away_is_noticed(cutouts: list[Cutout]) -> 
     box = (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half)
     farther = [cutouts[0], replace(cutouts[1], source_box=box), *cutouts[2:]]
     assert one_camera(farther, [(SIZE, SIZE)] * 4, CAMERAS, ONE_CAMERA) is None
+
+
+def wedge_shots(*sides: tuple[float, float | None]) -> list[Shot]:
+    """Photos of the wedge: from where each was taken, and from where its name says."""
+    return [
+        Shot(box_photo(Camera(true, 20), WEDGE), f"photo {true}", said, None, "", (SIZE, SIZE)) for true, said in sides
+    ]
+
+
+def test_left_and_right_that_were_exchanged_are_noticed_put_right_and_said() -> None:
+    swapped = wedge_shots((0, 0), (90, 270), (180, 180), (270, 90))
+    together, placements = align(NO_MODEL, swapped, ViewsParams(elevation=20.0), 0)
+    assert [photo.camera.azimuth for photo in together.photos] == [0, 90, 180, 270]
+    assert ["exchanged" in placement.note for placement in placements] == [False, True, False, True]
+    as_named = wedge_shots((0, 0), (90, 90), (180, 180), (270, 270))
+    together, placements = align(NO_MODEL, as_named, ViewsParams(elevation=20.0), 0)
+    assert [photo.camera.azimuth for photo in together.photos] == [0, 90, 180, 270]
+    assert not any(placement.note for placement in placements)
+
+
+def test_a_photo_without_a_side_is_placed_against_three_named_ones_and_not_against_two() -> None:
+    shots = wedge_shots((0, 0), (90, 90), (180, 180), (235, None))
+    together, placements = align(NO_MODEL, shots, ViewsParams(elevation=20.0), 0)
+    assert together.photos[-1].camera.azimuth == pytest.approx(235, abs=4)
+    assert "Its name tells no side" in placements[-1].note
+    _, placements = align(NO_MODEL, [*shots[:2], shots[3]], ViewsParams(elevation=20.0), 0)
+    assert [placement.used for placement in placements] == [True, True, False]
+    assert "from which side" in placements[-1].why
+
+
+def test_what_looks_alike_from_several_sides_is_not_placed_by_its_outline() -> None:
+    square = BOX * (0.15 / 0.35, 1, 1) - (0.05 * 0.15 / 0.35, 0, 0)
+    cameras = [Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)]
+    assert best_turn([box_photo(camera, square) for camera in cameras], [(SIZE, SIZE)] * 4, cameras, ONE_CAMERA) is None
