@@ -55,6 +55,7 @@ SMALL = (
 )
 CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "segment": ("segment", ()),
+    "recolour": ("recolour", ()),
     "views": ("views", ()),
     "views in three steps": ("views", ("views.steps=3", "views.guidance=2", "views.eta=1")),
     "reconstruct": ("reconstruct", ()),
@@ -114,7 +115,10 @@ class Line:
         """A case from the recorded inputs, or from others by kind."""
         name, overrides = CASES[case]
         stage, recipe = STAGE[name], load_recipe("starter", (*SMALL, *overrides))
-        given = {kind: inputs[kind] for kind in stage.inputs} if inputs else recorded_inputs(stage.inputs)
+        kinds = (*stage.inputs, "field") if name == "recolour" else stage.inputs
+        given = {kind: inputs[kind] for kind in kinds} if inputs else recorded_inputs(kinds)
+        if name == "recolour":  # a product in its own colours: its field comes out as it was
+            given["base cutout"] = given["cutout"]
         weights = {}
         if stage.weights == "segmenter":
             weights = {"segmenter": resolve_segmenter(self.settings, recipe.segment.model, _nobody)}

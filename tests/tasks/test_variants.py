@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import delete
 from test_forecast import put
 from test_known_sizes import build
 from test_run_stage import Shop, shop, small_shop  # noqa: F401 - the fixtures
 
+from core.errors import InputError
 from db import assets
+from db.engine import writing
+from db.families import published_family
+from db.tables import Publication
 from tasks.forecast import forecast
 from tasks.reproduce import reproduce
 from tasks.stages import STAGE_NAMES
+from tasks.variants import joined
 
 TABLE = "sku;photo;variant_of;height\nB;b_1.png;;12\nA-blue;a_1.png;B;\nC-green;c_1.png;A-blue;\n"
 ONE_EACH = dict.fromkeys(STAGE_NAMES, 1)
@@ -97,3 +103,18 @@ def test_a_variant_is_made_again_and_foretold(small_shop: Shop) -> None:  # noqa
     recipe = small_shop.recipe("finish.texture=256")
     plan = forecast(factory, str(small_shop.photos / "table.csv"), recipe)
     assert {p.found.sku: p.stages for p in plan.products}["A-blue"] == ("finish", "assess")
+
+
+def test_all_colours_are_asked_for_as_one_file(small_shop: Shop) -> None:  # noqa: F811
+    stock(small_shop, TABLE + "lone;a_1.png;;3\n")
+    factory = small_shop.factory()
+    build(small_shop, factory)
+    ids = {row.sku: row.asset_id for row in assets.list_assets(factory.engine)}
+    family = [("B", ids["B"]), ("A-blue", ids["A-blue"]), ("C-green", ids["C-green"])]
+    assert all(published_family(factory.engine, ids[sku]) == family for sku in ("A-blue", "B", "C-green"))
+    with pytest.raises(InputError, match="lone has no colour variants"):
+        joined(factory, ids["lone"])
+    with writing(factory.engine) as session:
+        session.execute(delete(Publication).where(Publication.asset_id == ids["C-green"]))
+    with pytest.raises(InputError, match="C-green is not published yet"):
+        joined(factory, ids["B"])
