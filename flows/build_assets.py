@@ -25,6 +25,11 @@ def build_assets(asset_ids: list[str], force: bool = False, run_id: str | None =
     """Build a shard's assets; asset id to final status. One asset's failure never stops the others.
 
     Raises :class:`RunStopped` where the run that the shard belongs to is stopped, here or elsewhere.
+
+    Args:
+        asset_ids: Assets that a night has planned.
+        force: Build everything again.
+        run_id: The run that they belong to: where it is stopped, the shard ends.
     """
     factory = FACTORY.get(None)
     if factory is not None:

@@ -21,14 +21,19 @@ LPIPS = "lpips_alex.npz"
 
 @flow(name="evaluate", flow_run_name=night_name, log_prints=False)
 def evaluate(
-    folder: Annotated[str, Field(min_length=1, description="Objects with a known truth, in the evaluation's format")],
-    recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
-    out: Annotated[
-        str, Field(min_length=1, description="Where result.json and contact-sheet.png are written")
-    ] = "evaluation",
-    limit: Annotated[int | None, Field(ge=1, description="Only the first so many objects")] = None,
+    folder: Annotated[str, Field(min_length=1)],
+    recipe: Recipe | RecipeName = ("starter"),
+    out: Annotated[str, Field(min_length=1)] = "evaluation",
+    limit: Annotated[int | None, Field(ge=1)] = None,
 ) -> dict[str, Any]:
-    """The mean figures."""
+    """The mean figures.
+
+    Args:
+        folder: Objects with a known truth, in the evaluation's format.
+        recipe: Name, or a form.
+        out: Where result.json and contact-sheet.png are written.
+        limit: Only the first so many objects.
+    """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     root = Path(folder)
     options = Options(

@@ -26,17 +26,29 @@ from tasks.webhooks import notifying, open_or_notify
 
 @flow(name="ingest", flow_run_name=night_name, log_prints=False)
 def ingest(
-    folder: Annotated[str, Field(min_length=1, description="Folder, s3:// prefix, or CSV/XLSX/JSON manifest")],
-    recipe: Annotated[Recipe | RecipeName, Field(description="Name, or a form")] = ("starter"),
-    limit: Annotated[int | None, Field(ge=1, description="Build at most so many products")] = None,
-    force: Annotated[bool, Field(description="Build everything again")] = False,
-    allow_removal: Annotated[bool, Field(description="Even when more than a fifth of the products is gone")] = False,
-    settle_seconds: Annotated[float, Field(ge=0, description="Younger files wait for the next night")] = 60.0,
-    shard_size: Annotated[int, Field(ge=1, le=1000, description="Assets a build_assets run")] = 50,
-    group: Annotated[bool, Field(description="Photos of one stem in a folder are one product")] = True,
-    deployment: Annotated[str | None, Field(description="Deployment that shards go to; None builds here")] = None,
+    folder: Annotated[str, Field(min_length=1)],
+    recipe: Recipe | RecipeName = ("starter"),
+    limit: Annotated[int | None, Field(ge=1)] = None,
+    force: bool = False,
+    allow_removal: bool = False,
+    settle_seconds: Annotated[float, Field(ge=0)] = 60.0,
+    shard_size: Annotated[int, Field(ge=1, le=1000)] = 50,
+    group: bool = True,
+    deployment: str | None = None,
 ) -> dict[str, Any]:
-    """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home."""
+    """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home.
+
+    Args:
+        folder: Folder, s3:// prefix, or CSV/XLSX/JSON manifest.
+        recipe: Name, or a form.
+        limit: Build at most so many products.
+        force: Build everything again.
+        allow_removal: Even when more than a fifth of the products is gone.
+        settle_seconds: Younger files wait for the next night.
+        shard_size: Assets a build_assets run.
+        group: Photos of one stem in a folder are one product.
+        deployment: Deployment that shards go to; None builds here.
+    """
     started = time.monotonic()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     factory = open_or_notify(lambda: open_factory(patient=True))

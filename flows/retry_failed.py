@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow, runtime, tags
-from pydantic import Field
 
 from core.errors import RunStopped
 from db.assets import Retryable, of_status, requeue
@@ -20,15 +17,21 @@ from tasks.webhooks import notifying, open_or_notify
 
 @flow(name="retry_failed", flow_run_name=retry_name, log_prints=False)
 def retry_failed(
-    status: Annotated[Retryable, Field(description="Which assets to take up again")] = "failed",
-    skus: Annotated[list[str] | None, Field(description="Only these products: SKU or catalogue/SKU")] = None,
-    catalogue: Annotated[str | None, Field(description="Only of this catalogue: its name, folder or s3://…")] = None,
-    recipe: Annotated[str | None, Field(description="Make another version, by this recipe")] = None,
-    overrides: Annotated[
-        list[str] | None, Field(description="Make another version, with settings such as views.steps=30")
-    ] = None,
+    status: Retryable = "failed",
+    skus: list[str] | None = None,
+    catalogue: str | None = None,
+    recipe: str | None = None,
+    overrides: list[str] | None = None,
 ) -> dict[str, str]:
-    """Asset id to its new status."""
+    """Asset id to its new status.
+
+    Args:
+        status: Which assets to take up again.
+        skus: Only these products: SKU or catalogue/SKU.
+        catalogue: Only of this catalogue: its name, folder or s3://…
+        recipe: Make another version, by this recipe.
+        overrides: Make another version, with settings such as views.steps=30.
+    """
     factory = FACTORY.get(None) or open_or_notify(lambda: open_factory(patient=True))
     token = FACTORY.set(factory)
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,6 +191,16 @@ def test_the_automation_finds_a_run_whose_host_died(server: tuple[str, dict[str,
     (found,) = ask(f"{api}/flow_runs/filter", {})
     assert (found["state_type"], found["state"]["message"]) == ("CRASHED", "No sign of life for 90 seconds.")
     print(f"marked as crashed after {time.monotonic() - killed:.0f} s")  # noqa: T201 - for the record
+
+
+def test_every_parameter_of_the_form_is_explained() -> None:
+    """Prefect takes descriptions from docstrings alone: those of fields never reached its page."""
+    from prefect.utilities.callables import parameter_schema_from_entrypoint
+
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]:
+        properties = parameter_schema_from_entrypoint(deployment["entrypoint"]).properties
+        assert properties
+        assert [name for name, field in properties.items() if not field.get("description")] == []
 
 
 def test_every_deployment_has_its_parameters_in_the_operations_page() -> None:
