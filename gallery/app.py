@@ -31,6 +31,7 @@ from gallery.api.app import ApiPaths, create_api
 from gallery.api.people import People
 from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
+from gallery.marks import loose_pieces
 from gallery.mending import Builder, add_mending, mend_form
 from gallery.monitor import Monitor
 from gallery.reviewing import add_reviewing, review_ids
@@ -221,6 +222,20 @@ def create_app(
     def top(asset_id: str) -> Response:
         """The model from above, for the strip."""
         return drawn(asset_id, ("glb",))
+
+    @app.get("/assets/{asset_id}/pieces.json")
+    def pieces(asset_id: str) -> JSONResponse:
+        """Points on the model's loose pieces."""
+        glb = queries.files(engine, asset_id).get("glb")
+        if glb is None:
+            raise HTTPException(404, "This asset has no model.")
+        try:
+            marks = loose_pieces(read_bytes(store, glb["key"], glb["sha256"]))
+        except StoreDown as error:
+            raise HTTPException(503, "The store does not answer; try again.") from error
+        except MeshmillError as error:
+            raise HTTPException(404, "The model is gone from the store, or cannot be read.") from error
+        return JSONResponse([vars(mark) for mark in marks])
 
     def drawn(asset_id: str, kinds: tuple[str, ...]) -> Response:
         """The first of these files that there is, as a small picture."""

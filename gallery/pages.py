@@ -43,6 +43,9 @@ DECIDABLE = ("finished", "review", "failed")
 SIDES = (("front", "f", 0), ("side", "s", 1), ("back", "b", 2), ("top", "t", None))
 """Sides of the strip: name, key, and the tile of ``contact.png``'s lower row that shows it, None where none does."""
 
+PIECES = ("separate_pieces", "extra_pieces")
+"""Codes of reasons that the viewer marks piece by piece."""
+
 NOTES = ("Wrong shape", "Part is missing", "Back is wrong", "Colours are off", "Blurred", "Background left on it")
 """What reviewers write most, at a click."""
 
@@ -129,6 +132,7 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             decidable=asset["status"] in DECIDABLE,
             sides=SIDES if "glb" in more["files"] else (),
             notes=NOTES,
+            PIECES=PIECES,
             thresholds=asset["parameters"].get("quality", {}),
             **more,
         )
@@ -208,4 +212,4 @@ def _reasons(asset: dict[str, Any]) -> list[dict[str, Any]]:
     return [_BARE | {"message": asset["reason"]}] if asset.get("reason") else []
 
 
-_BARE: dict[str, Any] = {"severity": "affects", "action": "", "detail": None, "place": None}
+_BARE: dict[str, Any] = {"severity": "affects", "action": "", "detail": None, "place": None, "code": ""}

@@ -36,8 +36,51 @@
     viewer.cameraOrbit = front ? from : `${ANGLES[side]} ${from.split(" ")[2]}`;
     same?.classList.toggle("turned", !front);
     if (front && viewer.dataset.target) { viewer.cameraTarget = viewer.dataset.target; viewer.fieldOfView = viewer.dataset.field; }
-    if (side === "cutout" && slide) { slide.value = 100; same.style.setProperty("--cut", "100%"); }
+    if ($("marks")) $("marks").hidden = true;
+    if (side === "cutout" && slide) { slide.value = 100; same.style.setProperty("--cut", "100%"); markCutout(); }
   }
+
+  // Red on the photo: what is half transparent in the cutout, and holes in it.
+  function markCutout() {
+    const photo = $("over"), marks = $("marks"), w = photo.naturalWidth, h = photo.naturalHeight;
+    if (!w) return;
+    marks.width = w; marks.height = h;
+    const to = marks.getContext("2d");
+    to.drawImage(photo, 0, 0);
+    let pixels;
+    try { pixels = to.getImageData(0, 0, w, h); } catch { return; } // opened from a disk
+    const data = pixels.data, outside = new Uint8Array(w * h), todo = [];
+    const reach = (i) => { if (!outside[i] && data[4 * i + 3] < 20) { outside[i] = 1; todo.push(i); } };
+    for (let x = 0; x < w; x++) { reach(x); reach((h - 1) * w + x); }
+    for (let y = 0; y < h; y++) { reach(y * w); reach(y * w + w - 1); }
+    while (todo.length) {
+      const i = todo.pop(), x = i % w;
+      if (x) reach(i - 1);
+      if (x < w - 1) reach(i + 1);
+      if (i >= w) reach(i - w);
+      if (i < w * (h - 1)) reach(i + w);
+    }
+    for (let i = 0; i < w * h; i++) {
+      const alpha = data[4 * i + 3], doubtful = alpha < 20 ? !outside[i] : alpha < 235;
+      data.set([220, 0, 0, doubtful ? 230 : 0], 4 * i);
+    }
+    to.putImageData(pixels, 0, 0);
+    marks.hidden = false;
+  }
+
+  // Dots on the model's loose pieces.
+  for (const button of all("[data-pieces]")) button.addEventListener("click", async () => {
+    if (viewer.querySelector(".mark")) return;
+    const answer = await fetch(location.pathname + "/pieces.json").catch(() => null);
+    if (!answer?.ok) return;
+    for (const [i, { x, y, z }] of (await answer.json()).entries()) {
+      const mark = document.createElement("span");
+      mark.slot = `hotspot-${i}`; mark.className = "mark"; mark.title = "a loose piece";
+      mark.dataset.position = `${x}m ${y}m ${z}m`;
+      viewer.append(mark);
+    }
+    same?.classList.add("turned");
+  });
   for (const button of all("[data-side]")) button.addEventListener("click", () => turn(button.dataset.side));
   viewer?.addEventListener("camera-change", (event) => {
     if (event.detail.source === "user-interaction") same?.classList.add("turned");

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,19 @@ def red_box() -> bytes:
     """A red cube, whose pixels no background has."""
     import trimesh
 
-    mesh = trimesh.creation.box((1, 1, 1))
+    return _red(trimesh.creation.box((1, 1, 1)))
+
+
+def two_boxes() -> bytes:
+    """The same with a crumb two above its middle."""
+    import trimesh
+
+    crumb = trimesh.creation.box((0.1, 0.1, 0.1))
+    crumb.apply_translation((0, 2, 0))
+    return _red(trimesh.util.concatenate([trimesh.creation.box((1, 1, 1)), crumb]))
+
+
+def _red(mesh: Any) -> bytes:
     flat = mesh.vertices[mesh.faces].reshape(-1, 3).astype(np.float32)
     normals = np.repeat(mesh.face_normals, 3, 0).astype(np.float32)
     colors = np.tile(np.array([230, 20, 20], np.uint8), (len(flat), 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import threading
@@ -13,14 +14,17 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
+from sqlalchemy import select
 
 from db import assets
+from db.engine import writing
 from db.gallery import Filters
 from db.reviews import said_of
+from db.tables import Artifact, Asset, AssetStage, StageRun
 from gallery.app import Access, create_app
 from gallery.export import export
 from tests.gallery.browser import Browser, find_chromium
-from tests.gallery.conftest import HOSTILE, Shop
+from tests.gallery.conftest import HOSTILE, Shop, two_boxes
 
 pytestmark = [
     pytest.mark.server,
@@ -182,6 +186,65 @@ def test_many_are_ticked_and_decided_at_once(browser: Browser, served: str, shop
     press(browser, "z")
     browser.until("document.readyState === 'complete' && document.querySelectorAll('.card').length === 2")
     assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0001", "asset-0005")] == ["review"] * 2
+
+
+def replace_file(shop: Shop, asset_id: str, kind: str, data: bytes) -> None:
+    """Other bytes of an asset's file."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    shop.store.put(data, f"objects/{sha256}", sha256, "application/octet-stream")
+    with writing(shop.engine) as session:
+        made = select(AssetStage.stage_run_id).where(AssetStage.asset_id == asset_id)
+        file = session.scalars(select(Artifact).where(Artifact.kind == kind, Artifact.made_by.in_(made))).one()
+        file.key, file.sha256, file.bytes = f"objects/{sha256}", sha256, len(data)
+
+
+def test_the_photo_lies_over_the_model_and_reasons_are_marked(browser: Browser, served: str, shop: Shop):
+    """A hole in the cutout is red, a loose piece has a dot; turning the model puts the photo aside, `f` back again."""
+    cutout = Image.new("RGBA", (100, 100), (0, 0, 0, 0))
+    cutout.paste((0, 0, 255, 255), (20, 20, 80, 80))
+    cutout.paste((0, 0, 0, 0), (40, 40, 60, 60))
+    png = io.BytesIO()
+    cutout.save(png, "PNG")
+    replace_file(shop, "asset-0001", "cutout.png", png.getvalue())
+    replace_file(shop, "asset-0001", "report", b'{"placement": {"scale": 1.0, "offset": [0, 0, 0]}}')
+    replace_file(shop, "asset-0001", "glb", two_boxes())
+    with writing(shop.engine) as session:
+        views = StageRun(key="v", stage="views", version=1, state="finished", parameters={}, owner="t",
+                         figures={"elevation": {"degrees": 20}})  # fmt: skip
+        session.add(views)
+        session.flush()
+        session.add(AssetStage(asset_id="asset-0001", stage="views", stage_run_id=views.id, reused=False))
+        session.get_one(Asset, "asset-0001").reasons = [
+            {"code": "holes_in_cutout", "severity": "affects", "message": "Holes.", "action": "", "place": "cutout"},
+            {"code": "extra_pieces", "severity": "affects", "message": "Pieces.", "action": "", "place": None},
+        ]
+    browser.open(served + "/assets/asset-0001")
+    browser.until(DRAWN)
+    turned = "document.getElementById('same').classList.contains('turned')"
+    assert not browser.evaluate(turned)
+    browser.evaluate("document.querySelector('.where[data-side=cutout]').click()")
+    pixel = "[...document.getElementById('marks').getContext('2d').getImageData({0}, {0}, 1, 1).data]"
+    assert browser.evaluate(pixel.format(50)) == [220, 0, 0, 230]
+    assert browser.evaluate(pixel.format(30))[3] == 0, "what is surely the product"
+    assert browser.evaluate(pixel.format(5))[3] == 0, "what is around it"
+    browser.evaluate("document.querySelector('[data-pieces]').click()")
+    browser.until("document.querySelectorAll('.mark').length === 1")
+    press(browser, "b")
+    assert browser.evaluate(turned)
+    press(browser, "f")
+    assert not browser.evaluate(turned)
+
+
+def test_two_versions_turn_together(browser: Browser, served: str):
+    browser.open(served + "/compare?a=asset-0000&b=asset-0001")
+    both = "[...document.querySelectorAll('model-viewer')]"
+    browser.until(f"{both}.length === 2 && {both}.every((one) => one.modelIsVisible)")
+    browser.evaluate(f"{both}[0].cameraOrbit = '70deg 60deg auto'; {both}[0].jumpCameraToGoal()")
+    time.sleep(0.5)
+    browser.evaluate(
+        f"{both}[0].dispatchEvent(new CustomEvent('camera-change', {{detail: {{source: 'user-interaction'}}}}))"
+    )
+    browser.until(f"Math.abs({both}[1].getCameraOrbit().theta - 70 * Math.PI / 180) < 0.02")
 
 
 def test_the_export_opens_from_a_disk(browser: Browser, shop: Shop, tmp_path: Path):

@@ -30,8 +30,9 @@ from db.tables import Artifact, Asset, Photo, Product, RecipeRow
 from gallery.app import Access, create_app, download_name
 from gallery.cameras import photo_camera
 from gallery.export import export
+from gallery.marks import loose_pieces
 from gallery.pages import differences
-from tests.gallery.conftest import HOSTILE, STATUSES, Shop
+from tests.gallery.conftest import HOSTILE, STATUSES, Shop, two_boxes
 
 URL = "http://127.0.0.1"
 
@@ -462,3 +463,13 @@ def test_a_list_that_a_form_carries_leads_nowhere_else(shop: Shop, text: str):
     fields = {"secret": access.secret, "decision": "approve", "list": text}
     answer = client_of(shop, access).post("/assets/asset-0001/review", data=fields)
     assert re.match(r"/(assets/asset-\d+)?\?", answer.headers["location"])
+
+
+def test_loose_pieces_are_found_and_the_largest_is_none(shop: Shop):
+    (mark,) = loose_pieces(two_boxes())
+    assert abs(mark.y - 2) < 0.06
+    assert abs(mark.x) < 0.06
+    client = client_of(shop)
+    one = client.get("/assets/asset-0000/pieces.json").json()
+    assert one == [], "the cube is one piece, though its corners are not shared"
+    assert client.get("/assets/asset-0007/pieces.json").status_code == 404
