@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
+
+from gallery.api.people import Caller, People
 
 LARGEST_FORM = 16_384
 """Bytes of a posted form: a page's ticked assets, a note."""
@@ -29,17 +32,33 @@ class Access:
     """``user:password`` that every page wants; None on loopback."""
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Proves that a decision came from a page of this process."""
+    people: People = field(default_factory=People)
+    """Users whose own token, or whose proxy, says who decides."""
 
     def form(self) -> dict[str, object] | None:
         """What a page needs for its forms; None where nothing is decided."""
-        return {"secret": self.secret, "ask_token": self.token is not None} if self.review else None
+        asked = self.token is not None or (bool(self.people.users) and self.people.proxy_header is None)
+        return {"secret": self.secret, "ask_token": asked} if self.review else None
 
-    def check(self, secret: str, token: str) -> None:
-        """Raises :class:`HTTPException` 403 unless a decision may be taken."""
+    def check(self, secret: str, token: str, headers: Mapping[str, str]) -> str | None:
+        """The name that is proven, None where anybody may sign as they like. Raises :class:`HTTPException` 403 unless
+        a decision may be taken."""
         if not self.review:
             raise HTTPException(403, "This gallery is read-only: start it with --review to decide here.")
-        if not _equal(secret, self.secret) or (self.token is not None and not _equal(token, self.token)):
-            raise HTTPException(403, "The token is wrong, or the page is from an earlier start of the gallery.")
+        wrong = HTTPException(403, "The token is wrong, or the page is from an earlier start of the gallery.")
+        if not _equal(secret, self.secret):
+            raise wrong
+        named = headers.get(self.people.proxy_header) if self.people.proxy_header else None
+        user = self.people.by_name(named) if named else self.people.by_token(token)
+        if user is not None:
+            if not Caller(user.name, user.role).may("reviewer"):
+                raise HTTPException(403, f"{user.name} may look, but not decide.")
+            return user.name
+        if self.token is not None and _equal(token, self.token):
+            return None
+        if self.token is not None or self.people.users:
+            raise wrong
+        return None
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,9 @@ class Form:
     """A posted form."""
 
     fields: dict[str, list[str]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    proven: str | None = None
+    """Who sent it, where that was proven; else they sign as they like."""
 
     def one(self, name: str, longest: int = 300) -> str:
         """The first value, without blanks around it; empty where there is none."""
@@ -58,7 +80,11 @@ class Form:
 
     @property
     def who(self) -> str:
-        return self.one("reviewer", 200) or "gallery"
+        return self.proven or self.one("reviewer", 200) or "gallery"
+
+    def allowed(self, access: Access) -> Form:
+        """The form with who sent it. Raises :class:`HTTPException` 403."""
+        return replace(self, proven=access.check(self.one("secret"), self.one("token"), self.headers))
 
 
 async def read_form(request: Request) -> Form:
@@ -68,7 +94,7 @@ async def read_form(request: Request) -> Form:
         body += part
         if len(body) > LARGEST_FORM:
             raise HTTPException(413, "That is too much text.")
-    return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True), request.headers)
 
 
 def _equal(given: str, wanted: str) -> bool:

@@ -81,7 +81,7 @@ def create_app(
     """The application: the pages, and the API beside them (:mod:`gallery.api`). Reads are by the given engine and
     store; of the pages only the routes of :mod:`gallery.reviewing` and :mod:`gallery.mending` write. ``tell`` hears
     what was decided; without a ``builder`` nothing can be mended."""
-    access = access or Access()
+    access = replace(access or Access(), people=people)
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
 

@@ -32,14 +32,11 @@ def add_reviewing(app: FastAPI, engine: Engine, access: Access, tell: Tell) -> N
         # a slow receiver keeps no page waiting
         return lambda event, payload: background.add_task(tell, event, payload)
 
-    def allowed(form: Form) -> Form:
-        access.check(form.one("secret"), form.one("token"))
-        return form
-
     @app.post("/assets/{asset_id}/review")
     def review(asset_id: str, form: Posted, background: BackgroundTasks) -> RedirectResponse:
         """Decide, and go on to the next of the list that the page was opened from."""
-        decision = _decision(allowed(form))
+        form = form.allowed(access)
+        decision = _decision(form)
         try:
             done = decide(engine, asset_id, decision, form.one("note", 2000) or None, form.who, later(background))
         except NotFound as error:
@@ -56,7 +53,8 @@ def add_reviewing(app: FastAPI, engine: Engine, access: Access, tell: Tell) -> N
     @app.post("/decisions")
     def decisions(form: Posted, background: BackgroundTasks) -> Response:
         """One decision on every ticked asset; back to the list."""
-        decision, ids = _decision(allowed(form)), form.all("asset")[:MOST_AT_ONCE]
+        form = form.allowed(access)
+        decision, ids = _decision(form), form.all("asset")[:MOST_AT_ONCE]
         if not ids:
             raise HTTPException(422, "Tick at least one product first.")
         done, refused = [], []
@@ -74,7 +72,7 @@ def add_reviewing(app: FastAPI, engine: Engine, access: Access, tell: Tell) -> N
     @app.post("/undo")
     def take_back(form: Posted, background: BackgroundTasks) -> Response:
         """Take decisions back; to the asset where it was one, else to the list."""
-        allowed(form)
+        form = form.allowed(access)
         undone, refused = [], []
         for review_id in review_ids(form.one("reviews", 8000)):
             try:
@@ -90,7 +88,8 @@ def add_reviewing(app: FastAPI, engine: Engine, access: Access, tell: Tell) -> N
     @app.post("/assets/{asset_id}/comments")
     def comment(asset_id: str, form: Posted) -> RedirectResponse:
         """Keep a comment."""
-        text = allowed(form).one("text", 4000)
+        form = form.allowed(access)
+        text = form.one("text", 4000)
         if not text:
             raise HTTPException(422, "Write something first.")
         try:

@@ -27,6 +27,7 @@ from db.finished import finished_assets
 from db.gallery import Filters
 from db.reviews import record_decision, take_back
 from db.tables import Artifact, Asset, Photo, Product, RecipeRow
+from gallery.api.people import People, User, token_hash
 from gallery.app import Access, create_app, download_name
 from gallery.cameras import photo_camera
 from gallery.export import export
@@ -473,3 +474,25 @@ def test_loose_pieces_are_found_and_the_largest_is_none(shop: Shop):
     one = client.get("/assets/asset-0000/pieces.json").json()
     assert one == [], "the cube is one piece, though its corners are not shared"
     assert client.get("/assets/asset-0007/pieces.json").status_code == 404
+
+
+def test_who_decides_on_a_page_is_who_the_token_or_the_proxy_says(shop: Shop):
+    users = tuple(
+        User(name=name, role=role, token_sha256=token_hash(name + "-token"))  # type: ignore[arg-type]
+        for name, role in (("Ann", "reviewer"), ("Ron", "reader"))
+    )
+    access = Access(review=True)
+
+    def decided(people: People, token: str, headers: dict[str, str] | None = None) -> int:
+        app = create_app(shop.engine, shop.store, access, people=people)
+        client = TestClient(app, base_url=URL, follow_redirects=False)
+        form = {"secret": access.secret, "decision": "approve", "reviewer": "Mallory", "token": token}
+        return client.post("/assets/asset-0001/review", data=form, headers=headers).status_code
+
+    known = People(users)
+    assert decided(known, "") == decided(known, "Ron-token") == decided(known, "wrong") == 403
+    assert decided(known, "Ann-token") == 303
+    proxied = People(users, proxy_header="x-user")
+    assert decided(proxied, "", {"x-user": "Ron"}) == decided(proxied, "", {"x-user": "nobody"}) == 403
+    assert decided(proxied, "", {"x-user": "Ann"}) == 303
+    assert [said["reviewer"] for said in assets.lineage(shop.engine, "asset-0001")["reviews"]] == ["Ann", "Ann"]
