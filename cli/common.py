@@ -34,7 +34,8 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where a product w
 def end(document: Mapping[str, Any], strict: bool) -> None:
     """The exit code of a run by what came out: 0 where every product came to an end that is not ours to mend."""
     if document["stopped"]:
-        stop(document["stopped"], 1)
+        say(document["stopped"])  # the document itself says it to programs
+        raise typer.Exit(1)
     counts = document["counts"]
     if counts["failed"] or counts["waiting"] or (strict and counts["quarantined"]):
         raise typer.Exit(1)
@@ -69,10 +70,10 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except MeshmillError as error:
-        stop(error.whole, error.exit_code)
+        stop(error.whole, error.exit_code, error.code)
     except KeyboardInterrupt as error:
         code = 143 if isinstance(error, Terminated) else 130
-        stop("Stopped. What was finished is kept; run the same command again to go on.", code)
+        stop("Stopped. What was finished is kept; run the same command again to go on.", code, "stopped")
     except Exception as error:
         from core.errors import StageError
         from tasks.failures import as_meshmill_error
@@ -80,7 +81,7 @@ def sentences() -> Iterator[None]:
         known = as_meshmill_error(error)
         if isinstance(known, StageError):  # a bug: its traceback says more than a sentence
             raise
-        stop(known.whole, known.exit_code)
+        stop(known.whole, known.exit_code, known.code)
 
 
 class Terminated(KeyboardInterrupt):
@@ -92,9 +93,12 @@ def _interrupt(number: int, frame: Any) -> None:
     raise Terminated
 
 
-def stop(sentence: str, code: int) -> NoReturn:
+def stop(sentence: str, exit_code: int, code: str) -> NoReturn:
+    """End the command with a sentence; with --json the one document on stdout is the error."""
+    if "--json" in sys.argv[1:]:
+        put_json({"error": {"code": code, "message": sentence, "exit_code": exit_code}})
     say(sentence)
-    raise typer.Exit(code)
+    raise typer.Exit(exit_code)
 
 
 def open_factory(listener: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def fetch(
     asset: Annotated[str, typer.Argument(help="SKU, catalogue/SKU or asset id.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write, a folder, or - for stdout.")
+    ] = None,
     link: Annotated[
         int | None,
         typer.Option(min=1, max=7 * 86_400, help="Print a link that opens without keys for so many seconds (S3 only)."),
@@ -32,8 +35,9 @@ def fetch(
     A SKU's published asset, while its successor is built or waits for a person, too; an asset id names any other."""
     with sentences():
         from core.errors import InputError, NotFound
-        from db.assets import artifact
-        from storage import copy_to_file
+        from core.photos.names import file_name
+        from db.assets import artifact, list_assets
+        from storage import copy_to_file, read_bytes
         from storage.s3 import S3Store
 
         if (output is None) == (link is None):
@@ -61,6 +65,16 @@ def fetch(
             factory.close()
             put_json({"asset_id": asset_id, "link": url, "seconds": link}) if json else typer.echo(url)
             return
+        if str(output) == "-":
+            if json:
+                raise InputError("The file itself goes to stdout with -o -: leave --json out.")
+            sys.stdout.buffer.write(read_bytes(factory.store, stored.key, stored.sha256))
+            sys.stdout.buffer.flush()
+            factory.close()
+            return
+        if output.is_dir():
+            (row,) = list_assets(factory.engine, ids=[asset_id])
+            output /= file_name(row.sku) + (".glb" if kind == "glb" else f".{kind}" if "." in kind else f".{kind}.json")
         copy_to_file(factory.store, stored.key, stored.sha256, output)
         factory.close()
         document = {"asset_id": asset_id, "file": str(output), "bytes": stored.bytes, "sha256": stored.sha256}

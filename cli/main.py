@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("cli.evaluate", "Measure quality on objects with a known truth."),
     "db": ("cli.db", "Upgrade the database's schema, or say where it stands."),
     "store": ("cli.store", "Make the object store's bucket."),
+    "completion": ("cli.completion", "Print what a shell reads to complete commands and options."),
     "doctor": ("cli.doctor", "What is installed and reachable, and what to fix."),
 }
 """Name to the module whose ``app`` (a Typer) it is, and the sentence that the overview shows."""
@@ -82,11 +83,15 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    if "_MESHMILL_COMPLETE" in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     configure_logs()
     group = LazyCommands(
         name="meshmill", help="Product photos in, textured GLBs out, and a record of how each was made."
     )
-    group()
+    group(prog_name="meshmill")
 
 
 if __name__ == "__main__":

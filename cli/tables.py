@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -27,8 +28,36 @@ def first_reason(row: Mapping[str, Any]) -> str:
     return f"{reason} (and {others} more)" if reason and others > 0 and row["status"] != "finished" else reason
 
 
+def short_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Assets, one a line, within the terminal's width: long SKUs and reasons are cut."""
+    table = Table(box=None, pad_edge=False, expand=False)
+    table.add_column("SKU", no_wrap=True, overflow="ellipsis", max_width=28)
+    table.add_column("status", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("reason", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(
+            escape(row["sku"]),
+            f"[{COLOURS.get(row['status'], 'white')}]{row['status']}[/]",
+            "" if row["score"] is None else f"{row['score']:.2f}",
+            escape(first_reason(row)),
+        )
+    return table
+
+
+CSV_COLUMNS = ("catalogue", "sku", "name", "status", "score", "reason", "faces", "bytes", "size_known", "seconds",
+               "recipe", "model", "licence", "glb", "created_at", "finished_at", "asset_id")  # fmt: skip
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]], out: TextIO) -> None:
+    """A table for programs, with a head line; cells stand as they are."""
+    writer = csv.writer(out)
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows([row[name] for name in CSV_COLUMNS] for row in rows)
+
+
 def asset_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Assets, one a line."""
+    """Assets with all their figures."""
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("SKU", "left"), ("status", "left"), ("score", "right"), ("faces", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]

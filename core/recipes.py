@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from core.errors import InvalidRecipe
+from core.meant import did_you_mean
 from core.mesh.params import FinishParams, MeshParams
 from core.parameters import Parameters
 from core.quality.params import QualityParams
@@ -114,6 +115,7 @@ def load_recipe(source: str = "starter", overrides: Sequence[str] = ()) -> Recip
         if not path.is_file():
             raise InvalidRecipe(
                 f"There is no recipe '{source}': use one of {', '.join(NAMED)} or a path to a JSON file."
+                + did_you_mean(source, NAMED)
             )
         try:
             tree = {"name": path.stem} | json.loads(path.read_text("utf-8"))
@@ -133,8 +135,21 @@ def _validated(tree: dict[str, Any], overrides: Sequence[str]) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_wrong(e)}" for e in error.errors())
         raise InvalidRecipe(f"The recipe does not validate: {details}.") from error
+
+
+def _wrong(error: Any) -> str:
+    """What is wrong with a field; of one that there is not, which was meant."""
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"])
+    *parents, name = map(str, error["loc"])
+    model: Any = Recipe
+    for parent in parents:
+        model = getattr(model.model_fields.get(parent), "annotation", None)
+        if not hasattr(model, "model_fields"):
+            return "There is no such parameter."
+    return f"There is no such parameter.{did_you_mean(name, model.model_fields)}"
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine, func, or_, select
 
 from core.errors import AmbiguousName, NotFound
 from db.engine import reading
@@ -40,6 +40,16 @@ def places(engine: Engine, name: str, catalogue: Sequence[str] = ()) -> list[Pla
         if not found and after:
             found = session.execute(query.where(Product.sku == after, Catalogue.name == before)).all()
     return [Place._make(row) for row in found]
+
+
+def skus_like(engine: Engine, name: str, limit: int = 20_000) -> list[str]:
+    """SKUs that have assets and are about as long: among them is what somebody misspelled."""
+    length = func.length(Product.sku)
+    query = select(Product.sku).where(
+        length.between(len(name) - 2, len(name) + 2), Product.id.in_(select(Asset.product_id))
+    )
+    with reading(engine) as session:
+        return list(session.scalars(query.distinct().limit(limit)))
 
 
 def find_catalogues(engine: Engine, said: str, names: Sequence[str]) -> list[int]:

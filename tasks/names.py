@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.errors import NotFound
+from core.meant import did_you_mean
 from db import skus
 from storage.places import file_uri
 from tasks.factory import Factory
@@ -20,12 +21,15 @@ def find_asset(factory: Factory, name: str, catalogue: str | None = None, *, pub
     """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
     Raises ``NotFound``, ``AmbiguousName``."""
     names = catalogue_names(catalogue)
-    return _known(lambda given: factory.retry_database(skus.find_asset, given, names, published=published), name)
+    return _known(
+        factory, lambda given: factory.retry_database(skus.find_asset, given, names, published=published), name
+    )
 
 
 def find_product(factory: Factory, name: str, catalogue: str | None = None) -> int:
     """The product of a SKU or ``catalogue/SKU``. Raises ``NotFound``, ``AmbiguousName``."""
-    return _known(lambda given: factory.retry_database(skus.find_product, given, catalogue_names(catalogue)), name)
+    names = catalogue_names(catalogue)
+    return _known(factory, lambda given: factory.retry_database(skus.find_product, given, names), name)
 
 
 def find_scope(factory: Factory, names: Sequence[str], catalogue: str | None = None) -> tuple[list[int], list[int]]:
@@ -48,11 +52,12 @@ def catalogue_names(catalogue: str | None) -> list[str]:
     return names
 
 
-def _known(find: Callable[[str], T], name: str) -> T:
+def _known(factory: Factory, find: Callable[[str], T], name: str) -> T:
     try:
         return find(name)
     except NotFound as error:
         try:
             return find(sku_of(name))
         except NotFound:
-            raise error from None
+            like = factory.retry_database(skus.skus_like, name.rpartition("/")[2])
+            raise NotFound(f"{error}{did_you_mean(name.rpartition('/')[2], like)}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,7 +140,9 @@ def test_the_doctor_says_that_a_large_segmenter_is_one_setting_away(
 def test_a_server_of_another_version_is_a_sentence_and_an_exit_code(tmp_path: Path, empty_postgres_url: str) -> None:
     def refused(*arguments: str, sentence: str) -> None:
         done = meshmill(*arguments, home=tmp_path, MESHMILL_DATABASE_URL=empty_postgres_url)
-        assert (done.returncode, done.stdout) == (2, "")
+        assert done.returncode == 2
+        said = json.loads(done.stdout)["error"]["message"] if "--json" in arguments else ""
+        assert sentence in (said or done.stderr)
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
 
@@ -174,7 +177,8 @@ def test_doctor_looks_at_settings_and_at_temporary_files(tmp_path: Path) -> None
 
 def test_a_misspelled_command_or_option_is_answered_with_what_was_meant(tmp_path: Path) -> None:
     done = meshmill("asets", home=tmp_path)
-    assert (done.returncode, "Did you mean 'assets'?" in done.stderr) == (2, True)
+    assert done.returncode == 2
+    assert re.search(r"Did you mean.*'assets'", done.stderr)
     done = meshmill("assets", "--staus", "x", home=tmp_path)
     assert (done.returncode, "--status" in done.stderr) == (2, True)
     assert meshmill("--version", home=tmp_path).stdout.startswith("meshmill 0.")

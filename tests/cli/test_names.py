@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -92,7 +94,7 @@ def test_names_that_nobody_knows(home: Path) -> None:
         assert done.returncode == 1
         assert "There is no asset or SKU 'nosuch'" in done.stderr
     done = meshmill("retry", "photos/mug", "nosuch", "--json", home=home)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "input_error")
     assert "There is no asset or SKU 'nosuch'" in done.stderr
 
 
@@ -111,3 +113,39 @@ def test_retry_may_be_of_one_catalogue_alone(home: Path) -> None:
     done = meshmill("retry", "--catalogue", "nosuch", home=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert "There is no catalogue 'nosuch'" in done.stderr
+
+
+def test_a_misspelled_sku_setting_or_status_is_answered_with_what_was_meant(home: Path) -> None:
+    assert "Did you mean 'mug'?" in meshmill("show", "mugg", home=home).stderr
+    assert "Did you mean" not in meshmill("show", "nothing-like-it", home=home).stderr
+    assert (
+        "There is no such parameter. Did you mean 'faces'?"
+        in meshmill("run", ".", "--set", "finish.facets=1", home=home).stderr
+    )
+    assert "Did you mean 'starter'?" in meshmill("run", ".", "--recipe", "startr", home=home).stderr
+    assert "Did you mean 'finished'?" in meshmill("assets", "--status", "finshed", home=home).stderr
+
+
+def test_assets_are_a_line_each_at_80_columns_a_table_for_programs_and_in_any_order(home: Path) -> None:
+    lines = meshmill("assets", home=home, COLUMNS="80").stdout.splitlines()
+    rows = json.loads(meshmill("assets", "--json", home=home).stdout)
+    assert len(lines) == len(rows) + 1
+    assert all(len(line) <= 80 for line in lines)
+    assert "faces" in meshmill("assets", "--long", home=home).stdout
+    table = list(csv.DictReader(io.StringIO(meshmill("assets", "--csv", "--sort", "newest", home=home).stdout)))
+    assert [row["asset_id"] for row in table] == [row["asset_id"] for row in rows[::-1]]
+    done = meshmill("assets", "--sort", "prettiest", home=home)
+    assert (done.returncode, "oldest, newest" in done.stderr) == (2, True)
+
+
+def test_a_shell_completes_commands_and_options(home: Path) -> None:
+    assert "complete -o default -F _meshmill_completion meshmill" in meshmill("completion", "bash", home=home).stdout
+    asked = {"_MESHMILL_COMPLETE": "complete_bash", "COMP_CWORD": "2", "COMP_WORDS": "meshmill assets --so"}
+    assert meshmill(home=home, **asked).stdout.split() == ["--sort"]
+
+
+def test_errors_are_one_document_where_json_is_asked_for(home: Path) -> None:
+    done = meshmill("show", "nosuch", "--json", home=home)
+    said = json.loads(done.stdout)["error"]
+    assert (done.returncode, said["code"], said["exit_code"]) == (1, "not_found", 1)
+    assert said["message"].startswith("There is no asset or SKU 'nosuch'")

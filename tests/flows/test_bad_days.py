@@ -177,7 +177,7 @@ def test_a_broken_database_file_is_said_and_not_touched(shop: Shop, damage: str)
     path.write_bytes(broken)
     done = shop.run()
     assert done.returncode == 1
-    assert done.stdout == ""
+    assert json.loads(done.stdout)["error"]["message"]
     assert "backup" in sentence(done), done.stderr
     assert path.read_bytes() == broken, "whoever wants to rescue it finds it as it was"
 

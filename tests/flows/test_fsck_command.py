@@ -69,7 +69,7 @@ def test_a_store_whose_disk_is_not_mounted_is_not_filled_anew(
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert "Check that it is mounted" in sentence(done)
     night = shop.call([*namespace, script, "sh", *shop.command("--force", "--json")])
-    assert (night.returncode, night.stdout) == (1, ""), night.stderr
+    assert (night.returncode, json.loads(night.stdout)["error"]["exit_code"]) == (1, 1), night.stderr
     assert "check that it is mounted" in sentence(night)
     assert fsck(shop)[0] == 0
 

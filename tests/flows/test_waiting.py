@@ -115,7 +115,7 @@ def test_one_sentence_for_a_source_that_lost_its_products(tmp_path: Path) -> Non
     for n in range(2):
         (shop.folder / "photos" / f"p{n}.png").unlink()
     done = shop.run()
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "input_error")
     assert "lost 2 of 5 products" in sentence(done)
     meant = shop.run("--allow-removal")
     assert meant.returncode == 0
