@@ -138,6 +138,13 @@ def test_assets_are_a_line_each_at_80_columns_a_table_for_programs_and_in_any_or
     assert (done.returncode, "oldest, newest" in done.stderr) == (2, True)
 
 
+def test_a_file_is_fetched_into_a_folder_or_to_stdout(home: Path, tmp_path: Path) -> None:
+    said = json.loads(meshmill("fetch", "a1", "-o", str(tmp_path), "--json", home=home).stdout)
+    assert said["file"] == str(tmp_path / "mug.glb")
+    assert (tmp_path / "mug.glb").read_bytes() == b"spring"
+    assert meshmill("fetch", "a2", "-o", "-", home=home).stdout == "autumn"
+
+
 def test_a_shell_completes_commands_and_options(home: Path) -> None:
     assert "complete -o default -F _meshmill_completion meshmill" in meshmill("completion", "bash", home=home).stdout
     asked = {"_MESHMILL_COMPLETE": "complete_bash", "COMP_CWORD": "2", "COMP_WORDS": "meshmill assets --so"}
