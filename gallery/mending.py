@@ -23,6 +23,7 @@ from sqlalchemy.exc import ProgrammingError
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import InputError, MeshmillError, NotFound
+from core.photos.shot import AZIMUTHS
 from core.recipes import NAMED
 from db import assets, mends
 from gallery.access import Access, Form, read_form
@@ -38,6 +39,9 @@ PRESETS: dict[str, tuple[str, list[str]]] = {
     "seed": ("another guess of the unseen sides", []),
 }
 """What a person can choose without knowing a parameter: name, words, settings."""
+
+SIDES = {role.value: azimuth % 360 for role, azimuth in AZIMUTHS.items()}
+"""What a photo may be said to show, and from where that is seen: degrees from the product's front."""
 
 NOT_FROM_A_PAGE = ("segment", "segment.model", "views", "views.checkpoint")
 """Settings that name files of the server."""
@@ -82,6 +86,7 @@ class MendForm:
 
     photos: list[mends.ProductPhoto]
     recipes: tuple[str, ...] = tuple(NAMED)
+    sides: tuple[str, ...] = tuple(SIDES)
     presets: tuple[tuple[str, str], ...] = tuple((name, words) for name, (words, _) in PRESETS.items())
 
 
@@ -109,7 +114,12 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
             mends.mend(engine, product_id, form.who, {"azimuth": _degrees(form.one("azimuth"))})
         elif what == "photo":
             photo_id = form.one("photo", 20)
+            side = form.one("side", 20)
+            if side and side not in SIDES:
+                raise InputError("There is no such side.")
             mends.choose_photo(engine, product_id, int(photo_id) if photo_id.isdecimal() else -1, form.who)
+            if side:
+                mends.mend(engine, product_id, form.who, {"azimuth": SIDES[side]})
         elif what == "settings":
             recipe = form.one("recipe", 200)
             if recipe and recipe not in NAMED:

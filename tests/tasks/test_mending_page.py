@@ -65,10 +65,15 @@ def test_each_form_makes_a_version_that_is_built(desk: Desk) -> None:
         answer = client.post(f"/assets/{first}/mend", data=allowed(access) | fields)
         assert answer.status_code == 303, answer.text
         assert answer.headers["location"] == f"/assets/{noted.asked[-1]}"
-    assert len(set(noted.asked)) == 4
+    (known,) = mends.photos_of(noted.factory.engine, mends.product_of(noted.factory.engine, first))
+    fields = {"what": "photo", "photo": str(known.id), "side": "left"}
+    assert client.post(f"/assets/{first}/mend", data=allowed(access) | fields).status_code == 303
+    assert candidate(noted.factory.engine, first).azimuth == 270.0
+    assert client.post(f"/assets/{first}/mend", data=allowed(access) | fields | {"side": "inside"}).status_code == 422
+    assert len(set(noted.asked)) == 5
     assert first not in noted.asked
     built = candidate(noted.factory.engine, first)
-    assert (built.height_cm, built.azimuth) == (12.5, 330.0)
+    assert (built.height_cm, built.azimuth) == (12.5, 270.0)
     jobs = [assets.job(noted.factory.engine, name) for name in noted.asked]
     assert (jobs[2].parameters["views"]["steps"], jobs[2].parameters["seed"]) == (3, 5)
     assert (jobs[3].recipe_name, jobs[3].parameters["seed"]) == ("preview", 1)
