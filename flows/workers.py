@@ -39,7 +39,7 @@ def wanted_queues() -> dict[str, set[str]]:
 
 
 def pools_found() -> Finding:
-    """Every pool and queue is there, and none is paused."""
+    """Every pool and queue is there."""
     found, wrong = [], []
     with get_client(sync_client=True) as client:
         for name, queues in wanted_queues().items():
@@ -50,29 +50,33 @@ def pools_found() -> Finding:
                     f"There is no work pool {name}: run deploy/setup.sh, or `prefect work-pool create {name}`."
                 )
                 continue
-            if pool.is_paused:
-                wrong.append(f"The work pool {name} is paused: `prefect work-pool resume {name}`.")
             found.append(f"{name} ({pool.type}: {', '.join(sorted(queues))})")
             for queue in sorted(queues):
                 try:
-                    paused = client.read_work_queue_by_name(queue, work_pool_name=name).is_paused
+                    client.read_work_queue_by_name(queue, work_pool_name=name)
                 except ObjectNotFound:
                     wrong.append(f"The work pool {name} has no queue {queue}: run deploy/setup.sh.")
-                    continue
-                if paused and not pool.is_paused:
-                    wrong.append(f"The queue {queue} is paused: `prefect work-queue resume {queue} --pool {name}`.")
     return Finding(", ".join(found) or "none", wrong)
 
 
 def workers_found() -> Finding:
-    """Every pool has a worker that said something lately, and all ran this very version when they last ran."""
+    """No pool or queue is paused, every pool has a worker that said something lately, and all ran this very version
+    when they last ran."""
     found, wrong = [], []
     with get_client(sync_client=True) as client:
-        for name in wanted_queues():
+        for name, queues in wanted_queues().items():
             try:
+                paused = client.read_work_pool(name).is_paused
                 workers = client.read_workers_for_work_pool(name)
+                waiting = [
+                    q for q in sorted(queues) if client.read_work_queue_by_name(q, work_pool_name=name).is_paused
+                ]
             except ObjectNotFound:
                 continue  # which `pools` says
+            if paused:
+                wrong.append(f"The work pool {name} is paused: `prefect work-pool resume {name}`.")
+            for queue in () if paused else waiting:
+                wrong.append(f"The queue {queue} is paused: `prefect work-queue resume {queue} --pool {name}`.")
             online = [worker.name for worker in workers if worker.status == WorkerStatus.ONLINE]
             found.append(f"{name}: {', '.join(online) or 'none'}")
             if not online:
