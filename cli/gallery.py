@@ -35,6 +35,9 @@ def gallery(
     proxy_header: Annotated[
         str | None, typer.Option("--proxy-header", help="Header in which a proxy names the user it has checked.")
     ] = None,
+    audit: Annotated[
+        Path | None, typer.Option("--audit", help="File to which every decision and refused request is appended.")
+    ] = None,
     cors: Annotated[
         list[str] | None,
         typer.Option("--cors", help="Origin, or *, whose pages may show what is published; it needs no login then."),
@@ -68,8 +71,9 @@ def gallery(
 
             from gallery.api.people import People, checked_origins, read_users
             from gallery.app import LOOPBACK, Access, create_app
+            from gallery.audit import Audited, AuditLog
             from gallery.mending import Builder
-            from tasks.webhooks import post
+            from tasks.webhooks import Tell, post
 
             local = host in LOOPBACK
             if review and not local and not token:
@@ -84,9 +88,13 @@ def gallery(
             hosts = (*LOOPBACK, host, *(name or ())) if local or name else ("*",)
             access = Access(review, token if review else None, hosts, login)
             say(f"http://{f'[{host}]' if ':' in host else host}:{serve}/ (Ctrl+C stops)")
-            tell = partial(post, factory.settings)
+            log = AuditLog(audit) if audit is not None else None
+            tell: Tell = partial(post, factory.settings)
+            tell = log.hears(tell) if log is not None else tell
             people = People(read_users(users) if users else (), proxy_header, checked_origins(cors or ()))
             app = create_app(factory.engine, factory.store, access, tell, Builder(factory), people)
+            if log is not None:
+                app.add_middleware(Audited, log=log)
             uvicorn.run(
                 app,
                 host=host,

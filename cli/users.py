@@ -34,7 +34,7 @@ def list_users(file: UsersFile, json: Json = False) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="How decisions are signed.")],
     file: UsersFile,
-    role: Annotated[str, typer.Option("--role", help="reader, reviewer or admin.")] = "reviewer",
+    role: Annotated[str, typer.Option("--role", help="reader or reviewer.")] = "reviewer",
     json: Json = False,
 ) -> None:
     """Add a user, or give one a new token or role; the token is shown once and kept only as a hash."""

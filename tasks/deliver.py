@@ -220,7 +220,8 @@ def _usdz(factory: Factory, row: FinishedAsset, fitted: Fitted) -> bytes:
     if not fitted.changes and (data := _read(factory, row, USDZ)) is not None:
         return data
     document, _ = unpack_glb(fitted.data)
-    data = write_usdz(read_glb(fitted.data), row.sku, document["asset"].get("copyright", ""))
+    asset = document["asset"]
+    data = write_usdz(read_glb(fitted.data), row.sku, asset.get("copyright", ""), asset.get("extras"))
     if faults := validate_usdz(data):
         raise MeshFailed(f"USD's validators refuse the USDZ: {'; '.join(faults)[:300]}.")
     return data

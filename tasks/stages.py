@@ -145,7 +145,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("mesh", version=6, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",), several=True),
     Stage(
         "finish",
-        version=7,
+        version=8,
         params=FinishParams,
         inputs=("mesh", "field", "cutout", "views", "thumbnail.png"),
         outputs=("glb", "report"),

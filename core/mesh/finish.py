@@ -88,7 +88,7 @@ def finish_asset(
         files["small.glb"] = write_small_glb(final, about.sku, about.copyright, _extras(about))
         step("small.glb", bytes=len(files["small.glb"]))
     if params.usdz:
-        files["model.usdz"] = write_usdz(final, about.sku, about.copyright)
+        files["model.usdz"] = write_usdz(final, about.sku, about.copyright, _extras(about))
         if faults := validate_usdz(files["model.usdz"]):
             raise MeshFailed(f"USD's validators refuse the USDZ: {'; '.join(faults)[:300]}.")
         step("model.usdz", bytes=len(files["model.usdz"]))

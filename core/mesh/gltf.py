@@ -110,7 +110,7 @@ def describe(
         "scenes": [{"name": name, "nodes": [0]} | ({"extras": extras} if extras else {})],
         "nodes": [{"name": name, "mesh": 0} | node],
         "meshes": [{"name": name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}],
-        "materials": [{"name": "surface", "pbrMetallicRoughness": surface}],
+        "materials": [{"name": name, "pbrMetallicRoughness": surface}],
     }
     if model.texture is not None:
         surface["baseColorTexture"] = {"index": 0}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,9 @@ from core.errors import MeshFailed
 from core.mesh.values import Model
 
 
-def write_usdz(model: Model, name: str, copyright_text: str = "") -> bytes:
-    """``model`` as a USDZ: metres, Y up, one mesh, one UsdPreviewSurface with the texture's own bytes.
+def write_usdz(model: Model, name: str, copyright_text: str = "", extras: dict[str, Any] | None = None) -> bytes:
+    """``model`` as a USDZ: metres, Y up, one mesh, one UsdPreviewSurface with the texture's own bytes. Prims bear the
+    product's ``name``, the layer's custom data ``extras``: where the file comes from.
 
     Raises :class:`MeshFailed` without a texture.
     """
@@ -23,26 +26,35 @@ def write_usdz(model: Model, name: str, copyright_text: str = "") -> bytes:
     picture = "texture.jpg" if model.texture_type == "image/jpeg" else "texture.png"
     with tempfile.TemporaryDirectory(prefix="meshmill-") as folder:
         layer = Path(folder, "model.usdc")
-        _write_layer(layer, model, picture, name, copyright_text)
+        _write_layer(layer, model, picture, name, copyright_text, extras or {})
         data = layer.read_bytes()
     # The package must begin with the root layer.
     return pack_stored([("model.usdc", data), (picture, model.texture)])
 
 
-def _write_layer(path: Path, model: Model, picture: str, name: str, copyright_text: str) -> None:
+def identifier(name: str) -> str:
+    """A prim's name for any SKU: ASCII letters, digits and underscores, at most 80, no digit first."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name)[:80].strip("_") or "Product"
+    return f"_{plain}" if plain[0].isdigit() else plain
+
+
+def _write_layer(
+    path: Path, model: Model, picture: str, name: str, copyright_text: str, extras: dict[str, Any]
+) -> None:
     from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdShade, Vt
 
     stage = Usd.Stage.CreateNew(str(path))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    root = UsdGeom.Xform.Define(stage, "/Product")
+    prim = identifier(name)
+    root = UsdGeom.Xform.Define(stage, f"/{prim}")
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
     root.GetPrim().SetDisplayName(name)
     if copyright_text:
         root.GetPrim().SetCustomDataByKey("copyright", copyright_text)
 
-    mesh = UsdGeom.Mesh.Define(stage, "/Product/Mesh")
+    mesh = UsdGeom.Mesh.Define(stage, f"/{prim}/{prim}_mesh")
     vertices = model.vertices.astype(np.float32)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(vertices))
     mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(model.faces), 3, np.int32)))
@@ -56,15 +68,15 @@ def _write_layer(path: Path, model: Model, picture: str, name: str, copyright_te
     # USD's textures begin at the bottom.
     st.Set(Vt.Vec2fArray.FromNumpy(np.column_stack([model.uv[:, 0], 1 - model.uv[:, 1]]).astype(np.float32)))
 
-    material = UsdShade.Material.Define(stage, "/Product/Material")
-    shader = UsdShade.Shader.Define(stage, "/Product/Material/Surface")
+    material = UsdShade.Material.Define(stage, f"/{prim}/{prim}_material")
+    shader = UsdShade.Shader.Define(stage, f"/{prim}/{prim}_material/Surface")
     shader.CreateIdAttr("UsdPreviewSurface")
     shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.9)
     shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
-    reader = UsdShade.Shader.Define(stage, "/Product/Material/Coordinates")
+    reader = UsdShade.Shader.Define(stage, f"/{prim}/{prim}_material/Coordinates")
     reader.CreateIdAttr("UsdPrimvarReader_float2")
     reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
-    texture = UsdShade.Shader.Define(stage, "/Product/Material/Texture")
+    texture = UsdShade.Shader.Define(stage, f"/{prim}/{prim}_material/Texture")
     texture.CreateIdAttr("UsdUVTexture")
     texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(picture))
     texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
@@ -78,6 +90,8 @@ def _write_layer(path: Path, model: Model, picture: str, name: str, copyright_te
     )
     material.CreateSurfaceOutput().ConnectToSource(shader.CreateOutput("surface", Sdf.ValueTypeNames.Token))
     UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)
+    if extras:
+        stage.GetRootLayer().customLayerData = extras
     stage.GetRootLayer().Save()
 
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core.errors import InputError
 
-Role = Literal["reader", "reviewer", "admin"]
+Role = Literal["reader", "reviewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""In rising order: read, decide, read the audit log."""
+"""In rising order."""
 
 
 class User(BaseModel):

@@ -24,6 +24,7 @@ from db.tables import Product
 from gallery.api.addresses import file_url
 from gallery.api.people import People, User, checked_origins, read_users, token_hash
 from gallery.app import Access, create_app
+from gallery.audit import Audited, AuditLog
 from tests.gallery.conftest import CATALOGUE, HOSTILE, Shop, red_box
 
 URL = "http://127.0.0.1"
@@ -220,14 +221,14 @@ def test_only_an_origin_is_let_into_a_header() -> None:
 
 def test_users_are_kept_as_hashes_that_nobody_else_may_read(tmp_path: Path) -> None:
     file = tmp_path / "users.json"
-    for arguments in (["add", "Ann", "--role", "admin"], ["add", "Rob"], ["add", "Rob", "--role", "reader"]):
+    for arguments in (["add", "Ann"], ["add", "Rob"], ["add", "Rob", "--role", "reader"]):
         done = CliRunner().invoke(users_app, [*arguments, "--file", str(file), "--json"])
         assert done.exit_code == 0
     token = json.loads(done.stdout)["token"]
     assert token not in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
     people = People(read_users(file))
-    assert [(user.name, user.role) for user in people.users] == [("Ann", "admin"), ("Rob", "reader")]
+    assert [(user.name, user.role) for user in people.users] == [("Ann", "reviewer"), ("Rob", "reader")]
     assert (found := people.by_token(token)) is not None
     assert found.name == "Rob"
     assert people.by_token(token_hash(token)) is None
@@ -242,6 +243,28 @@ def test_a_date_at_the_end_of_time_is_no_bug(published: Shop, moment: str) -> No
     assert client.get("/api/v1/assets", params={"since": moment}).status_code == 422
     cursor = base64.urlsafe_b64encode(f"{moment} x".encode()).decode()
     assert client.get("/api/v1/assets", params={"cursor": cursor}).status_code == 422
+
+
+def test_the_audit_log_has_decisions_with_who_and_what_was_refused(published: Shop, tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    heard: list[str] = []
+    tell = log.hears(lambda event, payload: heard.append(event))
+    app = create_app(published.engine, published.store, Access(review=True), tell, people=People(USERS))
+    app.add_middleware(Audited, log=log)
+    client = TestClient(app, base_url=URL)
+    path = "/api/v1/assets/asset-0001/decisions"
+    client.get("/api/v1/assets")
+    client.post(path, json={"decision": "approve"}, headers=bearer("robs"))
+    client.post(path, json={"decision": "approve", "note": "fine"}, headers=bearer("anns"))
+    client.post("/assets/asset-0001/review", data={"decision": "reject"})
+    lines = [json.loads(line) for line in log.path.read_text().splitlines()]
+    requests = [(line["path"], line["status"]) for line in lines if "path" in line]
+    assert requests == [(path, 403), (path, 201), ("/assets/asset-0001/review", 403)]
+    (decision,) = [line for line in lines if "event" in line]
+    assert (decision["event"], decision["review"]["reviewer"], heard) == ("asset.approved", "ann", ["asset.approved"])
+    assert log.path.stat().st_mode & 0o077 == 0
+    with pytest.raises(InputError, match="cannot be written"):
+        AuditLog(tmp_path)
 
 
 @pytest.fixture

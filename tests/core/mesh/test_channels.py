@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from core.mesh import Model, verify_glb
 from core.mesh.budgets import PROFILES
 from core.mesh.channels import CHANNELS, Parcel, find_channel, fit_glb
 from core.mesh.gltf import read_glb, unpack_glb, write_glb
+from core.mesh.usdz import validate_usdz, write_usdz
 
 EXTRAS = {"sku": "A/1", "asset_id": "1", "recipe_hash": "2", "checkpoint": "3"}
 
@@ -84,3 +86,21 @@ def test_tables_have_the_channels_columns_and_no_size_that_nobody_gave() -> None
 def test_an_unknown_channel_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(InputError, match="shopify, google, amazon"):
         find_channel("ebay")
+
+
+@pytest.mark.parametrize(
+    ("sku", "prim"), [("MUG-01", "MUG_01"), ("100% wool/ü", "_100_wool"), ("☕", "Product"), ("x" * 300, "x" * 80)]
+)
+def test_a_usdz_names_the_product_and_where_it_comes_from(tmp_path: Path, sku: str, prim: str) -> None:
+    from pxr import Usd
+
+    data = write_usdz(read_glb(textured(64)), sku, "© Ann", EXTRAS | {"sku": sku, "photos": 4})
+    assert validate_usdz(data) == []
+    path = tmp_path / "model.usdz"
+    path.write_bytes(data)
+    stage = Usd.Stage.Open(str(path))
+    root = stage.GetDefaultPrim()
+    assert (root.GetName(), root.GetDisplayName()) == (prim, sku)
+    assert [child.GetName() for child in root.GetChildren()] == [f"{prim}_mesh", f"{prim}_material"]
+    assert stage.GetRootLayer().customLayerData == EXTRAS | {"sku": sku, "photos": 4}
+    assert write_usdz(read_glb(textured(64)), sku, "© Ann", EXTRAS | {"sku": sku, "photos": 4}) == data

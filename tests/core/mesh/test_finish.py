@@ -71,7 +71,7 @@ def test_the_model_stands_on_the_origin_in_metres_and_says_where_it_comes_from()
     assert asset["extras"]["checkpoint_licence"] == "Apache-2.0"
     assert document["materials"] == [
         {
-            "name": "surface",
+            "name": "MUG-01",
             "pbrMetallicRoughness": {
                 "baseColorFactor": [1, 1, 1, 1],
                 "metallicFactor": 0,
