@@ -22,6 +22,12 @@ def review(
     better_photo: Annotated[
         bool, typer.Option("--better-photo", help="Ask for a better photo; a new one is built by itself.")
     ] = False,
+    variant_of: Annotated[
+        str | None,
+        typer.Option(
+            "--variant-of", help='It is that SKU in another colour; "": as the manifest says. Queues it again.'
+        ),
+    ] = None,
     catalogue: InCatalogue = None,
     note: Annotated[str | None, typer.Option("--note", help="Why.")] = None,
     reviewer: Annotated[str | None, typer.Option("--by", help="Who decides; default: the user's name.")] = None,
@@ -40,6 +46,13 @@ def review(
                 raise InputError("--calibrate takes no asset and no decision.")
             document = _calibrate(recipe, calibrate)
             text = f"{document['decisions']} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
+        elif variant_of is not None:
+            if approve or reject or better_photo:
+                from core.errors import InputError
+
+                raise InputError("--variant-of takes no decision: say that in another command.")
+            document = _say_variant(name, catalogue, variant_of, reviewer)
+            text = f"{document['sku']} is queued: the next run, or `meshmill retry --status queued`, builds it."
         else:
             chosen = {"approve": approve, "reject": reject, "better-photo": better_photo}
             document = _decide(name, catalogue, [decision for decision, yes in chosen.items() if yes], note, reviewer)
@@ -80,6 +93,27 @@ def _decide(
         "status": row["status"],
         "review": row["reviews"][-1],
     }
+
+
+def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | None) -> dict[str, Any]:
+    import getpass
+
+    from core.errors import InputError
+    from db import assets
+    from tasks.mending import next_version
+    from tasks.variants import say_variant
+
+    if name is None:
+        raise InputError("Say which asset: a SKU or an asset id.")
+    factory = open_factory()
+    try:
+        asset_id = find_asset(factory, name, catalogue)
+        say_variant(factory, asset_id, base, by or getpass.getuser())
+        asset_id = next_version(factory, asset_id)
+        row = assets.lineage(factory.engine, asset_id)
+    finally:
+        factory.close()
+    return {"asset_id": asset_id, "sku": row["sku"], "variant_of": base, "status": row["status"]}
 
 
 def _calibrate(recipe: str, out: Path) -> dict[str, Any]:

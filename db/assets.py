@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Select, func, or_, select, update
+from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from db.candidates import CANDIDATE, Candidate, complete
 from db.engine import reading, writing
 from db.globs import matches
-from db.mends import mended
 from db.publications import publish
-from db.shots import note_of, shots_of
+from db.shots import PHOTOS, note_of, shots_of
+from db.sizes import SIZE_KNOWN, VARIANT_OF, size_is_known
 from db.stage_runs import Stored, stored_of
 from db.tables import (
     Artifact,
@@ -234,7 +234,17 @@ def list_assets(
 ) -> list[AssetRow]:
     """Assets, newest last. ``sku`` and ``catalogue`` are globs (:mod:`db.globs`)."""
     query = (
-        select(Asset, Product, Catalogue.name, RecipeRow.name, Artifact.uri, Photo.source_uri, PHOTOS, SIZE_KNOWN)
+        select(
+            Asset,
+            Product,
+            Catalogue.name,
+            RecipeRow.name,
+            Artifact.uri,
+            Photo.source_uri,
+            PHOTOS,
+            SIZE_KNOWN,
+            VARIANT_OF,
+        )
         .join(Product, Product.id == Asset.product_id)
         .join(Catalogue, Catalogue.id == Product.catalogue_id)
         .join(RecipeRow, RecipeRow.hash == Asset.recipe_hash)
@@ -262,19 +272,6 @@ def list_assets(
         return rows
 
 
-PHOTOS: Any = (
-    select(func.count())
-    .where(AssetStage.asset_id == Asset.id, AssetStage.stage.like("segment%"))
-    .correlate(Asset)
-    .scalar_subquery()
-)
-"""Of each photo that an asset is made from it has the segment stage."""
-
-
-SIZE_KNOWN = or_(*(mended(side).is_not(None) for side in (Product.height_cm, Product.width_cm, Product.depth_cm)))
-"""Whether the catalogue or a person said how large the product is."""
-
-
 def _row(
     asset: Asset,
     product: Product,
@@ -284,6 +281,7 @@ def _row(
     photo: str,
     photos: int,
     size_known: bool,
+    variant_of: str | None,
 ) -> AssetRow:
     return AssetRow(
         catalogue=catalogue,
@@ -299,7 +297,7 @@ def _row(
         bytes=asset.bytes,
         seconds=asset.seconds,
         cost=asset.cost,
-        size_known=_size_is_known(asset, product, size_known),
+        size_known=size_is_known(asset, variant_of, size_known),
         score=asset.score,
         metrics=asset.metrics or {},
         name=product.name,
@@ -313,12 +311,6 @@ def _row(
         run_id=asset.run_id,
         error_class=asset.error_class,
     )
-
-
-def _size_is_known(asset: Asset, product: Product, said: bool) -> bool:
-    """A variant that says no size has that of the product whose shape it took over."""
-    judged = product.variant_of is not None and asset.verdict is not None
-    return said or (judged and all(told["code"] != "size_unknown" for told in asset.reasons or []))
 
 
 def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ CANDIDATE: tuple[Any, ...] = (
     mended(Product.width_cm),
     mended(Product.depth_cm),
     mended(Product.azimuth),
-    Product.variant_of,
+    mended(Product.variant_of),
 )
 """The columns of :class:`Candidate`, in its order."""
 

@@ -1,4 +1,4 @@
-"""Products of one shape in several colours, as the manifest's `variant_of` joins them."""
+"""Products of one shape in several colours, as the manifest's `variant_of`, or a person, joins them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import aliased
 
 from db.engine import reading
+from db.mends import mended
 from db.tables import Asset, Product, Publication
 
 
@@ -18,8 +19,9 @@ def published_family(engine: Engine, asset_id: str) -> list[tuple[str, str | Non
             .join(Asset, Asset.product_id == Product.id)
             .where(Asset.id == asset_id)
         ).one()
-        varied = select(Product.sku, Product.variant_of).where(
-            Product.catalogue_id == own.catalogue_id, ~Product.removed, Product.variant_of.is_not(None)
+        variant_of = mended(Product.variant_of)
+        varied = select(Product.sku, variant_of).where(
+            Product.catalogue_id == own.catalogue_id, ~Product.removed, variant_of.is_not(None)
         )
         bases = {sku: base for sku, base in session.execute(varied).tuples() if base is not None}
         root = _root(own.sku, bases)
@@ -37,3 +39,12 @@ def _root(sku: str, bases: dict[str, str]) -> str:
         passed.add(base)
         sku = base
     return sku
+
+
+def shows(engine: Engine, asset_id: str, sku: str) -> bool:
+    """Whether the catalogue of an asset shows another product of that SKU."""
+    of_asset = select(Product.catalogue_id, Product.id).join(Asset, Asset.product_id == Product.id)
+    with reading(engine) as session:
+        catalogue, product = session.execute(of_asset.where(Asset.id == asset_id)).one()
+        other = select(Product.id).where(Product.catalogue_id == catalogue, Product.sku == sku, ~Product.removed)
+        return session.scalar(other.where(Product.id != product)) is not None

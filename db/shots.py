@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.tables import Photo
+from db.tables import Asset, AssetStage, Photo
+
+PHOTOS: Any = (
+    select(func.count())
+    .where(AssetStage.asset_id == Asset.id, AssetStage.stage.like("segment%"))
+    .correlate(Asset)
+    .scalar_subquery()
+)
+"""Of each photo that an asset is made from it has the segment stage."""
 
 
 def shots_of(session: Session, product_id: int) -> list[dict[str, Any]]:

@@ -376,6 +376,7 @@ class Mend(Base):
     width_cm: Mapped[float | None] = mapped_column(Float)
     depth_cm: Mapped[float | None] = mapped_column(Float)
     azimuth: Mapped[float | None] = mapped_column(Float)
+    variant_of: Mapped[str | None] = mapped_column(String(200))
     by: Mapped[str | None] = mapped_column(String(200))
     at: Mapped[datetime]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.photos.duplicates import nearest_picture
+from core.photos.duplicates import nearest_in_another_colour, nearest_picture
 from core.quality.reasons import Reason, reason
 from db.candidates import Candidate
 from db.duplicates import other_pictures, record_picture_hash
@@ -21,8 +21,10 @@ def duplicate_warning(factory: Factory, candidate: Candidate, fingerprint: str |
     same = next((sku for sku, sha256, _ in others if sha256 == candidate.photo_sha256), None)
     if same is not None:
         return reason("duplicate_photo", "affects", sentence=f"The photo is the very file that {same} has.")
-    near = nearest_picture(fingerprint, [picture for _, _, picture in others])
+    pictures = [picture for _, _, picture in others]
+    near = nearest_picture(fingerprint, pictures)
     if near is None:
-        return None
+        colour = None if candidate.variant_of else nearest_in_another_colour(fingerprint, pictures)
+        return None if colour is None else reason("looks_like_variant", "note", other=others[colour][0])
     other = others[near][0]
     return reason("duplicate_photo", "affects", sentence=f"The photo shows the same picture as that of {other}.")

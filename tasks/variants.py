@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import InputError
 from core.quality.reasons import Reason, reason
 from db.assets import artifact
-from db.families import published_family
+from db.families import published_family, shows
+from db.mends import mend, product_of
 from storage import read_bytes
 from tasks.factory import Factory
 from tasks.run_stage import StageRequest, StageResult
@@ -52,6 +53,14 @@ def take_over(state: AssetBuild, recoloured: StageResult) -> None:
     elevation = recoloured.run.figures["elevation"]
     state.job = replace(state.job, candidate=candidate._replace(elevation=elevation))
     state.further.clear()
+
+
+def say_variant(factory: Factory, asset_id: str, base: str, by: str) -> None:
+    """Keep that an asset's product is another one of its catalogue in another colour; "": what the manifest says holds
+    again. Raises :class:`InputError` where the catalogue shows no such SKU."""
+    if base and not shows(factory.engine, asset_id, base):
+        raise InputError(f"The catalogue shows no other product {base}: write its SKU as `meshmill assets` does.")
+    mend(factory.engine, product_of(factory.engine, asset_id), by, {"variant_of": base or None})
 
 
 def joined(factory: Factory, asset_id: str) -> bytes:

@@ -13,10 +13,12 @@ from db import assets
 from db.engine import writing
 from db.families import published_family
 from db.tables import Publication
+from tasks.duplicates import duplicate_warning
 from tasks.forecast import forecast
+from tasks.mending import next_version
 from tasks.reproduce import reproduce
 from tasks.stages import STAGE_NAMES
-from tasks.variants import joined
+from tasks.variants import joined, say_variant
 
 TABLE = "sku;photo;variant_of;height\nB;b_1.png;;12\nA-blue;a_1.png;B;\nC-green;c_1.png;A-blue;\n"
 ONE_EACH = dict.fromkeys(STAGE_NAMES, 1)
@@ -118,3 +120,28 @@ def test_all_colours_are_asked_for_as_one_file(small_shop: Shop) -> None:  # noq
         session.execute(delete(Publication).where(Publication.asset_id == ids["C-green"]))
     with pytest.raises(InputError, match="C-green is not published yet"):
         joined(factory, ids["B"])
+
+
+def test_a_folders_variant_is_suggested_and_a_person_confirms_it(
+    small_shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A folder has no column variant_of: pictures of one structure in other colours are named, and a person says so."""
+    put(small_shop.photos, "cup.png", "mug.png")
+    factory = small_shop.factory()
+    prints = {"cup": "f" * 64 + "0" * 128, "mug": "f" * 63 + "e" + "0" * 64 + "f" * 64}
+    seen = iter(("cup", "mug"))
+    monkeypatch.setattr("tasks.build.duplicate_warning", lambda f, c, _: duplicate_warning(f, c, prints[next(seen)]))
+    build(small_shop, factory)
+    assert codes(small_shop, factory) == {"cup": ["size_unknown"], "mug": ["looks_like_variant", "size_unknown"]}
+    monkeypatch.undo()
+    mug = next(row for row in assets.list_assets(factory.engine) if row.sku == "mug")
+    with pytest.raises(InputError, match="no other product"):
+        say_variant(factory, mug.asset_id, "mug", "me")
+    small_shop.computed()
+    say_variant(factory, mug.asset_id, "cup", "me")
+    next_version(factory, mug.asset_id)
+    build(small_shop, factory)
+    assert small_shop.computed() == {"recolour": 1, "views": 1, "finish": 1, "assess": 1}
+    say_variant(factory, mug.asset_id, "", "me")
+    assert next_version(factory, mug.asset_id) == mug.asset_id, "as it was"
