@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test test-slow test-huge check format clean
+.PHONY: demo site test test-slow test-huge check format clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed
 	$(BIN)/meshmill run examples/photos --out demo
+
+# The demo's gallery as files: put site/ on any web server, or open site/index.html from the disk.
+site: demo
+	$(BIN)/meshmill gallery --out site
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow and not huge"
@@ -40,4 +44,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo .meshmill build *.egg-info
+	rm -rf $(VENV) demo site .meshmill build *.egg-info
