@@ -137,6 +137,9 @@ def end_asset(factory: Factory, state: AssetBuild) -> str:
     duplicate = duplicate_warning(factory, state.job.candidate, state.figures["segment"].get("fingerprint"))
     told = [*alone(state), *([duplicate] if duplicate else [])]
     judged = sorted([*map(plain, told), *verdict["reasons"]], key=severity_rank)
+    if status != "finished" and judged and all(known["severity"] == "note" for known in judged):
+        # How difficult the product is, is no reason to look: the score is.
+        judged.insert(0, plain(reason("needs_a_look", "affects")))
     # What is only good to know is no complaint about an asset that was found good enough.
     worth_a_line = [known for known in judged if status != "finished" or known["severity"] != "note"]
     sentence = worth_a_line[0]["message"] if worth_a_line else None

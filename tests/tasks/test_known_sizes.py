@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from test_forecast import put
 from test_run_stage import Shop, shop, small_shop  # noqa: F401 - the fixtures
 
 from cli.show import _print_tree
+from core.quality.reasons import reason, text_of
 from db import assets
 from db.finished import finished_assets
 from db.runs import outcome
 from flows.report import sizes_in_words
 from flows.run import summary
 from gallery.pages import _reasons
-from tasks.build import build_ahead
+from tasks.build import add_result, build_ahead
 from tasks.factory import Factory
 from tasks.ingest import ingest_source
 from tasks.models import models_of
@@ -107,3 +110,36 @@ def test_what_lies_beside_a_photo_is_said_with_its_asset(
     printed = " ".join(capsys.readouterr().out.split())
     assert "shot A1_detail.png: detail, kept, not built from" in printed
     assert "A1_back.png is empty" in printed
+
+
+@pytest.mark.parametrize(
+    ("verdict", "codes", "first"),
+    [
+        ("review", ["bold_print"], "needs_a_look"),
+        ("review", ["bold_print", "leaning"], "leaning"),
+        ("finished", ["bold_print"], "bold_print"),
+    ],
+)
+def test_a_difficult_product_is_never_why_somebody_must_look(
+    small_shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    codes: list[str],
+    first: str,
+) -> None:
+    put(small_shop.photos, "a_1.png")
+    found = [reason(code, "note" if code == "bold_print" else "blocks") for code in codes]
+    assessed = {"verdict": verdict, "score": 0.4, "metrics": {}, "reasons": [asdict(item) for item in found]}
+    monkeypatch.setattr(
+        "tasks.build.add_result",
+        lambda state, stage, result: (
+            add_result(state, stage, result),
+            state.figures.update({"assess": assessed} if stage == "assess" else {}),
+        ),
+    )
+    factory = small_shop.factory()
+    build(small_shop, factory)
+    (row,) = assets.list_assets(factory.engine)
+    assert row.status == verdict
+    assert row.reasons[0]["code"] == first
+    assert row.reason == (None if verdict == "finished" else text_of(first)[0])
