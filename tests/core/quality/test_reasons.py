@@ -16,7 +16,7 @@ CHECKS = EVIDENCE + VETOES + NOTES
 
 
 def filled(text: str, language: str = "en") -> str:
-    return text.format(share=share(0.3, language), sentence="The photo is blurred.", base="mug-red")
+    return text.format(share=share(0.3, language), sentence="The photo is blurred.", base="mug-red", other="mug-blue")
 
 
 def test_every_check_has_a_code_of_its_own_with_a_text() -> None:
