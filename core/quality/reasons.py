@@ -60,7 +60,7 @@ def reason(
 ) -> Reason:
     """The reason of a code; ``words`` fill in its text. Raises ``KeyError`` for a code without one."""
     message, action = text_of(code, language)
-    return Reason(code, severity, message.format(**words), action, detail or Detail(), place)
+    return Reason(code, severity, message.format(**words), action.format(**words), detail or Detail(), place)
 
 
 def text_of(code: str, language: str = "en") -> tuple[str, str]:
@@ -78,7 +78,7 @@ def translated(known: Mapping[str, Any], language: str) -> tuple[str, str]:
         return str(known["message"]), str(known["action"])
     if "{share}" in message:
         message = message.format(share=share(float(known["detail"]["value"]), language))
-    return (str(known["message"]) if "{" in message else message), action
+    return (str(known["message"]) if "{" in message else message), str(known["action"]) if "{" in action else action
 
 
 @lru_cache(maxsize=8)

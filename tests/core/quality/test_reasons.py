@@ -62,6 +62,15 @@ def test_every_code_is_documented_with_its_texts() -> None:
         assert f"| `{code}` | {message} | {action} |" in page, code
 
 
+@pytest.mark.parametrize("code", codes())
+def test_no_placeholder_reaches_a_person(code: str) -> None:
+    words = {"share": "a third", "sentence": "The photo is blurred.", "base": "mug-red", "other": "mug-blue"}
+    made = reason(code, "note", **words)
+    assert not re.search("[{}]", made.message + made.action)
+    stored = {"code": code, "message": made.message, "action": made.action, "detail": {"value": 0.3}}
+    assert not re.search("[{}]", "".join(translated(stored, "de")))
+
+
 def test_what_blocks_comes_first_and_a_stored_reason_can_be_translated() -> None:
     note, block = reason("bold_print", "note"), reason("flat_shape", "blocks")
     assert in_order([note, block]) == [block, note]
