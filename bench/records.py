@@ -97,11 +97,9 @@ def results_page(found: dict[str, Topic]) -> str:
             cells = (what, f"**{record.shown}**", record.verdict, f"{record.n:,} {record.of}", record.date)
             lines.append(f"| {' | '.join(cells)} |")
         commands = dict.fromkeys(record.command for record in topic.records.values())
-        lines += ["", "Commands: " + "; ".join(f"`{command}`" for command in commands) + "."]
-        if topic.lab:
-            lines.append(
-                "Details: " + ", ".join(f"[{page.removesuffix('.md')}](lab/{page})" for page in topic.lab) + "."
-            )
+        details = ", ".join(f"[{page.removesuffix('.md')}](lab/{page})" for page in topic.lab)
+        last = "Commands: " + "; ".join(f"`{command}`" for command in commands) + "."
+        lines += ["", last + (f" Details: {details}." if details else "")]
     return "\n".join(lines) + "\n"
 
 
