@@ -147,6 +147,9 @@ def test_an_error_of_prefect_ends_no_night(server: PrefectServer, night: Night) 
             assert server.ended(run)["state_type"] == "COMPLETED", server.logs()
             shards = night.shards(run)
     assert [shard["state_type"] for shard in shards] == ["COMPLETED"] * 2
+    assert len({shard["infrastructure_pid"] for shard in shards}) == 2, (
+        "each in a new process: what leaked goes with it"
+    )
     assert night.statuses() == {"finished": 3}
     assert proxy.stumbled["POST /api/flow_runs/ID/set_state"] == 1
     assert proxy.stumbled["POST /api/deployments/ID/create_flow_run"] == 1
