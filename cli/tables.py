@@ -82,7 +82,7 @@ def asset_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 def print_run(document: dict[str, Any], out: Path | None) -> None:
     """The end of a run."""
     console = Console()
-    console.print(asset_table(document["assets"]))
+    console.print(short_table(document["assets"]))
     counts = ", ".join(f"{count} {name}" for name, count in document["counts"].items() if count) or "nothing to do"
     console.print(f"\n{counts} in {document['seconds']:.0f} s (run {document['run_id']})")
     if document.get("night"):
