@@ -1,4 +1,4 @@
-"""Example product photos: ``python -m training.procedural.examples [FOLDER]`` writes those of ``examples/photos``.
+"""Example product photos: ``python -m training.procedural.examples [FOLDER]`` writes ``photos`` and ``four-photos``.
 
 Each is a procedural object, so the repository ships photos that are its own. The same code gives the same pictures.
 """
@@ -6,6 +6,7 @@ Each is a procedural object, so the repository ships photos that are its own. Th
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,12 @@ SHOTS = (
     Shot("compact-camera.jpg", "camera", 502, 20, 15, "cloth"),
 )
 
+FOUR_SIDES = tuple(
+    Shot(f"toy-truck_{side}.png", "vehicle", 502, azimuth, 20, "alpha", 512)
+    for side, azimuth in (("front", 0), ("right", 90), ("back", 180), ("left", 270))
+)
+"""One product from four sides, as docs/photographing.md asks for them: ``examples/four-photos``."""
+
 
 def make_photo(shot: Shot) -> torch.Tensor:
     """The picture, ``(3 or 4, S, S)`` uint8; four channels (straight alpha) for transparent shots."""
@@ -59,13 +66,13 @@ def make_photo(shot: Shot) -> torch.Tensor:
     return (picture[0] * 255).round().to(torch.uint8)
 
 
-def write_photos(folder: Path) -> list[Path]:
+def write_photos(folder: Path, shots: Sequence[Shot] = SHOTS) -> list[Path]:
     """Write every shot to ``folder``; returns the paths."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for shot in SHOTS:
+    for shot in shots:
         pixels = make_photo(shot).permute(1, 2, 0).numpy()
         path = folder / shot.name
         if path.suffix == ".jpg":
@@ -77,4 +84,6 @@ def write_photos(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    write_photos(Path(sys.argv[1] if len(sys.argv) > 1 else "examples/photos"))
+    examples = Path(sys.argv[1] if len(sys.argv) > 1 else "examples")
+    write_photos(examples / "photos")
+    write_photos(examples / "four-photos", FOUR_SIDES)
