@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from tasks.settings import Settings
 
 WAITING = 10
 """SKUs that a log line names."""
+
+KEPT_DAYS = 90
+"""How long files of summaries stay in the home, as Prefect keeps its runs."""
 
 NAMED = 100
 """SKUs that the summary lists of each kind of change; the counts are always whole."""
@@ -102,9 +107,14 @@ def sizes_in_words(unknown: int) -> str | None:
 
 
 def write_summary(settings: Settings, document: dict[str, Any]) -> Path:
-    """``HOME/summaries/RUN.json``."""
+    """``HOME/summaries/RUN.json``. Files there, pictures of shards too, go after :data:`KEPT_DAYS`; the database keeps
+    the summaries."""
     path = settings.home_path / "summaries" / f"{document['run_id']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.iterdir():
+        with suppress(OSError):
+            if old.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+                old.unlink()
     path.write_text(json.dumps(document, indent=2, default=str) + "\n", "utf-8")
     return path
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from db.catalogue import Changes
-from flows.report import ended_in_words, in_words, markdown_summary
+from flows.report import KEPT_DAYS, ended_in_words, in_words, markdown_summary, write_summary
 from tasks.settings import Settings
 from tasks.webhooks import post, signature
 
@@ -94,3 +96,12 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
     assert "queued" not in text
     assert "2 products have no known size" in text
     assert "**Stopped: the \\| bucket &lt;is> gone.**" in text
+
+
+def test_summaries_of_long_ago_leave_the_home(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    for name, days in (("old", KEPT_DAYS + 1), ("recent", KEPT_DAYS - 1)):
+        path = write_summary(settings, {"run_id": name})
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    write_summary(settings, {"run_id": "tonight"})
+    assert {path.name for path in (tmp_path / "summaries").iterdir()} == {"recent.json", "tonight.json"}
