@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,11 +35,12 @@ def fetch(
     A SKU's published asset, while its successor is built or waits for a person, too; an asset id names any other."""
     with sentences():
         from core.errors import InputError, NotFound
-        from core.photos.names import file_name
-        from db.assets import artifact, list_assets
+        from db.assets import artifact
         from storage import copy_to_file, read_bytes
         from storage.s3 import S3Store
 
+        if str(output) == "-" and json:
+            raise InputError("The file itself goes to stdout with -o -: leave --json out.")
         if (output is None) == (link is None):
             raise InputError("Say either -o FILE or --link SECONDS.")
         factory = open_factory()
@@ -50,6 +51,12 @@ def fetch(
             if output is None:
                 raise InputError("A file of all colours is made when it is asked for: name it with -o FILE.")
             data = joined(factory, asset_id)
+            if str(output) == "-":
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                factory.close()
+                return
+            output = _named(factory.engine, asset_id, "variants.glb", output)
             output.write_bytes(data)
             factory.close()
             made = {"asset_id": asset_id, "file": str(output), "bytes": len(data), "sha256": sha256(data).hexdigest()}
@@ -66,16 +73,23 @@ def fetch(
             put_json({"asset_id": asset_id, "link": url, "seconds": link}) if json else typer.echo(url)
             return
         if str(output) == "-":
-            if json:
-                raise InputError("The file itself goes to stdout with -o -: leave --json out.")
             sys.stdout.buffer.write(read_bytes(factory.store, stored.key, stored.sha256))
             sys.stdout.buffer.flush()
             factory.close()
             return
-        if output.is_dir():
-            (row,) = list_assets(factory.engine, ids=[asset_id])
-            output /= file_name(row.sku) + (".glb" if kind == "glb" else f".{kind}" if "." in kind else f".{kind}.json")
+        output = _named(factory.engine, asset_id, kind, output)
         copy_to_file(factory.store, stored.key, stored.sha256, output)
         factory.close()
         document = {"asset_id": asset_id, "file": str(output), "bytes": stored.bytes, "sha256": stored.sha256}
         put_json(document) if json else typer.echo(f"{output}  {stored.bytes:,} bytes")
+
+
+def _named(engine: Any, asset_id: str, kind: str, output: Path) -> Path:
+    """The file to write: in a folder it is named after the SKU."""
+    from core.photos.names import file_name
+    from db.assets import list_assets
+
+    if not output.is_dir():
+        return output
+    (row,) = list_assets(engine, ids=[asset_id])
+    return output / (file_name(row.sku) + (".glb" if kind == "glb" else f".{kind}" if "." in kind else f".{kind}.json"))
