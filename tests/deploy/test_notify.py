@@ -13,7 +13,6 @@ from queue import Queue
 import pytest
 
 from tests.deploy.plane import ROOT, Plane
-from tests.deploy.test_plane import asked
 
 pytestmark = pytest.mark.server
 
@@ -72,7 +71,7 @@ def test_people_are_told_of_a_failed_run(
         assert "the disk is full" in said
         assert "Failed" in said
     assert webhook[1].empty(), "told twice, or under the old address"
-    names = [row["name"] for row in asked(plane, "automations/filter", {})]
+    names = [row["name"] for row in plane.ask("automations/filter", {})]
     assert names.count("Tell people that a run ended badly") == 1
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from test_mending import candidate, made, photo, png, small_shop  # noqa: F401 - the fixtures
+from test_person_mends import candidate, made, photo, png, small_shop  # noqa: F401 - the fixtures
 from test_run_stage import Shop
 
 from db import assets, mends
