@@ -30,6 +30,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from tests.deploy.plane import BIN, Plane  # noqa: E402
 from tests.docs.commands import blocks  # noqa: E402
 
+SETTLE_SECONDS = 65
+"""A little more than what flows take for the time in which a file may still be being written."""
+
 
 class Follower:
     """Who follows the page: his terminals, and what he sees in them."""
@@ -126,9 +129,9 @@ class Follower:
 
 
 def put(photo: Path, folder: Path) -> None:
-    """As a shop leaves it in the evening: a night leaves alone what may still be being written."""
-    copied, evening = shutil.copy(photo, folder), time.time() - 3600
-    os.utime(copied, (evening, evening))
+    """A night leaves alone what may still be being written, and no file can be made older than its last change."""
+    shutil.copy(photo, folder)
+    time.sleep(SETTLE_SECONDS)
 
 
 def main() -> None:

@@ -319,6 +319,11 @@ def _vae_shape(tensors: Mapping[str, Tensor]) -> tuple[tuple[int, ...], int]:
     return tuple(widths), layers
 
 
+DIGITS = {"torch.float16": (3, 2e-3), "torch.bfloat16": (2, 2e-2)}
+"""Significant digits that a type keeps of the schedule's ends, and how far betas may lie off: pruned files hold all
+their numbers in half precision, these too."""
+
+
 def _schedule(tensors: Mapping[str, Tensor], file: str) -> Schedule:
     """The published schedule, or the file's own betas where they are square-root-linear too."""
     import torch
@@ -326,9 +331,10 @@ def _schedule(tensors: Mapping[str, Tensor], file: str) -> Schedule:
     betas = tensors.get("betas")
     if betas is None:
         return Schedule()
-    betas = betas.double()
-    schedule = Schedule(round(float(betas[0]), 8), round(float(betas[-1]), 8), len(betas))
-    if not torch.allclose(schedule.betas(), betas, rtol=1e-4, atol=0):
+    digits, tolerance = DIGITS.get(str(betas.dtype), (6, 1e-4))
+    first, last = (float(f"{float(beta):.{digits}g}") for beta in (betas[0], betas[-1]))
+    schedule = Schedule(first, last, len(betas))
+    if not torch.allclose(schedule.betas(), betas.double(), rtol=tolerance, atol=0):
         raise CheckpointError(f"{file}: 'betas' is not a square-root-linear schedule.")
     return schedule
 

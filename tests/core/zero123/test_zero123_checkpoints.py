@@ -143,6 +143,25 @@ def test_stable_zero123_is_known_by_its_file_name(tiny: Any, original: Path, tmp
     assert load_original(path, settings=settings(), pose_entry="radius").pose_entry == "radius"
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_a_pruned_original_holds_its_schedule_in_half_precision_too(original: Path, tmp_path: Path, kind: str) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from core.zero123.ldm import load_original
+    from core.zero123.model import Schedule
+
+    tensors = load_file(original)
+    tensors["betas"] = Schedule().betas().float()
+    pruned = {name: tensor.to(getattr(torch, kind)) for name, tensor in tensors.items()}
+    save_file(pruned, tmp_path / "pruned.safetensors")
+    assert load_original(tmp_path / "pruned.safetensors", settings=settings()).schedule == Schedule()
+    pruned["betas"] = torch.linspace(0.00085, 0.012, 1000).to(getattr(torch, kind))
+    save_file(pruned, tmp_path / "linear.safetensors")
+    with pytest.raises(CheckpointError, match="square-root-linear"):
+        load_original(tmp_path / "linear.safetensors", settings=settings())
+
+
 def test_converted_originals_export_to_identical_outputs(original: Path, tmp_path: Path) -> None:
     from core.zero123.ldm import load_original
 
