@@ -15,6 +15,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed
 	$(BIN)/meshmill run examples/photos --out demo
+	$(BIN)/meshmill run examples/four-photos --out demo/four-photos
 
 # The demo's gallery as files: put site/ on any web server, or open site/index.html from the disk.
 site: demo

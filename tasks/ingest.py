@@ -121,7 +121,8 @@ class _Seen:
     def lines(self) -> list[str]:
         if not self.several:
             return []
-        head = f"{self.photos} photos show {self.products} products, {self.several} of them with several photos:"
+        products = "1 product" if self.products == 1 else f"{self.products} products"
+        head = f"{self.photos} photos show {products}, {self.several} with several photos:"
         more = self.several - len(self._shown)
         return [head, *self._shown, *([f"  and {more} more"] if more > 0 else [])]
 
