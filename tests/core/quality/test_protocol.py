@@ -300,7 +300,8 @@ def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path,
     one = models.build
     assert one is not None
 
-    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots=()):
+    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots=(), size=None):
+        assert (size is None) == (not shots), "how large the main photo is, beside others"
         assert (elevation is None) == (poses != "given"), "what is not told of one photo is not told of several"
         told.append([(shot.azimuth, shot.elevation) for shot in shots])
         glb, facts = one(cutout, elevation, recipe, progress)
