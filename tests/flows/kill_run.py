@@ -39,7 +39,8 @@ def older(name: str) -> None:
     from tasks import stages
 
     object.__setattr__(stages.STAGE[name], "version", stages.STAGE[name].version - 1)
-    stages.VERSIONS = MappingProxyType({**stages.VERSIONS, name: stages.STAGE[name].version})
+    known = MappingProxyType({**stages.VERSIONS, name: stages.STAGE[name].version})
+    patch.object(stages, "VERSIONS", known).start()  # for as long as the process lives
 
 
 def main() -> None:
