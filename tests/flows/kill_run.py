@@ -36,11 +36,11 @@ class Never:
 
 def older(name: str) -> None:
     """This process is of the version before: it knows a stage as it was."""
-    from tasks import stages
+    from tasks import plan, stages
 
     object.__setattr__(stages.STAGE[name], "version", stages.STAGE[name].version - 1)
     known = MappingProxyType({**stages.VERSIONS, name: stages.STAGE[name].version})
-    patch.object(stages, "VERSIONS", known).start()  # for as long as the process lives
+    patch.object(plan, "VERSIONS", known).start()  # for as long as the process lives
 
 
 def main() -> None:
