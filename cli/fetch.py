@@ -35,6 +35,7 @@ def fetch(
     A SKU's published asset, while its successor is built or waits for a person, too; an asset id names any other."""
     with sentences():
         from core.errors import InputError, NotFound
+        from core.whole_file import whole_file
         from db.assets import artifact
         from storage import copy_to_file, read_bytes
         from storage.s3 import S3Store
@@ -57,7 +58,8 @@ def fetch(
                 factory.close()
                 return
             output = _named(factory.engine, asset_id, "variants.glb", output)
-            output.write_bytes(data)
+            with whole_file(output) as partial:
+                partial.write_bytes(data)
             factory.close()
             made = {"asset_id": asset_id, "file": str(output), "bytes": len(data), "sha256": sha256(data).hexdigest()}
             put_json(made) if json else typer.echo(f"{output}  {len(data):,} bytes")

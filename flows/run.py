@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.errors import ObjectDamaged, ObjectMissing, RunStopped
-from core.photos.names import file_name, safe_key
+from core.errors import ObjectDamaged, RunStopped
+from core.photos.names import file_name, told_apart
 from core.recipes import Recipe
 from db import assets, runs
 from db.assets import AssetRow
@@ -29,7 +29,7 @@ from tasks.keys import new_run_id
 from tasks.models import Weights, models_of
 from tasks.night import Night
 from tasks.plan import begin_run, plan_catalogue
-from tasks.remake import heal
+from tasks.remake import read_whole
 from tasks.webhooks import notifying
 from tasks.worker import StageCall
 
@@ -224,12 +224,7 @@ def deliver(factory: Factory, rows: list[AssetRow], out: Path) -> list[Path]:
 
 def _hand_out(factory: Factory, stored: Stored, path: Path) -> None:
     """Copy an object out of the store, made again first where it is not there, whole. Raises ``ObjectDamaged``."""
-    copy = partial(copy_to_file, factory.store, stored.key, stored.sha256, path)
-    try:
-        factory.retry_store(copy)
-    except (ObjectMissing, ObjectDamaged):
-        heal(factory, [stored])
-        factory.retry_store(copy)
+    read_whole(factory, stored, partial(copy_to_file, factory.store, stored.key, stored.sha256, path))
 
 
 def delivered_path(out: Path, name: str, status: str) -> Path:
@@ -239,11 +234,7 @@ def delivered_path(out: Path, name: str, status: str) -> Path:
 
 def delivered_names(skus: Sequence[str]) -> dict[str, str]:
     """File names of SKUs, unlike also where a disk does not tell capitals from small letters."""
-    named = {sku: file_name(sku) for sku in skus}
-    alike = Counter(name.casefold() for name in named.values())
-    return {
-        sku: name if alike[name.casefold()] == 1 else f"{name}-{safe_key(sku)[-16:]}" for sku, name in named.items()
-    }
+    return told_apart({sku: file_name(sku) for sku in skus}, {sku: sku for sku in skus})
 
 
 def _differs(path: Path, sha256: str) -> bool:

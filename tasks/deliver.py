@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
-import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,14 +16,15 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from sqlalchemy import Engine
 
-from core.errors import InputError, MeshFailed, MeshmillError, NotFound, ObjectDamaged, ObjectMissing, StoreDown
+from core.errors import InputError, MeshFailed, MeshmillError, NotFound, ObjectMissing, StoreDown
 from core.mesh.channels import Channel, Fitted, Parcel, find_channel, fit_glb
-from core.photos.names import file_name, safe_key
+from core.photos.names import file_name, told_apart
+from core.whole_file import whole_file
 from db import assets
 from db.finished import FinishedAsset, finished_assets
 from storage import read_bytes
 from tasks.factory import Factory
-from tasks.remake import heal
+from tasks.remake import read_whole
 
 GLB, USDZ, POSTER, RECORD = "model.glb", "model.usdz", "poster.png", "product.json"
 
@@ -152,10 +150,7 @@ def _folders(rows: Sequence[FinishedAsset]) -> dict[tuple[str, str], str]:
         (row.catalogue, row.sku): (f"{file_name(row.catalogue)}/" if several else "") + file_name(row.sku)
         for row in rows
     }
-    alike = Counter(path.casefold() for path in paths.values())
-    return {
-        key: path if alike[path.casefold()] == 1 else f"{path}-{safe_key(key[1])[-16:]}" for key, path in paths.items()
-    }
+    return told_apart(paths, {key: key[1] for key in paths})
 
 
 def _product(
@@ -232,12 +227,7 @@ def _read(factory: Factory, row: FinishedAsset, kind: str) -> bytes | None:
     stored = factory.retry_database(assets.artifact, row.asset_id, kind, published=True)
     if stored is None:
         return None
-    read = partial(read_bytes, factory.store, stored.key, stored.sha256)
-    try:
-        return factory.retry_store(read)
-    except (ObjectMissing, ObjectDamaged):
-        heal(factory, [stored])
-        return factory.retry_store(read)
+    return read_whole(factory, stored, partial(read_bytes, factory.store, stored.key, stored.sha256))
 
 
 def _standing(record: Path) -> DeliveredProduct | None:
@@ -286,14 +276,5 @@ def _csv(rows: Sequence[dict[str, str]]) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A file that appears whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with partial_file.open("xb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        partial_file.replace(path)
-    finally:
-        partial_file.unlink(missing_ok=True)
+    with whole_file(path) as partial_file:
+        partial_file.write_bytes(data)

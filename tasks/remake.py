@@ -4,9 +4,9 @@ own place. Its bytes must come out as they were recorded; no row changes."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from core.errors import (
     DatabaseDown,
@@ -29,6 +29,8 @@ from tasks.photo_bytes import fetch_source
 from tasks.renewal import POLL_SECONDS, Renewal
 from tasks.stages import STAGE
 from tasks.worker import StageCall
+
+T = TypeVar("T")
 
 
 class NotRepairable(Exception):
@@ -142,6 +144,16 @@ class Remaker:
             if (found.role, found.sha256) == (role, sha256):
                 return found
         raise NotRepairable(f"The {role} weights that it was made with are not on this machine: put them back.")
+
+
+def read_whole(factory: Factory, stored: Stored, read: Callable[[], T]) -> T:
+    """What ``read`` makes of an object that is handed to somebody: made again first where it is not there, whole.
+    Raises as :func:`heal` does."""
+    try:
+        return factory.retry_store(read)
+    except (ObjectMissing, ObjectDamaged):
+        heal(factory, [stored])
+        return factory.retry_store(read)
 
 
 AGAIN = "`meshmill retry --status finished SKU` builds the asset anew."

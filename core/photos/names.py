@@ -6,6 +6,11 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def display_name(name: str) -> str:
@@ -60,6 +65,16 @@ def file_name(sku: str) -> str:
         return name
     cut = name.encode()[:120].decode(errors="ignore")
     return f"{cut}-{hashlib.sha256(os.fsencode(sku)).hexdigest()[:16]}"
+
+
+def told_apart(paths: Mapping[Key, str], skus: Mapping[Key, str]) -> dict[Key, str]:
+    """The paths, unlike also where a disk does not tell capitals from small letters: those end with a
+    hash of the SKU."""
+    alike = Counter(path.casefold() for path in paths.values())
+    return {
+        key: path if alike[path.casefold()] == 1 else f"{path}-{safe_key(skus[key])[-16:]}"
+        for key, path in paths.items()
+    }
 
 
 def _escaped(character: str) -> str:

@@ -16,6 +16,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core.errors import InputError
+from core.whole_file import whole_file
 
 Role = Literal["reader", "reviewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -95,11 +96,9 @@ def read_users(path: Path) -> tuple[User, ...]:
 def write_users(path: Path, users: tuple[User, ...]) -> None:
     """Replace the users' file; nobody else on the machine may read it."""
     text = json.dumps([user.model_dump() for user in users], indent=1, ensure_ascii=False) + "\n"
-    partial = path.with_name(f".{path.name}.part")
-    partial.unlink(missing_ok=True)
-    partial.touch(0o600)
-    partial.write_text(text, "utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.touch(0o600)
+        partial.write_text(text, "utf-8")
 
 
 def credentials(request: Request) -> tuple[str, str]:
