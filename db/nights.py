@@ -65,12 +65,14 @@ def nights(engine: Engine, most: int = SHOWN) -> list[Night]:
     query = select(Run, Catalogue.name).join(Catalogue, Catalogue.id == Run.catalogue_id)
     with reading(engine) as session:
         found = session.execute(query.order_by(Run.started_at.desc(), Run.id).limit(most)).all()
-        return [_night(session, run, catalogue) for run, catalogue in found]
+        counts: dict[str, dict[str, int]] = {run.id: {} for run, _ in found}
+        by_status = select(Asset.run_id, Asset.status, func.count()).group_by(Asset.run_id, Asset.status)
+        for run_id, status, count in session.execute(by_status.where(Asset.run_id.in_(counts))):
+            counts[run_id][status] = int(count)
+        return [_night(session, run, catalogue, counts[run.id]) for run, catalogue in found]
 
 
-def _night(session: Session, run: Run, catalogue: str) -> Night:
-    rows = session.execute(select(Asset.status, func.count()).where(Asset.run_id == run.id).group_by(Asset.status))
-    counts = {status: int(count) for status, count in rows}
+def _night(session: Session, run: Run, catalogue: str, counts: dict[str, int]) -> Night:
     left = counts.get("queued", 0) + counts.get("running", 0)
     done = sum(counts.values()) - left
     return Night(run.id, catalogue, run.started_at, run.finished_at, run.stopped, counts, done, left,

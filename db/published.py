@@ -97,11 +97,6 @@ def _files() -> Select[tuple[str, str, str, str, str, str, str, int, str]]:
     )  # fmt: skip
 
 
-def published_file(engine: Engine, catalogue: str, sku: str, kind: str) -> PublishedFile | None:
-    """One file of a product as it is published."""
-    return published_files(engine, catalogue, sku).get(kind)
-
-
 def published_files(engine: Engine, catalogue: str, sku: str) -> dict[str, PublishedFile]:
     """Every file of a product as it is published, by kind."""
     query = _files().where(Catalogue.name == catalogue, Product.sku == sku).order_by(Artifact.id)

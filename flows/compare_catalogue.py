@@ -24,8 +24,6 @@ FIGURES = (
     ("views_psnr", 1),
     ("views_firmness", 1),
     ("seed_agreement", 1),
-    ("held_photo_iou", 1),
-    ("held_photo_psnr", 1),
     ("input_mask_iou", 1),
     ("input_psnr", 1),
     ("seconds", -1),

@@ -229,7 +229,7 @@ def _attempt(
             key,
             owner,
             error_class=type(known).__name__,
-            sentence=str(known),
+            sentence=known.whole,
             traceback=cause or traceback.format_exc(),
             seconds=time.monotonic() - started,
         )
