@@ -22,7 +22,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "flows")]
 from audit import Watch  # noqa: E402
 from shop import tree  # noqa: E402
 
-from core.recipes import load_recipe  # noqa: E402
 from storage.s3 import open_s3  # noqa: E402
 from tests.deploy.plane import BIN, Plane  # noqa: E402
 
@@ -119,17 +118,7 @@ class Factory:
         return len(changed) + len(fresh)
 
     def send_night(self) -> str:
-        places = [f"views.checkpoint={self.plane.folder}/views", f"segment.model={self.plane.folder}/segmenter.onnx"]
-        parameters = {
-            "folder": str(self.photos),
-            "recipe": load_recipe("starter", places).model_dump(mode="json"),
-            "settle_seconds": 0,
-            "shard_size": 2,
-            "deployment": "build_assets/build",
-        }
-        found = self.plane.ask("deployments/name/ingest/nightly")
-        run = self.plane.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
-        return str(run["id"])
+        return self.plane.send_night(self.photos)
 
     def state(self, id_: str) -> str:
         """Of a flow run; empty while the server is away."""
@@ -258,21 +247,21 @@ def database_crashed(factory: Factory) -> None:
 
 
 def store_killed(factory: Factory) -> None:
-    server = factory.server("seaweedfs")
-    server.kill()
-    server.wait()
-    factory.plane.processes.remove(server)
-    time.sleep(factory.dice.uniform(1, 20))
-    factory.plane.start_store()
+    restarted(factory, "seaweedfs", factory.plane.start_store)
 
 
 def prefect_killed(factory: Factory) -> None:
-    server = factory.server("prefect")
+    restarted(factory, "prefect", factory.start_prefect)
+
+
+def restarted(factory: Factory, word: str, start: Callable[[], Any]) -> None:
+    """kill -9 of a server, and its start some time later."""
+    server = factory.server(word)
     server.kill()
     server.wait()
     factory.plane.processes.remove(server)
     time.sleep(factory.dice.uniform(1, 20))
-    factory.start_prefect()
+    start()
 
 
 def photos_gone(factory: Factory) -> None:

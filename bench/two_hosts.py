@@ -31,7 +31,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "flows")]
 
 from audit import Watch, audit  # noqa: E402
 
-from core.recipes import load_recipe  # noqa: E402
 from storage.s3 import open_s3  # noqa: E402
 from tests.deploy.plane import BIN, Plane  # noqa: E402
 
@@ -122,17 +121,8 @@ class Hosts:
             self.workers.append(subprocess.Popen([*command, *words], env=environment, cwd=ROOT, stdout=log, stderr=log))
 
     def night(self) -> str:
-        places = [f"views.checkpoint={self.plane.folder}/views", f"segment.model={self.plane.folder}/segmenter.onnx"]
-        parameters = {
-            "folder": str(self.photos),
-            "recipe": load_recipe("starter", places).model_dump(mode="json"),
-            "settle_seconds": 0,
-            "shard_size": 2,
-            "deployment": "build_assets/build",
-        }
-        found = self.plane.ask("deployments/name/ingest/nightly")
         print("server$ prefect deployment run ingest/nightly", flush=True)
-        return str(self.plane.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"])
+        return self.plane.send_night(self.photos)
 
     def ended(self, run: str) -> None:
         begun = time.monotonic()

@@ -192,6 +192,22 @@ class Plane:
         done = self.psql(words, "meshmill_owner", "MESHMILL_OWNER_PASSWORD")
         assert done.returncode == 0, done.stderr
 
+    def send_night(self, photos: Path) -> str:
+        """A run of the shipped deployment over a folder, two assets a shard, by the weights that lie in this plane's
+        folder: the flow run's id."""
+        from core.recipes import load_recipe
+
+        places = [f"views.checkpoint={self.folder}/views", f"segment.model={self.folder}/segmenter.onnx"]
+        parameters = {
+            "folder": str(photos),
+            "recipe": load_recipe("starter", places).model_dump(mode="json"),
+            "settle_seconds": 0,
+            "shard_size": 2,
+            "deployment": "build_assets/build",
+        }
+        found = self.ask("deployments/name/ingest/nightly")
+        return str(self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})["id"])
+
     def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Prefect's API with the login, and the token that a page must show before it may change anything."""
         login = base64.b64encode(self.secrets["PREFECT_AUTH"].encode()).decode()

@@ -29,24 +29,11 @@ SMALLEST = (
 
 def write_random_weights(path: Path) -> None:
     """A file as the published ones are: the original's names, half precision."""
-    import torch
     from safetensors.torch import save_file
 
-    from core.zero123.ldm import to_original
-    from core.zero123.model import assemble, empty_parts, published_config
-    from core.zero123.weights import materialise_positions
+    from tests.published_size import random_original
 
-    config = published_config()
-    with torch.device("meta"):
-        parts = empty_parts(config)
-    generator = torch.Generator().manual_seed(0)
-    for part in parts.values():
-        part.to_empty(device="cpu")
-        for tensor in part.state_dict().values():
-            tensor.uniform_(-0.03, 0.03, generator=generator)
-    materialise_positions(parts["image_encoder"])
-    tensors = to_original(assemble(config, parts))
-    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path)
+    save_file({name: tensor.half().contiguous() for name, tensor in random_original().items()}, path)
 
 
 def available_memory() -> int:

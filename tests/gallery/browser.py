@@ -6,11 +6,15 @@ import base64
 import json
 import shutil
 import subprocess
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from websockets.sync.client import connect
 
 FLAGS = (
@@ -31,6 +35,34 @@ def find_chromium() -> str | None:
     return next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """An application on a real port of its own: its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextmanager
+def chromium(profile: Path, width: int = 1200, height: int = 900) -> Iterator[Browser]:
+    """A browser with a window of that size."""
+    program = find_chromium()
+    assert program
+    window = Browser(program, profile)
+    try:
+        window.resize(width, height)
+        yield window
+    finally:
+        window.close()
 
 
 class Browser:

@@ -13,7 +13,7 @@ from core.quality.reasons import reason
 from db.engine import writing
 from db.reviews import add_comment, record_decision
 from db.tables import Asset, Run, now
-from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.browser import Browser, chromium, find_chromium
 from tests.gallery.conftest import Shop
 from tests.gallery.test_browser import served  # noqa: F401 - the fixture
 from tests.node_packages import install_node
@@ -41,11 +41,8 @@ def axe(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    assert program
-    window = Browser(program, tmp_path_factory.mktemp("chromium"))
-    yield window
-    window.close()
+    with chromium(tmp_path_factory.mktemp("chromium")) as window:
+        yield window
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from sqlalchemy import select
 
@@ -23,7 +21,7 @@ from db.reviews import said_of
 from db.tables import Artifact, Asset, AssetStage, StageRun
 from gallery.app import Access, create_app
 from gallery.export import export
-from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.browser import Browser, chromium, find_chromium, serving
 from tests.gallery.conftest import HOSTILE, Shop, two_boxes
 
 pytestmark = [
@@ -38,26 +36,16 @@ return [r.left, r.top, r.right, r.bottom].map(Math.round); })()"""
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    assert program
-    window = Browser(program, tmp_path_factory.mktemp("chromium"))
-    window.resize(1200, 900)
-    yield window
-    window.close()
+    with chromium(tmp_path_factory.mktemp("chromium")) as window:
+        yield window
 
 
 @pytest.fixture
 def served(shop: Shop) -> Iterator[str]:
     """The gallery on a real port, deciding allowed, token asked."""
     app = create_app(shop.engine, shop.store, Access(review=True, token="sesame"))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with serving(app) as url:
+        yield url
 
 
 def keep(browser: Browser, name: str) -> np.ndarray:

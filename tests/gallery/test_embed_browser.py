@@ -14,13 +14,12 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 
 from gallery.api.addresses import file_url
 from gallery.api.people import People
 from gallery.app import Access, create_app
-from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.browser import Browser, find_chromium, serving
 from tests.gallery.conftest import CATALOGUE, Shop
 
 pytestmark = [
@@ -43,14 +42,8 @@ def site(folder: Path) -> Iterator[str]:
 @contextmanager
 def gallery(shop: Shop, people: People) -> Iterator[str]:
     app = create_app(shop.engine, shop.store, Access(login="shop:secret"), people=people)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with serving(app) as url:
+        yield url
 
 
 def red_share(browser: Browser) -> float:

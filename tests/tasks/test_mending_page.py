@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from test_person_mends import candidate, made, photo, png, small_shop  # noqa: F401 - the fixtures
 from test_run_stage import Shop
@@ -20,7 +17,7 @@ from gallery.access import Access
 from gallery.app import create_app
 from gallery.mending import Builder
 from tasks.factory import Factory
-from tests.gallery.browser import Browser, find_chromium
+from tests.gallery.browser import Browser, chromium, find_chromium, serving
 from tests.gallery.test_accessible import axe, faults_of  # noqa: F401 - the fixture
 
 Made = tuple[Shop, Factory, str]
@@ -141,12 +138,8 @@ def test_the_product_s_photos_are_shown_and_no_others(desk: Desk) -> None:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    assert program
-    window = Browser(program, tmp_path_factory.mktemp("chromium"))
-    window.resize(1200, 900)
-    yield window
-    window.close()
+    with chromium(tmp_path_factory.mktemp("chromium")) as window:
+        yield window
 
 
 @pytest.mark.server
@@ -157,14 +150,8 @@ def test_the_brush_in_a_browser(browser: Browser, desk: Desk, axe: str, monkeypa
 
     client, noted, _, first = desk
     monkeypatch.setattr("gallery.mending.mask_of", lambda *_: Image.new("L", (200, 200), 0))
-    server = uvicorn.Server(uvicorn.Config(client.app, host="127.0.0.1", port=0, log_level="error"))  # type: ignore[arg-type]
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    try:
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/assets/{first}"
-        browser.open(url)
+    with serving(client.app) as url:
+        browser.open(f"{url}/assets/{first}")
         browser.evaluate("document.getElementById('brush').open = true")
         browser.until("document.getElementById('paper').dataset.ready === 'yes'")
         browser.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
@@ -183,9 +170,6 @@ def test_the_brush_in_a_browser(browser: Browser, desk: Desk, axe: str, monkeypa
             browser.evaluate(f"document.querySelector('#mend [name={field}]').value = '{value}'")
         browser.evaluate("document.getElementById('paint').click()")
         browser.until(f"location.pathname !== '/assets/{first}'")
-    finally:
-        server.should_exit = True
-        thread.join(20)
     (version,) = noted.asked
     sha256 = assets.job(noted.factory.engine, version).candidate.photo_sha256
     kept = Path(noted.factory.store.uri(f"objects/{sha256[:2]}/{sha256}").removeprefix("file://"))
