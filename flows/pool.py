@@ -160,7 +160,7 @@ class WorkPool:
 
     def _call_off(self) -> None:
         """Shards that no worker has taken up begin no more; the others see that the run is stopped, and end after their
-        stage."""
+        stage. So does one that a worker begins at this very moment: Prefect lets a cancelled run begin."""
         states = self._states(list(self._flying))
         for id_ in [id_ for id_, state in states.items() if state in (StateType.SCHEDULED, StateType.PENDING)]:
             with suppress(*UNSEEN), get_client(sync_client=True) as client:

@@ -105,12 +105,12 @@ def test_twenty_failures_alike_stop_the_night_over_all_its_shards(server: Prefec
     with server.worker("cpu", "gpu", **night.environment):
         ended = server.ended(night.start(shard_size=7))
         shards = night.shards(ended["id"])
+        *built, last = [server.ended(shard["id"])["state_type"] for shard in shards]
     assert ended["state_type"] == "FAILED", server.logs()
     assert "20 assets in a row failed alike" in ended["state"]["message"]
     assert night.statuses() == {"failed": 20, "queued": 8}
-    assert [shard["state_type"] for shard in shards] == ["COMPLETED", "COMPLETED", "FAILED", "CANCELLED"], (
-        "begun no more"
-    )
+    assert built == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert last in ("CANCELLED", "FAILED"), "a worker that took it up meanwhile sees that the run is stopped"
     assert night.events() == {"asset.failed": 20, "run.stopped": 1}
     (told,) = [message["data"] for message in night.heard if message["event"] == "run.stopped"]
     assert "20 assets in a row failed alike" in told["stopped"]
