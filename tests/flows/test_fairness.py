@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,8 @@ class Queue:
         self.whose: dict[UUID, str] = {}
         self.order: list[str] = []
         self.most_waiting: dict[str, int] = {}
+        self.nights: dict[str, threading.Thread] = {}
+        self.looks: Counter[str] = Counter()
         self.lock = threading.Lock()
         self.away = 0
         """How many more requests find nobody."""
@@ -41,16 +44,33 @@ class Queue:
         return run
 
     def work(self) -> None:
-        """One shard: taken, run, done."""
+        """One shard: taken, run, done, and every night has seen it."""
         with self.lock:
             taken = next((id_ for id_, state in self.states.items() if state == StateType.SCHEDULED), None)
             if taken is None:
                 return
             self.states[taken] = StateType.RUNNING
             self.order.append(self.whose[taken])
-        time.sleep(0.03)  # several looks of a night
+        self.seen()
         with self.lock:
             self.states[taken] = StateType.COMPLETED
+        self.seen()
+
+    def seen(self) -> None:
+        """Until each night that goes on has looked twice, so that what it saw first has become a shard sent."""
+        before = self.looks.copy()
+        while any(night.is_alive() and self.looks[name] < before[name] + 2 for name, night in self.nights.items()):
+            time.sleep(0.001)
+
+    def look(self, pool: WorkPool, ids: list[UUID]) -> dict[UUID, StateType]:
+        self.looks[pool._run_id] += 1
+        return {id_: self.states[id_] for id_ in ids}
+
+    def night(self, name: str, shards: int) -> threading.Thread:
+        pool = WorkPool(Settled(), "build_assets/build", name, False)  # type: ignore[arg-type]
+        self.nights[name] = threading.Thread(target=lambda: list(pool.build([["asset"]] * shards)))
+        self.nights[name].start()
+        return self.nights[name]
 
 
 class Settled:
@@ -66,21 +86,15 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     monkeypatch.setattr(flows.pool, "POLL_SECONDS", 0.005)
     monkeypatch.setattr(flows.pool, "run_deployment", made.send)
     monkeypatch.setattr(flows.pool, "Breaker", lambda *_: type("Breaker", (), {"check": lambda _: None})())
-    monkeypatch.setattr(WorkPool, "_states", lambda _, ids: {id_: made.states[id_] for id_ in ids})
+    monkeypatch.setattr(WorkPool, "_states", lambda pool, ids: made.look(pool, ids))
     return made
 
 
 def test_a_small_night_does_not_wait_for_all_of_a_large_one(queue: Queue) -> None:
-    def night(name: str, shards: int) -> threading.Thread:
-        pool = WorkPool(Settled(), "build_assets/build", name, False)  # type: ignore[arg-type]
-        thread = threading.Thread(target=lambda: list(pool.build([["asset"]] * shards)))
-        thread.start()
-        return thread
-
-    threads = [night("large", 30)]
+    threads = [queue.night("large", 30)]
     while len(queue.order) < 6 and threads[0].is_alive():
         queue.work()
-    threads.append(night("small", 8))
+    threads.append(queue.night("small", 8))
     while queue.whose and "small" not in queue.whose.values():
         time.sleep(0.001)
     came = len(queue.order)

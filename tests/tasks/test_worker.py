@@ -126,7 +126,7 @@ def test_the_slot_of_a_killed_holder_is_free_at_once(tmp_path: Path) -> None:
         seconds = time.monotonic() - started
     holder.wait()
     assert waited >= 3, "nobody else had it while the holder lived"
-    assert seconds < 5
+    assert seconds < 60, "the dead one's slot is not held for its ten minutes"
 
 
 def test_the_wait_for_a_slot_is_not_the_stages_time(worker: StageWorker, tmp_path: Path) -> None:
