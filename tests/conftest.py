@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-pytest_plugins = ("no_skips",)
+pytest_plugins = ("in_ci",)
 
 
 @pytest.fixture(scope="session")

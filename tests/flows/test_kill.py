@@ -16,6 +16,8 @@ from shop import ROOT, Shop, kill_tree, left_behind
 from tasks.stages import STAGE_NAMES
 from tasks.worker import StageCall, StageWorker
 
+pytestmark = pytest.mark.server
+
 
 def kill_once(shop: Shop, stage: str, seconds: float, saved: bool = False) -> bool:
     """Start a run and kill it a while after ``stage`` has begun anew, or with ``saved`` once that stage has left a

@@ -12,7 +12,7 @@ from storage.places import uri_path
 
 ODD = "a #?%20;&=ü☕{x}$HOME'\"[1]@:~%s\\n,|<b>"
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.server]
 
 
 def test_a_whole_run_stays_inside_a_home_with_an_odd_path(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from test_bad_days import Shop, sentence
 
 from tasks.loopback import spare_loopback
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.server]
 
 
 @pytest.fixture

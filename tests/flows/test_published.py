@@ -11,7 +11,7 @@ import pytest
 from shop import kill_tree
 from test_bad_days import CLI, Shop
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.server]
 
 
 def check_published(shop: Shop) -> None:

@@ -11,6 +11,8 @@ import pytest
 from test_bad_days import Shop, namespace, sentence  # noqa: F401 - the fixture
 from test_ingest import picture
 
+pytestmark = pytest.mark.server
+
 
 def stock(shop: Shop, products: int = 5) -> None:
     for n in range(products):

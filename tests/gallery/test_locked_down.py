@@ -20,6 +20,8 @@ from gallery.app import Access, create_app
 from tests.gallery.conftest import HOSTILE, Shop
 from tests.ports import free_port
 
+pytestmark = pytest.mark.server
+
 URL = "http://127.0.0.1"
 ORIGIN = {"origin": "https://evil.example"}
 

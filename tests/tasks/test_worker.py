@@ -16,6 +16,8 @@ from core.errors import OutOfMemory, StageError, StageTimeout
 from tasks.slots import slot
 from tasks.worker import GRACE_SECONDS, StageCall, StageWorker
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def worker() -> Iterator[StageWorker]:

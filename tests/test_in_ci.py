@@ -1,4 +1,4 @@
-"""What skips on a person's machine fails in CI."""
+"""What skips on a person's machine fails in CI; what drives a server is tried twice there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_known(): assert False
 def outcome(folder: Path, text: str, ci: str) -> str:
     """What pytest says of a file of tests."""
     (folder / "test_it.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no_skips", "-p", "no:cacheprovider", "--rootdir", ".", "."]
+    plugins = [word for name in ("in_ci", "pytest_rerunfailures", "no:cacheprovider") for word in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", "-q", "-rR", *plugins, "--rootdir", ".", "."]
     environment = os.environ | {
         "CI": ci,
         "PYTHONPATH": str(Path(__file__).parent),
@@ -54,3 +55,29 @@ def test_a_module_that_skips_itself_is_a_failure_in_ci(tmp_path: Path) -> None:
     skipping = "import pytest\npytest.importorskip('a_server_that_is_not_here')\n"
     assert "1 error" in outcome(tmp_path, skipping, "true")
     assert "1 skipped" in outcome(tmp_path, skipping, "")
+
+
+RACING = """
+import pytest
+tries = []
+
+@pytest.mark.server
+def test_lost_one_race():
+    tries.append(1)
+    assert len(tries) > 1
+
+@pytest.mark.server
+def test_broken(): assert False
+
+def test_without_a_server():
+    tries.append(1)
+    assert len(tries) > 3
+"""
+
+
+def test_what_drives_a_server_is_tried_twice_in_ci_and_said(tmp_path: Path) -> None:
+    in_ci = outcome(tmp_path, RACING, "true")
+    assert "2 failed, 1 passed" in in_ci
+    assert "2 rerun" in in_ci
+    assert "RERUN test_it.py::test_lost_one_race" in in_ci
+    assert "3 failed" in outcome(tmp_path, RACING, "")
