@@ -34,7 +34,11 @@ def evaluate(
         typer.Option(help="Build each object from so many photos, for example 1,2,4,6; further ones are ring views."),
     ] = None,
     poses: Annotated[
-        str, typer.Option(help="What is told of the further photos' cameras: given, named (no heights), or unknown.")
+        str,
+        typer.Option(
+            help="What is told of the further photos' cameras: given, named (no heights), cropped (named, each cropped "
+            "on its own), unknown; several with commas."
+        ),
     ] = "given",
     lpips: Annotated[
         Path | None, typer.Option(help="lpips_alex.npz; default: beside the folder or in ../weights, else no LPIPS.")
@@ -43,7 +47,12 @@ def evaluate(
         tuple[str, str] | None,
         typer.Option(help="Two recipes, checkpoint folders, or result files (.json): which is better?"),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write report.html and result.json there.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Write report.html and result.json there; with --photos also what is measured so far."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure quality on objects with a known truth: novel views, shape, segmentation, beside controls."""
@@ -65,7 +74,7 @@ def evaluate(
         overrides = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
         options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation, masks=kinds)
         if photos is not None:
-            _several(folder, load_recipe(recipe, overrides), options, photos, poses, json)
+            _several(folder, load_recipe(recipe, overrides), options, photos, poses, out, json)
             return
         if compare is not None and not is_evaluation_folder(folder) and not all(map(_result, compare)):
             document = _compare_catalogue(folder, compare, overrides, limit, out)
@@ -81,18 +90,22 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, json: bool) -> None:
+def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, out: Path | None, json: bool) -> None:
     from core.errors import InputError
-    from flows.evaluate_photos import AZIMUTHS, PhotoOptions, Poses, evaluate_photos, table
+    from flows.evaluate_photos import AZIMUTHS, POSES, PhotoOptions, Poses, evaluate_photos, table
     from flows.evaluation_models import load_models
 
     wanted = tuple(int(part) for part in counts.split(",") if part.strip().isdecimal())
     if not wanted or not set(wanted) <= set(AZIMUTHS):
         raise InputError(f"--photos takes {', '.join(map(str, AZIMUTHS))}, several with commas; not {counts}.")
-    if poses not in ("given", "named", "unknown"):
-        raise InputError(f"--poses takes given, named or unknown; not {poses}.")
+    kinds = tuple(dict.fromkeys(part.strip() for part in poses.split(",") if part.strip()))
+    if not kinds or not set(kinds) <= set(POSES):
+        raise InputError(f"--poses takes {', '.join(POSES)}, several with commas; not {poses}.")
     models = load_models(recipe, ("shape",))
-    document = evaluate_photos(folder, recipe, models, PhotoOptions(wanted, cast(Poses, poses)), options, _progress)
+    asked = PhotoOptions(wanted, cast(tuple[Poses, ...], kinds), None if out is None else out / "measured")
+    document = evaluate_photos(folder, recipe, models, asked, options, _progress)
+    if out is not None:
+        _keep(document, out / "result.json")
     if json:
         put_json(document)
     else:
@@ -107,6 +120,16 @@ def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, j
         console().print(shown)
     if document["failed"]:
         raise typer.Exit(1)
+
+
+def _keep(document: dict[str, Any], path: Path) -> None:
+    from json import dumps
+
+    from core.whole_file import whole_file
+
+    with whole_file(path) as partial:
+        partial.write_text(dumps(document, indent=1), "utf-8")
+    say(f"Figures in {path}")
 
 
 def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict[str, Any]:

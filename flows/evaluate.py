@@ -157,7 +157,7 @@ def _by_masks(rows: list[dict[str, Any]], exact: dict[str, Any], masks: tuple[st
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Only what can be averaged."""
     asset = row.get("asset") or {}
-    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality", "used")
+    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality", "used", "cpu_seconds")
     kept = {name: asset[name] for name in numbers if name in asset}
     return {name: row.get(name) for name in (*PREDICTED, "segmentation")} | {"asset": kept or None}
 

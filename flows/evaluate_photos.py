@@ -1,25 +1,34 @@
 """The protocol with several photos of each object: one row of figures a count, on views that none of them is given.
 
 An evaluation folder's ring views are the further photos; which azimuths a count takes is fixed (:data:`AZIMUTHS`).
-Every count is scored on the same views: those that the largest count leaves over.
+Every count is scored on the same views: those that six photos leave over.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from core.artifacts import Cutout, Photo
 from core.placing.align import Shot
 from core.progress import Progress, silent
 from core.quality import images, protocol
 from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object
+from core.quality.photo_counts import against_one, pose_errors, pose_summary
+from core.quality.shape import Solid
 from core.recipes import Recipe, recipe_hash
+from core.segment.framing import bounding_box
+from core.whole_file import whole_file
 from flows.evaluate import Models, Options, ProtocolRun, built_shape, decode_photo, mean_of_rows
+from tasks.stages import STAGE
 
-Poses = Literal["given", "named", "unknown"]
+Poses = Literal["given", "named", "cropped", "unknown"]
+POSES: tuple[Poses, ...] = get_args(Poses)
 
 AZIMUTHS: dict[int, tuple[float, ...]] = {
     1: (),
@@ -36,15 +45,31 @@ PLACED = "placed by least squares where the cameras of all given photos see it i
 NEAR = 1.0
 """Degrees within which a view is the one that a count asks for."""
 
+MARGIN = 0.08
+"""Of a product's longer side, left around it where photos are cropped on their own."""
+
 
 @dataclass(frozen=True)
 class PhotoOptions:
     """Which counts, and what is told of the further photos' cameras."""
 
     counts: tuple[int, ...] = (1, 4)
-    poses: Poses = "given"
+    poses: tuple[Poses, ...] = ("given",)
     """``given``: azimuth and elevation; ``named``: the azimuth, as a name says it, and no elevation, the main photo's
-    neither; ``unknown``: nothing."""
+    neither; ``cropped``: the same, and every photo is cropped around its product; ``unknown``: nothing."""
+    keep: Path | None = None
+    """A folder where what is measured of each object, count and poses is kept, and from which it is taken again."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An object's photos as a shop would have them: the main one, its ring, and what they are scored on."""
+
+    item: EvaluationObject
+    """With the views only that no count is given."""
+    main: Photo
+    cutout: Cutout
+    truth: Solid
 
 
 def evaluate_photos(
@@ -55,24 +80,27 @@ def evaluate_photos(
     options: Options,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The document of `meshmill evaluate --photos`. An object that fails scores as a failure and is named."""
+    """The document of `meshmill evaluate --photos`. An object that fails scores as a failure and is named.
+
+    ``by_photos`` and ``mean`` are those of the first kind of poses; of several kinds, ``by_poses`` holds all.
+    """
     perceptual = images.Lpips(options.lpips) if options.lpips else None
     names = list_objects(folder)[: options.limit]
-    run = ProtocolRun(recipe, models, replace(options, estimate_elevation=asked.poses != "given"), perceptual, progress)
+    run = ProtocolRun(recipe, models, replace(options, align=False), perceptual, progress)
     rows = []
     for number, name in enumerate(names):
         progress("evaluate", number, len(names), object=name)
         rows.append(_one(read_object(folder, name), asked, run))
-    by_photos = {
-        str(count): mean_of_rows([row["by_photos"][str(count)] for row in rows if str(count) in row["by_photos"]])
-        for count in asked.counts
-    }
+    progress("evaluate", len(names), len(names))
+    by_poses = {poses: _by_photos([row["by_poses"][poses] for row in rows], asked.counts) for poses in asked.poses}
+    first = by_poses[asked.poses[0]]
     document = {
         "objects": rows,
-        "by_photos": by_photos,
-        "mean": by_photos[str(asked.counts[-1])],
+        "by_photos": first,
+        **({"by_poses": by_poses} if len(asked.poses) > 1 else {}),
+        "mean": first[str(asked.counts[-1])],
         "protocol": protocol.ABOUT
-        | {"seed": recipe.seed, "poses": asked.poses, "azimuths": AZIMUTHS, "asset_view of several photos": PLACED},
+        | {"seed": recipe.seed, "poses": asked.poses[0], "azimuths": AZIMUTHS, "asset_view of several photos": PLACED},
         "recipe": {"name": recipe.name, "hash": recipe_hash(recipe), "parameters": recipe.model_dump(mode="json")},
         "checkpoint": models.checkpoint,
         "failed": sum(1 for row in rows if row["errors"]),
@@ -81,56 +109,130 @@ def evaluate_photos(
     return rounded
 
 
+def _by_photos(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
+    """Means a count of photos, with pose errors and, beside one photo, what the further ones brought."""
+    return {
+        count: mean_of_rows([row[count] for row in rows])
+        | {
+            "poses": pose_summary([error for row in rows for error in row[count]["pose_errors"]]),
+            "against_one": against_one(rows, count),
+        }
+        for count in map(str, counts)
+    }
+
+
 def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": item.id, "sha256": item.sha256, "errors": {}, "by_photos": {}}
-    held = tuple(view for view in item.views if not any(_is_at(item, view, a) for a in AZIMUTHS[max(asked.counts)]))
-    scored = replace(item, views=held)
+    """An object's figures, ``by_poses`` and count."""
+    held = tuple(view for view in item.views if not any(_is_at(item, view, a) for a in AZIMUTHS[max(AZIMUTHS)]))
     photo = decode_photo(item.photo)
-    cutout = run.models.cut_by_alpha(photo)
-    size = (photo.rgba.shape[1], photo.rgba.shape[0])
     truth = protocol.truth_solid(item.truth, run.recipe.seed)
-    for count in asked.counts:
-        views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
-        given = [view for view in views if view is not None]
-        shots = [_shot(item, view, asked.poses, run) for view in given]
-        errors: dict[str, str] = {}
-        found = built_shape(scored, cutout, photo.rgba.shape[1], truth, run, {}, errors, shots, size, given)
-        row["by_photos"][str(count)] = found | {"photos": len(shots) + 1}
-        row["errors"] |= {f"{stage}, {count} photos": sentence for stage, sentence in errors.items()}
+    taken = Taken(replace(item, views=held), photo, run.models.cut_by_alpha(photo), truth)
+    row: dict[str, Any] = {"id": item.id, "sha256": item.sha256, "errors": {}, "by_poses": {}}
+    for poses in asked.poses:
+        row["by_poses"][poses] = {}
+        for count in asked.counts:
+            alike: Poses = "named" if poses == "unknown" and count == 1 else poses  # nothing is said of one photo
+            found = _kept(item, taken, alike, count, asked, run)
+            row["by_poses"][poses][str(count)] = found
+            row["errors"] |= {f"{stage}, {poses}, {count} photos": said for stage, said in found["errors"].items()}
+    row["by_photos"] = row["by_poses"][asked.poses[0]]
     return row
 
 
+def _kept(
+    item: EvaluationObject, taken: Taken, poses: Poses, count: int, asked: PhotoOptions, run: ProtocolRun
+) -> dict[str, Any]:
+    """The figures as an earlier run kept them, if all that they depend on is the same; else measured, and kept."""
+    if asked.keep is None:
+        return _measured(item, taken, poses, count, run)
+    made_of = {
+        "object": item.sha256,
+        "recipe": recipe_hash(run.recipe),
+        "checkpoint": run.models.checkpoint.get("sha256"),
+        "stages": {stage.name: stage.version for stage in STAGE.values()},
+        "protocol": protocol.VERSION,
+        "lpips": run.perceptual is not None,
+    }
+    path = asked.keep / f"{item.id}-{poses}-{count}.json"
+    if path.is_file() and (kept := json.loads(path.read_text("utf-8")))["made_of"] == made_of:
+        return dict(kept["figures"])
+    found: dict[str, Any] = protocol.rounded(_measured(item, taken, poses, count, run))
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps({"made_of": made_of, "figures": found}, indent=1), "utf-8")
+    return found
+
+
+def _measured(item: EvaluationObject, taken: Taken, poses: Poses, count: int, run: ProtocolRun) -> dict[str, Any]:
+    views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
+    given = [view for view in views if view is not None]
+    shots = [_shot(item, view, poses, run) for view in given]
+    photo, cutout = taken.main, taken.cutout
+    if poses == "cropped":
+        photo = cropped(photo)
+        cutout = run.models.cut_by_alpha(photo)
+    size = (photo.rgba.shape[1], photo.rgba.shape[0])
+    errors: dict[str, str] = {}
+    run = replace(run, options=replace(run.options, estimate_elevation=poses != "given"))
+    found = built_shape(taken.item, cutout, photo.rgba.shape[1], taken.truth, run, {}, errors, shots, size, given)
+    placements = (found["asset"] or {}).get("placements", [])
+    truths = {view.name: replace(view.camera, azimuth=_turn(item, view)) for view in given}
+    return found | {"photos": len(shots) + 1, "errors": errors, "pose_errors": pose_errors(placements, truths)}
+
+
+def _turn(item: EvaluationObject, view: TruthView) -> float:
+    """Degrees from the photo's azimuth to a view's, 0 to 360."""
+    return (view.camera.azimuth - item.camera.azimuth) % 360
+
+
 def _is_at(item: EvaluationObject, view: TruthView, azimuth: float) -> bool:
-    turn = (view.camera.azimuth - item.camera.azimuth - azimuth + 180) % 360 - 180
+    turn = (_turn(item, view) - azimuth + 180) % 360 - 180
     return abs(turn) < NEAR and abs(view.camera.elevation - item.camera.elevation) < NEAR
 
 
 def _shot(item: EvaluationObject, view: TruthView, poses: Poses, run: ProtocolRun) -> Shot:
-    """A view as a further photo, cut out and cropped on its own."""
-    cutout: Cutout = run.models.cut_by_alpha(Photo(view.rgba, True, "PNG"))
-    azimuth = (view.camera.azimuth - item.camera.azimuth) % 360
+    """A view as a further photo, cut out and framed on its own."""
+    photo = Photo(view.rgba, True, "PNG")
+    if poses == "cropped":
+        photo = cropped(photo)
     return Shot(
-        cutout,
+        run.models.cut_by_alpha(photo),
         view.name,
-        None if poses == "unknown" else azimuth,
+        None if poses == "unknown" else _turn(item, view),
         view.camera.elevation if poses == "given" else None,
-        size=(view.rgba.shape[1], view.rgba.shape[0]),
+        size=(photo.rgba.shape[1], photo.rgba.shape[0]),
     )
 
 
+def cropped(photo: Photo) -> Photo:
+    """The photo ``(H, W, 4)`` cut to its product, :data:`MARGIN` wider on every side."""
+    left, top, right, bottom = bounding_box(photo.rgba[..., 3] >= images.MASK_LEVEL)
+    margin = round(MARGIN * max(right - left, bottom - top))
+    rows = slice(max(0, top - margin), bottom + margin)
+    return replace(photo, rgba=np.ascontiguousarray(photo.rgba[rows, max(0, left - margin) : right + margin]))
+
+
 def table(document: dict[str, Any]) -> list[tuple[str, ...]]:
-    """A line a count, for people."""
-    lines: list[tuple[str, ...]] = [("photos", "IoU", "Chamfer", "F 2 %", "PSNR", "LPIPS", "used", "score")]
-    for count, mean in document["by_photos"].items():
-        shape, seen, asset = mean.get("shape") or {}, mean.get("asset_view") or {}, mean.get("asset") or {}
-        cells: Sequence[tuple[Any, str]] = (
-            (shape.get("iou"), ".3f"),
-            (shape.get("chamfer"), ".4f"),
-            (shape.get("fscore_2"), ".3f"),
-            (seen.get("psnr"), ".1f"),
-            (seen.get("lpips"), ".3f"),
-            (asset.get("used"), ".1f"),
-            (asset.get("score"), ".2f"),
-        )
-        lines.append((count, *("" if value is None else format(value, form) for value, form in cells)))
+    """A line a kind of poses and count, for people."""
+    lines: list[tuple[str, ...]] = [HEADING]
+    by_poses = document.get("by_poses") or {document["protocol"]["poses"]: document["by_photos"]}
+    for poses, by_photos in by_poses.items():
+        lines += [(poses, count, *_cells(mean)) for count, mean in by_photos.items()]
     return lines
+
+
+HEADING = ("poses", "photos", "IoU", "Chamfer", "F 2 %", "PSNR", "LPIPS", "used", "pose error", "score")
+
+
+def _cells(mean: dict[str, Any]) -> list[str]:
+    shape, seen, asset = mean.get("shape") or {}, mean.get("asset_view") or {}, mean.get("asset") or {}
+    cells: Sequence[tuple[Any, str]] = (
+        (shape.get("iou"), ".3f"),
+        (shape.get("chamfer"), ".4f"),
+        (shape.get("fscore_2"), ".3f"),
+        (seen.get("psnr"), ".1f"),
+        (seen.get("lpips"), ".3f"),
+        (asset.get("used"), ".1f"),
+        ((mean.get("poses") or {}).get("median_error"), ".1f"),
+        (asset.get("score"), ".2f"),
+    )
+    return ["" if value is None else format(value, form) for value, form in cells]

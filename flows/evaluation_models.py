@@ -90,6 +90,8 @@ def build_asset(
 ) -> tuple[bytes, dict[str, Any]]:
     """Cutout, and further photos, to GLB through the factory's own stages, and the facts that
     :class:`flows.evaluate.Models` promises. ``size``: the first photo's width and height in pixels."""
+    import time
+
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, verify_glb
     from core.quality import assess
@@ -97,6 +99,7 @@ def build_asset(
     from core.sjc import reconstruct
     from core.zero123 import make_view_set
 
+    began = time.process_time()
     params = recipe.views if elevation is None else recipe.views.model_copy(update={"elevation": elevation})
     photos: PhotoSet | None = None
     placements: list[Placement] = []
@@ -106,7 +109,9 @@ def build_asset(
         if len(together.photos) > 1:
             photos, cutout = together, together.main.framed()
     view_set = make_view_set(model, cutout, params, recipe.seed, progress, photos)
+    before = time.process_time()
     field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress, photos=photos)
+    reconstruct_seconds = time.process_time() - before
     mesh = extract_mesh(field, cutout, view_set, recipe.mesh, photos)
     # The GLB itself is the factory's; only the files beside it, which nothing here looks at, are left out.
     only_glb = recipe.finish.model_copy(update={"lods": (), "small": False, "usdz": False, "turntable": 0})
@@ -114,12 +119,15 @@ def build_asset(
     finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress, photos=photos)
     glb = finished.files["model.glb"]
     judged = assess(cutout, view_set, glb, finished.report, recipe.quality, photos)
+    seconds = time.process_time() - began
     world, faces, paint = opened(cutout, view_set.condition, glb, finished.report)
 
     def look(cameras: Sequence[Camera], size: int) -> list[Any]:
         return [picture_of(world, faces, camera, size, paint)[0] for camera in cameras]
 
     facts: dict[str, Any] = {
+        "cpu_seconds": round(seconds, 2),
+        "reconstruct_cpu_seconds": round(reconstruct_seconds, 2),
         "valid": float(verify_glb(glb, recipe.finish.profile).passed),
         "score": judged.score,
         "verdict": judged.verdict,

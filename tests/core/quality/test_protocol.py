@@ -293,25 +293,53 @@ def test_the_frozen_set_is_the_one_of_the_manifest(shared_dir: Path):
     assert set(item.backgrounds) == {"white", "textured"}
 
 
-@pytest.mark.parametrize("poses", ["given", "named", "unknown"])
+@pytest.mark.parametrize("poses", ["given", "named", "cropped", "unknown"])
 def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path, poses: str):
     told: list[list[tuple[float | None, float | None]]] = []
     models = oracle(folder)
-    one = models.build
-    assert one is not None
+    glb = as_asset(read_object(folder, "one"))
 
     def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots=(), size=None):
         assert (size is None) == (not shots), "how large the main photo is, beside others"
         assert (elevation is None) == (poses != "given"), "what is not told of one photo is not told of several"
         told.append([(shot.azimuth, shot.elevation) for shot in shots])
-        glb, facts = one(cutout, elevation, recipe, progress)
-        return glb, facts | {"used": 1 + len(shots)}
+        assert (cutout.rgba.shape[0] < 128) == (poses == "cropped")
+        return glb, {"used": 1 + len(shots)}
 
-    asked = PhotoOptions((1, 4), poses)
+    asked = PhotoOptions((1, 4), (poses,))
     document = evaluate_photos(folder, load_recipe(), replace(models, build=build), asked, Options(limit=1))
-    assert told == [[], [{"given": (90, 15), "named": (90, None), "unknown": (None, None)}[poses]]]
+    assert told == [
+        [],
+        [{"given": (90, 15), "named": (90, None), "cropped": (90, None), "unknown": (None, None)}[poses]],
+    ]
     assert document["failed"] == 0
     assert set(document["by_photos"]) == {"1", "4"}
     assert document["by_photos"]["4"]["shape"]["iou"] > 0.99
     assert document["by_photos"]["4"]["asset"]["used"] == 2
-    assert [line[0] for line in table(document)] == ["photos", "1", "4"]
+    assert [line[1] for line in table(document)] == ["photos", "1", "4"]
+
+
+def test_what_was_measured_is_kept_and_not_built_again(folder: Path, tmp_path: Path):
+    built: list[int] = []
+    models = oracle(folder)
+    one = models.build
+    assert one is not None
+
+    def build(cutout: Cutout, elevation: float | None, recipe: Recipe, progress: Progress, shots=(), size=None):
+        built.append(len(shots))
+        if len(built) == 3:
+            raise KeyboardInterrupt
+        return one(cutout, elevation, recipe, progress)
+
+    asked = PhotoOptions((1, 4), ("given", "unknown", "named"), tmp_path)
+    models = replace(models, build=build)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1))
+    document = evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1))
+    assert built == [0, 1, 0, 0, 1, 1], "the third was cut off; of one photo nothing is said under either"
+    assert list(document["by_poses"]) == ["given", "unknown", "named"]
+    assert evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1)) == document
+    evaluate_photos(
+        folder, load_recipe("starter", ["seed=9"]), models, replace(asked, poses=("given",)), Options(limit=1)
+    )
+    assert len(built) == 8, "another seed is another measurement"
