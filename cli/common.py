@@ -22,7 +22,7 @@ PhotosFrom = Annotated[
     str, typer.Argument(help="Folder of photos (a product each, or its shots), one photo, CSV/XLSX/JSON, s3://")
 ]
 RecipeName = Annotated[str, typer.Option("--recipe", help="Name or JSON file of a recipe.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override, for example views.steps=30.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override, for example finish.faces=10000.")]
 NoGroup = Annotated[bool, typer.Option("--no-group", help="Every photo in a folder is a product.")]
 First = Annotated[list[str] | None, typer.Option("--first", help="A SKU to build before all others; may be repeated.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="What the night may cost; the rest waits.")]

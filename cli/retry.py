@@ -19,7 +19,8 @@ def retry(
     ] = "failed",
     recipe: Annotated[str | None, typer.Option("--recipe", help="Make another version by this recipe.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Make another version with this setting, such as views.steps=30.")
+        list[str] | None,
+        typer.Option("--set", help="Make another version with this setting, such as finish.faces=10000."),
     ] = None,
     catalogue: InCatalogue = None,
     strict: Strict = False,

@@ -155,7 +155,7 @@ def _wrong(error: Any) -> str:
 def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals:
-        raise InvalidRecipe(f"'{override}' is not of the form key=value, for example views.steps=30.")
+        raise InvalidRecipe(f"'{override}' is not of the form key=value, for example finish.faces=10000.")
     try:
         value = json.loads(text)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ARRAY, BigInteger, any_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.mends import built_from, mended
+from db.mends import built_from, mended, settings_of_product
 from db.tables import Mend, Photo, Product
 
 CANDIDATE: tuple[Any, ...] = (
@@ -28,6 +28,7 @@ CANDIDATE: tuple[Any, ...] = (
     mended(Product.depth_cm),
     mended(Product.azimuth),
     mended(Product.variant_of),
+    settings_of_product(),
 )
 """The columns of :class:`Candidate`, in its order."""
 
@@ -72,6 +73,8 @@ class Candidate(NamedTuple):
     azimuth: float | None = None
     """Degrees from the product's front to the photo's camera, where that is known."""
     variant_of: str | None = None
+    settings: str | None = None
+    """What a person chose to build it by (:mod:`tasks.chosen`)."""
     further: tuple[FurtherPhoto, ...] = ()
     base: Candidate | None = None
     """The product whose shape it shares in another colour, where the catalogue shows it."""

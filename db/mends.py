@@ -20,6 +20,11 @@ def mended(known: Any) -> ColumnElement[Any]:
     return func.coalesce(said, known)
 
 
+def settings_of_product() -> ColumnElement[str | None]:
+    """The settings that a person chose for a product."""
+    return select(Mend.settings).where(Mend.product_id == Product.id).correlate(Product).scalar_subquery()
+
+
 def built_from() -> ColumnElement[bool]:
     """Which photo a product is built from: the one that a person chose, as long as the catalogue still shows what they
     chose it instead of; else the catalogue's own choice. Wants :class:`Mend` joined from the outside."""

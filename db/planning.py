@@ -144,8 +144,8 @@ def plan_page(
     run_id: str | None,
     model: str,
     should_rebuild: ShouldRebuild,
-) -> list[tuple[str, bool]]:
-    """Make sure that every wanted asset has its row; ``(asset id, must be built)`` each, in the page's order."""
+) -> dict[str, bool]:
+    """Make sure that every wanted asset has its row; asset id to whether it must be built."""
     with writing(engine) as session:
         if engine.dialect.name == "postgresql":
             session.execute(_PAGE_SETTINGS)
@@ -174,7 +174,7 @@ def plan_page(
             }
             session.execute(update(Asset).where(Asset.id.in_([w.asset_id for w in again])).values(**values))
     build = {wanted.asset_id for wanted in (*new, *again)}
-    return [(wanted.asset_id, wanted.asset_id in build) for wanted in page]
+    return {wanted.asset_id: wanted.asset_id in build for wanted in page}
 
 
 def _assets_of(session: Session, page: Sequence[Wanted]) -> list[_Found]:

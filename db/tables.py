@@ -377,6 +377,8 @@ class Mend(Base):
     depth_cm: Mapped[float | None] = mapped_column(Float)
     azimuth: Mapped[float | None] = mapped_column(Float)
     variant_of: Mapped[str | None] = mapped_column(String(200))
+    settings: Mapped[str | None] = mapped_column(Text)
+    """Recipe and settings to build it by, and the photo that they were chosen for (`tasks.chosen`), JSON."""
     by: Mapped[str | None] = mapped_column(String(200))
     at: Mapped[datetime]
 

@@ -30,7 +30,7 @@ def retry_failed(
         skus: Only these products: SKU or catalogue/SKU.
         catalogue: Only of this catalogue: its name, folder or s3://…
         recipe: Make another version, by this recipe.
-        overrides: Make another version, with settings such as views.steps=30.
+        overrides: Make another version, with settings such as finish.faces=10000.
     """
     factory = FACTORY.get(None) or open_or_notify(lambda: open_factory(patient=True))
     token = FACTORY.set(factory)

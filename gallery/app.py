@@ -187,7 +187,7 @@ def create_app(
             waiting=queries.next_of(engine, listed, asset_id),
             left=queries.total(engine, listed),
             camera=photo_camera(row, store, files.get("report")),
-            mend=mend_form(engine, asset_id) if builder is not None and access.review else None,
+            mend=mend_form(engine, row) if builder is not None and access.review else None,
             review=access.form(),
             static=False,
             root="/static/",

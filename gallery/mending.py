@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -27,18 +27,12 @@ from core.photos.shot import AZIMUTHS
 from core.recipes import NAMED
 from db import assets, mends
 from gallery.access import Access, Form, read_form
+from gallery.presets import Preset, presets_of
+from tasks.chosen import chosen_of
 from tasks.factory import Factory
 from tasks.mending import LARGEST_UPLOAD, mask_of, next_version, photo_of, thumbnail_of, use_mask, use_upload
 
 LOGGER = logging.getLogger(__name__)
-
-PRESETS: dict[str, tuple[str, list[str]]] = {
-    "again": ("once more as it was, after a failure", []),
-    "careful": ("slower and more careful", ["reconstruct.steps=600", "views.steps=50"]),
-    "no-alpha": ("cut the product out anew, ignore the file's own transparency", ["segment.use_alpha=false"]),
-    "seed": ("another guess of the unseen sides", []),
-}
-"""What a person can choose without knowing a parameter: name, words, settings."""
 
 SIDES = {role.value: azimuth % 360 for role, azimuth in AZIMUTHS.items()}
 """What a photo may be said to show, and from where that is seen: degrees from the product's front."""
@@ -85,14 +79,18 @@ class MendForm:
     """What the page offers."""
 
     photos: list[mends.ProductPhoto]
+    presets: tuple[Preset, ...]
+    chosen: tuple[str, ...]
+    """Recipe and settings that a person chose: they hold for this product from now on."""
     recipes: tuple[str, ...] = tuple(NAMED)
     sides: tuple[str, ...] = tuple(SIDES)
-    presets: tuple[tuple[str, str], ...] = tuple((name, words) for name, (words, _) in PRESETS.items())
 
 
-def mend_form(engine: Engine, asset_id: str) -> MendForm:
-    """Raises :class:`NotFound`."""
-    return MendForm(mends.photos_of(engine, mends.product_of(engine, asset_id)))
+def mend_form(engine: Engine, asset: Mapping[str, Any]) -> MendForm:
+    """For an asset's lineage. Raises :class:`NotFound`."""
+    photos = mends.photos_of(engine, mends.product_of(engine, asset["asset_id"]))
+    recipe, overrides = chosen_of(assets.job(engine, asset["asset_id"]).candidate) or (None, [])
+    return MendForm(photos, presets_of(asset), tuple([f"recipe {recipe}"] * bool(recipe) + overrides))
 
 
 def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
@@ -100,8 +98,8 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
     factory = builder.factory
     engine = factory.engine
 
-    def go_on(asset_id: str, recipe: str | None = None, overrides: list[str] | None = None) -> str:
-        version = next_version(factory, asset_id, recipe, overrides or [])
+    def go_on(asset_id: str, by: str, recipe: str | None = None, overrides: Sequence[str] = ()) -> str:
+        version = next_version(factory, asset_id, recipe, overrides, by)
         builder.build(version)
         return version
 
@@ -124,10 +122,13 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
             recipe = form.one("recipe", 200)
             if recipe and recipe not in NAMED:
                 raise InputError(f"There is no recipe {recipe}.")
-            return go_on(asset_id, recipe or None, _settings(engine, asset_id, form))
+            return go_on(asset_id, form.who, recipe or None, _settings(engine, asset_id, form))
+        elif what == "forget":
+            mends.mend(engine, product_id, form.who, {"settings": None})
+            return asset_id
         else:
             raise InputError("Say what is to be mended.")
-        return go_on(asset_id)
+        return go_on(asset_id, form.who)
 
     @app.post("/assets/{asset_id}/mend")
     def mend(asset_id: str, form: Annotated[Form, Depends(read_form)]) -> RedirectResponse:
@@ -154,7 +155,7 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
 
         def work() -> str:
             use(factory, asset_id, bytes(data), by)
-            return go_on(asset_id)
+            return go_on(asset_id, by)
 
         version = await run_in_threadpool(_answered, work)
         return JSONResponse({"asset": version, "page": f"/assets/{version}"})
@@ -232,15 +233,12 @@ def _degrees(text: str) -> float:
 
 
 def _settings(engine: Any, asset_id: str, form: Form) -> list[str]:
+    presets = {preset.name: preset.settings for preset in presets_of(assets.lineage(engine, asset_id))}
     preset = form.one("preset")
-    if preset and preset not in PRESETS:
+    if preset and preset not in presets:
         raise InputError("There is no such way to try again.")
     for line in form.one("settings", 2000).splitlines():
         if line.strip().partition("=")[0].strip() in NOT_FROM_A_PAGE:
             raise InputError("Which model is used is said on the command line.")
     lines = [line.strip() for line in form.one("settings", 2000).splitlines() if line.strip()]
-    settings = [*(PRESETS[preset][1] if preset else []), *lines]
-    if preset == "seed":
-        seed = int(assets.job(engine, asset_id).parameters.get("seed", 0))
-        settings.append(f"seed={seed + 1}")
-    return settings
+    return [*presets.get(preset, ()), *lines]

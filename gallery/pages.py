@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from db.tables import STATUSES
+from gallery.presets import presets_of
 
 STATIC = Path(__file__).parent / "static"
 
@@ -133,6 +134,7 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             sides=SIDES if "glb" in more["files"] else (),
             notes=NOTES,
             PIECES=PIECES,
+            presets=presets_of(asset),
             thresholds=asset["parameters"].get("quality", {}),
             **more,
         )

@@ -67,7 +67,7 @@ def build_folder(
     """Build what is new in a folder, a manifest, a ZIP file or ``s3://bucket/prefix``; as ``meshmill run``.
 
     ``out``: a folder that gets ``<sku>.glb`` of finished assets and ``review/<sku>.glb`` of those that wait for a
-    person. ``recipe``: a name or a JSON file. ``settings``: overrides such as ``"views.steps=30"``.
+    person. ``recipe``: a name or a JSON file. ``settings``: overrides such as ``"finish.faces=10000"``.
     Raises :class:`core.errors.MeshmillError`.
     """
     from core.recipes import load_recipe

@@ -248,7 +248,9 @@ class Shard:
         self.breaker.check()
         self.breaker.began(asset_id)
         job = self.factory.retry_database(assets.job, asset_id)
-        models = self.models or models_of(self.factory, Recipe.model_validate(job.parameters))
+        models = self.models
+        if models is None or job.candidate.settings is not None:  # people may have chosen a recipe of other weights
+            models = models_of(self.factory, Recipe.model_validate(job.parameters))
         state = begin_asset(self.factory, asset_id, models, self.force)
         self._pass_models(state)
         return state

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from core.errors import InputError, PolicyViolation
 from core.photos.limits import PhotoLimits
 from core.photos.names import display_name
-from core.recipes import Recipe, recipe_hash
+from core.recipes import Recipe
 from db import standing
 from db.candidates import Candidate
 from db.catalogue import known_skus
@@ -20,6 +20,7 @@ from db.found import MISSING, FoundPhoto, FoundProduct
 from db.planning import DEFAULT_PRIORITY, PAGE, SETTLED
 from db.standing import Standing
 from storage.places import bucket_of
+from tasks.chosen import Recipes
 from tasks.estimate import Estimate, Estimator, check_price
 from tasks.factory import Factory
 from tasks.ingest import nothing_found, scan_source
@@ -204,8 +205,7 @@ class _Forecaster:
         estimator: Estimator,
     ) -> None:
         self._factory, self._recipe, self._catalogue, self._force = factory, recipe, catalogue, force
-        self._key = recipe_hash(recipe)
-        self._hashes = {role: weights.sha256 for role, weights in models.items()}
+        self._recipes = Recipes(factory, recipe, models)
         self._estimator = estimator
 
     def page(self, page: list[FoundProduct]) -> list[PlannedProduct]:
@@ -215,18 +215,21 @@ class _Forecaster:
         if self._catalogue is not None:
             skus = [stand.product.sku for stand in stands if stand.state in ("unchanged", "changed")]
             known = self._factory.retry_database(standing.candidates_of, self._catalogue, skus)
-        keys = {sku: asset_id(c.product_id, plan_key(c, self._key, self._hashes)) for sku, c in known.items()}
+        keys = {}
+        for sku, candidate in known.items():
+            by = self._recipes.of(candidate)
+            keys[sku] = asset_id(candidate.product_id, plan_key(candidate, by.key, by.hashes))
         states = self._factory.retry_database(standing.assets_of, list(keys.values()))
         made = self._factory.retry_database(standing.made_of, [candidate.product_id for candidate in known.values()])
         result = []
         for stand in stands:
             lent = SHAPE_STAGES if stand.product.variant_of is not None else ()
             sku = stand.product.sku
-            candidate = known.get(sku)
+            found = known.get(sku)
             state = states.get(keys.get(sku, ""))
             left = STAGE_NAMES
-            if candidate is not None and not self._force and stand.product.photos[0].source_uri not in stand.moved:
-                left = self._estimator.stages_left(made.get(candidate.product_id, {}), candidate.photo_sha256)
+            if found is not None and not self._force and stand.product.photos[0].source_uri not in stand.moved:
+                left = self._estimator.stages_left(made.get(found.product_id, {}), found.photo_sha256)
             left = tuple(stage for stage in left if stage not in lent)
             result.append(self._planned(stand, state, left or STAGE_NAMES[-1:]))
         return result

@@ -13,6 +13,7 @@ from core.recipes import Recipe, load_recipe, overridden
 from db import mends, planning
 from db.assets import artifact, job
 from tasks.artifacts import load, store_photo
+from tasks.chosen import remember
 from tasks.factory import Factory
 from tasks.models import models_of
 from tasks.photo_bytes import read_source
@@ -25,10 +26,12 @@ LARGEST_UPLOAD = 32 * 2**20
 """Bytes of a photo or a mask that a page sends."""
 
 
-def next_version(factory: Factory, asset_id: str, recipe: str | None = None, overrides: Sequence[str] = ()) -> str:
+def next_version(
+    factory: Factory, asset_id: str, recipe: str | None = None, overrides: Sequence[str] = (), by: str = ""
+) -> str:
     """Queue the product's asset as everything stands now, by the asset's own recipe or a named one, with overrides;
-    its id. The same asset, queued again, where nothing has changed. Raises :class:`NotFound`,
-    :class:`InvalidRecipe`."""
+    its id. The same asset, queued again, where nothing has changed. Later nights build by these, too.
+    Raises :class:`NotFound`, :class:`InvalidRecipe`."""
     found = job(factory.engine, asset_id)
     own = Recipe.model_validate(found.parameters)
     chosen = load_recipe(recipe, overrides) if recipe else overridden(own, overrides)
@@ -36,6 +39,7 @@ def next_version(factory: Factory, asset_id: str, recipe: str | None = None, ove
     if not page:
         raise NotFound("The catalogue does not show this product any more.")
     plan = plan_candidates(factory, page, chosen, models_of(factory, chosen), again=True)
+    remember(factory, found, page[0].photo_sha256, recipe, overrides, by)
     return plan.build[0]
 
 

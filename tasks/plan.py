@@ -13,6 +13,8 @@ from db import planning, runs
 from db.assets import Job, job
 from db.candidates import Candidate
 from db.planning import ShouldRebuild, Wanted
+from tasks.chosen import BuiltBy, Recipes, built_by
+from tasks.chosen import remember as remember_chosen
 from tasks.factory import Factory
 from tasks.failures import is_tried_again
 from tasks.keys import asset_id, digest, new_run_id
@@ -119,7 +121,7 @@ def plan_pages(
     def should_rebuild(status: str, error_class: str | None, failed_nights: int) -> bool:
         return force or redone(status, error_class, failed_nights)
 
-    planner = _Planner(factory, recipe, models, should_rebuild, run_id)
+    planner = _Planner(factory, recipe, models, should_rebuild, run_id, Recipes(factory, recipe, models))
     for page in _one_ahead(map(planner.wanted, _candidates(factory, catalogue_id, limit, first))):
         yield planner.plan(page)
 
@@ -130,7 +132,7 @@ def redone(status: str, error_class: str | None, failed_nights: int) -> bool:
 
 
 class _Planner:
-    """How the pages of one recipe are planned."""
+    """How the pages of one recipe are planned, or of ``recipes``: product by product, as people chose."""
 
     def __init__(
         self,
@@ -139,32 +141,43 @@ class _Planner:
         models: Mapping[str, Weights],
         should_rebuild: ShouldRebuild,
         run_id: str | None = None,
+        recipes: Recipes | None = None,
     ) -> None:
-        self._factory, self._should_rebuild, self._run_id, self._label = (
-            factory,
-            should_rebuild,
-            run_id,
-            models["views"].label,
-        )
-        self._key = recipe_hash(recipe)
-        self._hashes = {role: weights.sha256 for role, weights in models.items()}
+        self._factory, self._should_rebuild, self._run_id = factory, should_rebuild, run_id
+        self._all = built_by(recipe, models)
+        self._recipes = recipes
+        self._on_record: set[str] = set()
         factory.retry_database(remember, models.values())
-        factory.retry_database(planning.ensure_recipe, self._key, recipe.name, recipe.model_dump(mode="json"))
+        self._record(self._all)
 
     def wanted(self, page: Sequence[Candidate]) -> list[Wanted]:
-        keys = [plan_key(candidate, self._key, self._hashes) for candidate in page]
+        keys = [plan_key(candidate, by.key, by.hashes) for candidate, by in zip(page, self._by(page), strict=True)]
         return [Wanted(c, asset_id(c.product_id, k), k) for c, k in zip(page, keys, strict=True)]
 
     def plan(self, page: Sequence[Wanted]) -> Plan:
-        planned = self._factory.retry_database(
-            planning.plan_page,
-            page,
-            recipe_hash=self._key,
-            run_id=self._run_id,
-            model=self._label,
-            should_rebuild=self._should_rebuild,
-        )
-        return Plan(tuple(id_ for id_, must in planned if must), tuple(id_ for id_, must in planned if not must))
+        built = self._by([wanted.candidate for wanted in page])
+        must: dict[str, bool] = {}
+        for by in {by.key: by for by in built}.values():
+            self._record(by)
+            must |= self._factory.retry_database(
+                planning.plan_page,
+                [wanted for wanted, own in zip(page, built, strict=True) if own.key == by.key],
+                recipe_hash=by.key,
+                run_id=self._run_id,
+                model=by.label,
+                should_rebuild=self._should_rebuild,
+            )
+        ids = [wanted.asset_id for wanted in page]
+        return Plan(tuple(id_ for id_ in ids if must[id_]), tuple(id_ for id_ in ids if not must[id_]))
+
+    def _by(self, page: Sequence[Candidate]) -> list[BuiltBy]:
+        return [self._all if self._recipes is None else self._recipes.of(candidate) for candidate in page]
+
+    def _record(self, by: BuiltBy) -> None:
+        if by.key not in self._on_record:
+            parameters = by.recipe.model_dump(mode="json")
+            self._factory.retry_database(planning.ensure_recipe, by.key, by.recipe.name, parameters)
+            self._on_record.add(by.key)
 
 
 def _candidates(
@@ -190,7 +203,7 @@ def _candidates(
 
 def plan_with_changes(factory: Factory, asset_ids: Sequence[str], recipe: str | None, overrides: Sequence[str]) -> Plan:
     """Queue another version of each settled asset: the same product and photo, by a named recipe or by its own, with
-    overrides."""
+    overrides, by which later nights build it, too."""
     jobs = [factory.retry_database(job, name) for name in asset_ids]
     plans = []
     for own in dict.fromkeys(found.recipe_hash for found in jobs):
@@ -201,6 +214,8 @@ def plan_with_changes(factory: Factory, asset_ids: Sequence[str], recipe: str | 
         for start in range(0, len(alike), planning.PAGE):
             page = [found.candidate for found in alike[start : start + planning.PAGE]]
             plans.append(planner.plan(planner.wanted(page)))
+        for found in alike:
+            remember_chosen(factory, found, found.candidate.photo_sha256, recipe, overrides, "meshmill retry")
     return _together(plans)
 
 

@@ -35,8 +35,8 @@ def wanted(engine: Any, catalogue: int, tag: str) -> list[Wanted]:
 
 def plan(engine: Any, page: list[Wanted], run_id: str | None = None, should_rebuild: Any = never) -> list[bool]:
     planned = plan_page(engine, page, recipe_hash="r", run_id=run_id, model="m@1", should_rebuild=should_rebuild)
-    assert [id_ for id_, _ in planned] == [w.asset_id for w in page]
-    return [must for _, must in planned]
+    assert set(planned) == {w.asset_id for w in page}
+    return [planned[w.asset_id] for w in page]
 
 
 def statuses(engine: Any) -> dict[str, str]:

@@ -57,7 +57,7 @@ def test_each_form_makes_a_version_that_is_built(desk: Desk) -> None:
         {"what": "size", "height_cm": "12,5"},
         {"what": "front", "azimuth": "-30"},
         {"what": "settings", "settings": "views.steps=3\nseed=5"},
-        {"what": "settings", "preset": "seed", "recipe": "preview"},
+        {"what": "settings", "settings": "seed=1", "recipe": "preview"},
     ):
         answer = client.post(f"/assets/{first}/mend", data=allowed(access) | fields)
         assert answer.status_code == 303, answer.text
@@ -74,7 +74,22 @@ def test_each_form_makes_a_version_that_is_built(desk: Desk) -> None:
     jobs = [assets.job(noted.factory.engine, name) for name in noted.asked]
     assert (jobs[2].parameters["views"]["steps"], jobs[2].parameters["seed"]) == (3, 5)
     assert (jobs[3].recipe_name, jobs[3].parameters["seed"]) == ("preview", 1)
+    several_steps = noted.asked[2]  # only there chance decides
+    again = allowed(access) | {"what": "settings", "preset": "seed"}
+    assert client.post(f"/assets/{several_steps}/mend", data=again).status_code == 303
+    assert assets.job(noted.factory.engine, noted.asked[-1]).parameters["seed"] == 6
     assert "nothing to decide yet" in client.get(f"/assets/{noted.asked[-1]}").text
+
+
+def test_the_page_says_which_settings_hold_and_forgets_them(desk: Desk) -> None:
+    client, noted, access, first = desk
+    fields = allowed(access) | {"what": "settings", "settings": "seed=5"}
+    assert client.post(f"/assets/{first}/mend", data=fields).status_code == 303
+    assert "<code>seed=5</code>" in client.get(f"/assets/{noted.asked[-1]}").text
+    answer = client.post(f"/assets/{first}/mend", data=allowed(access) | {"what": "forget"})
+    assert answer.headers["location"] == f"/assets/{first}"
+    assert len(noted.asked) == 1, "nothing is built for it"
+    assert "<code>seed=5</code>" not in client.get(f"/assets/{noted.asked[-1]}").text
 
 
 @pytest.mark.parametrize(
@@ -94,6 +109,8 @@ def test_each_form_makes_a_version_that_is_built(desk: Desk) -> None:
         {"what": "settings", "settings": " segment.model = /tmp/evil"},
         {"what": "settings", "settings": 'segment={"model": "/tmp/evil"}'},
         {"what": "settings", "preset": "evil"},
+        {"what": "settings", "preset": "seed"},
+        {"what": "settings", "preset": "careful"},
     ],
 )
 def test_what_makes_no_sense_is_a_sentence_and_changes_nothing(desk: Desk, fields: dict[str, str]) -> None:

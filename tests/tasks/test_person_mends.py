@@ -15,13 +15,16 @@ from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 from core.artifacts import Cutout
 from core.errors import InputError, NotFound
 from core.photos import PhotoLimits, read_photo
+from core.recipes import overridden
 from db import assets, mends, planning
 from tasks.build import build_ahead
+from tasks.chosen import Recipes, as_stored
 from tasks.factory import Factory
+from tasks.forecast import forecast
 from tasks.ingest import ingest_source
 from tasks.mending import mask_of, next_version, photo_of, use_mask, use_upload
 from tasks.models import models_of
-from tasks.plan import Plan, begin_run, plan_catalogue
+from tasks.plan import Plan, begin_run, plan_catalogue, plan_with_changes
 
 
 def photo(color: str, side: int = 200) -> bytes:
@@ -178,3 +181,57 @@ def test_what_is_no_photo_is_refused_and_changes_nothing(made: tuple[Shop, Facto
         with pytest.raises(InputError):
             use_mask(factory, first, data, "Ann")
     assert candidate(factory.engine, first) == before
+
+
+def test_chosen_settings_hold_on_later_nights_until_the_shop_sends_another_photo(
+    made: tuple[Shop, Factory, str],
+) -> None:
+    shop, factory, first = made
+    second = next_version(factory, first, None, ["seed=7"], "Ann")
+    build(factory, second)
+    plan = night(shop, factory)
+    assert plan == Plan((), (second,)), "the night does not undo what Ann chose"
+    assert {row.asset_id: row.status for row in assets.list_assets(factory.engine)}[second] == "finished"
+    third = next_version(factory, second, None, ["views.eta=0.5"], "Bob")
+    build(factory, third)
+    parameters = assets.job(factory.engine, third).parameters
+    assert (parameters["seed"], parameters["views"]["eta"]) == (7, 0.5)
+    assert night(shop, factory) == Plan((), (third,))
+    (shop.photos / "mug.png").write_bytes(photo("green"))
+    (fourth,) = night(shop, factory).build
+    assert assets.job(factory.engine, fourth).parameters["seed"] == 0
+
+
+def test_settings_stay_with_a_product_whose_photo_a_person_changes(made: tuple[Shop, Factory, str]) -> None:
+    shop, factory, first = made
+    second = next_version(factory, first, None, ["seed=7"], "Ann")
+    build(factory, second)
+    use_upload(factory, second, photo("blue"), "Ann")
+    third = next_version(factory, second, by="Ann")
+    build(factory, third)
+    assert assets.job(factory.engine, third).parameters["seed"] == 7
+    assert night(shop, factory) == Plan((), (third,))
+
+
+def test_retried_settings_hold_too_and_the_plan_says_so(made: tuple[Shop, Factory, str]) -> None:
+    shop, factory, first = made
+    (second,) = plan_with_changes(factory, [first], None, ["seed=3"]).build
+    build(factory, second)
+    (product,) = forecast(factory, str(shop.photos), shop.recipe()).products
+    assert product.action == "reuse"
+    assert night(shop, factory) == Plan((), (second,))
+
+
+def test_a_chosen_recipe_that_the_night_may_not_use_is_left_out(
+    made: tuple[Shop, Factory, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    shop, factory, first = made
+    stored = as_stored(candidate(factory.engine, first).photo_sha256, "gone", [])
+    mends.mend(factory.engine, mends.product_of(factory.engine, first), "Ann", {"settings": stored})
+    assert night(shop, factory) == Plan((), (first,))
+    assert "left out" in caplog.text
+    overrides = as_stored(candidate(factory.engine, first).photo_sha256, None, ["policy=any"])
+    mends.mend(factory.engine, mends.product_of(factory.engine, first), "Ann", {"settings": overrides})
+    recipe = overridden(shop.recipe(), ["policy=commercial"])
+    chosen = Recipes(factory, recipe, models_of(factory, shop.recipe())).of(candidate(factory.engine, first))
+    assert chosen.recipe.policy == "commercial"
