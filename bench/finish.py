@@ -200,7 +200,7 @@ def scans(folder: Path) -> None:
     from PIL import Image
 
     from core.mesh import read_glb
-    from core.quality.folder import list_objects, read_object
+    from evaluation.folder import list_objects, read_object
 
     n, half = 128, 0.6
     params = FinishParams(lods=(), turntable=0, small=False, usdz=False)

@@ -7,7 +7,7 @@
 Each object is photographed, cut out, and its views are either the starter's or the truth's, spoilt as a view model
 spoils them: blurred towards their mean, noisy, from the wrong elevation, too few, the front repeated all round. Then
 reconstruction, mesh, texture and gate run as in the factory, with small grids and few faces. True quality is
-:func:`core.quality.protocol.true_quality` of the asset's shape and of its renders from six cameras that nothing was
+:func:`evaluation.protocol.true_quality` of the asset's shape and of its renders from six cameras that nothing was
 made from. Objects for fitting and for reporting must not share seeds.
 """
 
@@ -95,12 +95,12 @@ def make(seed, table, model, recipe, folder):
     from core.artifacts import Photo, ViewSet
     from core.cameras import Camera
     from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
-    from core.quality.frames import zoom_of
     from core.quality.measurement import measure
     from core.segment import segment
     from core.sjc import reconstruct
     from core.zero123 import make_view_set
     from core.zero123.views import ring_cameras
+    from evaluation.frames import zoom_of
 
     # Pictures for people cost a third of such a small asset.
     for name in ("hero", "contact_sheet"):
@@ -147,10 +147,10 @@ def make(seed, table, model, recipe, folder):
 def measured_truth(table, glb, mask, elevation):
     """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together."""
     from core.cameras import Camera
-    from core.quality import protocol, shape
-    from core.quality.folder import TruthView, read_painted
-    from core.quality.surfaces import sample_surface
-    from core.quality.voxels import occupancy, voxel_iou
+    from evaluation import protocol, shape
+    from evaluation.folder import TruthView, read_painted
+    from evaluation.surfaces import sample_surface
+    from evaluation.voxels import occupancy, voxel_iou
     from training.procedural import to_mesh
 
     true = to_mesh(table, 0, resolution=48)

@@ -4,7 +4,7 @@ python bench/reconstruct.py oracle  [--objects 12]            exact views, no mo
 python bench/reconstruct.py compare --model models/starter [--objects 12] [--drawn | --eval-dev DIR] [--ablate]
 python bench/reconstruct.py split   [--model models/starter] [--full-size] [--device cuda] [--released] [--out FILE]
 
-Procedural objects have seeds no training uses; shapes are compared centred with longest side 1 (core.quality.shape),
+Procedural objects have seeds no training uses; shapes are compared centred with longest side 1 (evaluation.shape),
 without alignment. CPU seconds are of this process; use OMP_NUM_THREADS=1 for figures of one core.
 """
 
@@ -94,9 +94,9 @@ def oracle(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Every method on the same views of the same objects."""
-    from core.quality.controls import extruded_hull
     from core.zero123 import load_model, make_view_set
     from core.zero123.params import ViewsParams
+    from evaluation.controls import extruded_hull
 
     model = load_model(options.model, options.device)
     table: dict[str, list[dict[str, Any]]] = {}
@@ -164,7 +164,7 @@ def measure(
 
     ``strip`` gathers pictures of what came out, as the photo's camera and one beside it see it.
     """
-    from core.quality.shape import normalised
+    from evaluation.shape import normalised
 
     began = time.process_time()
     try:
@@ -204,8 +204,8 @@ def over_white(cutout: Cutout) -> np.ndarray:
 
 def shape_metrics(ours: Any, truth: Any, shape: str) -> dict[str, float]:
     """Against the truth's normalised surface: IoU at 64 a side and Chamfer, or every metric of core.quality."""
-    from core.quality import shape as quality
-    from core.quality import voxels
+    from evaluation import shape as quality
+    from evaluation import voxels
 
     if shape == "full":
         prepared = quality.prepared
@@ -230,10 +230,10 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
             yield name, cutout, truth, view_set.condition.elevation
         return
     from core.photos import read_photo
-    from core.quality.folder import list_objects, read_object
-    from core.quality.shape import normalised, turned
     from core.segment import segment
     from core.segment.params import SegmentParams
+    from evaluation.folder import list_objects, read_object
+    from evaluation.shape import normalised, turned
 
     for name in list_objects(options.eval_dev)[: options.objects]:
         item = read_object(options.eval_dev, name)
@@ -251,7 +251,7 @@ def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[st
     """
     import torch
 
-    from core.quality.shape import normalised
+    from evaluation.shape import normalised
     from training.procedural import to_mesh
 
     table, grid, radius = framed(seed, family)

@@ -103,11 +103,11 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
     """Every method on one draw of views of one object; the strip of its pictures."""
     from core.mesh.params import MeshParams
     from core.mesh.surface import extract_mesh
-    from core.quality.shape import normalised
     from core.sjc import reconstruct
     from core.sjc.params import ReconstructParams
     from core.zero123 import load_model, make_view_set
     from core.zero123.params import ViewsParams
+    from evaluation.shape import normalised
     from training.procedural.oracle import Oracle, oracle_model
 
     seed = options.first_seed + number

@@ -58,9 +58,9 @@ def evaluate(
     """Measure quality on objects with a known truth: novel views, shape, segmentation, beside controls."""
     with sentences():
         from core.errors import InputError
-        from core.quality.folder import is_evaluation_folder
         from core.recipes import load_recipe
-        from flows.evaluate import STAGES, Options
+        from evaluation.folder import is_evaluation_folder
+        from evaluation.run import STAGES, Options
 
         asked = tuple(part.strip() for part in stages.split(",") if part.strip())
         unknown = sorted(set(asked) - set(STAGES))
@@ -92,7 +92,7 @@ def evaluate(
 
 def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, out: Path | None, json: bool) -> None:
     from core.errors import InputError
-    from flows.evaluate_photos import AZIMUTHS, POSES, PhotoOptions, Poses, evaluate_photos, table
+    from evaluation.photos import AZIMUTHS, POSES, PhotoOptions, Poses, evaluate_photos, table
     from flows.evaluation_models import load_models
 
     wanted = tuple(int(part) for part in counts.split(",") if part.strip().isdecimal())
@@ -133,7 +133,7 @@ def _keep(document: dict[str, Any], path: Path) -> None:
 
 
 def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict[str, Any]:
-    from flows.evaluate import evaluate_folder
+    from evaluation.run import evaluate_folder
     from flows.evaluation_models import load_models
 
     result = evaluate_folder(folder, recipe, load_models(recipe, options.stages, options.masks), options, _progress)
@@ -148,7 +148,7 @@ def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict
 def _compare(
     folder: Path, pair: tuple[str, str], recipe: str, overrides: list[str], options: Any, out: Path | None
 ) -> dict[str, Any]:
-    from core.quality.comparison import compare_results
+    from evaluation.comparison import compare_results
 
     first, second = (
         _one_side(folder, side, recipe, overrides, options, None if out is None else out / name)

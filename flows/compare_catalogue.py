@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
-from core.quality.comparison import Paired, paired
 from core.recipes import Recipe
 from db.checkpoints import add_checkpoint, list_checkpoints
+from evaluation.comparison import Paired, paired
 from flows.run import run_folder
 from tasks.compute import compute
 from tasks.factory import Factory, Listener, NullListener, open_factory

@@ -10,10 +10,10 @@ from prefect import flow
 from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
+from evaluation.report import contact_sheet, markdown_table
+from evaluation.run import Options, evaluate_folder
 from flows.artifacts import ProgressArtifact, show_link, show_text
-from flows.evaluate import Options, evaluate_folder
 from flows.evaluation_models import load_models
-from flows.evaluation_report import contact_sheet, markdown_table
 from flows.pages import night_name
 
 LPIPS = "lpips_alex.npz"
@@ -23,7 +23,7 @@ LPIPS = "lpips_alex.npz"
 def evaluate(
     folder: Annotated[str, Field(min_length=1)],
     recipe: Recipe | RecipeName = ("starter"),
-    out: Annotated[str, Field(min_length=1)] = "evaluation",
+    out: Annotated[str, Field(min_length=1)] = "evaluation-result",
     limit: Annotated[int | None, Field(ge=1)] = None,
 ) -> dict[str, Any]:
     """The mean figures.

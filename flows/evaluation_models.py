@@ -12,7 +12,7 @@ from core.placing.align import Placement, Shot, align, as_records
 from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.recipes import Recipe
-from flows.evaluate import Models
+from evaluation.run import Models
 
 
 def load_models(
@@ -25,6 +25,7 @@ def load_models(
     from core.segment import segment
     from tasks.models import resolve_segmenter, resolve_views
     from tasks.settings import read_settings
+    from tasks.stages import STAGE
 
     settings = read_settings()
     registered = _registered(settings)
@@ -76,6 +77,7 @@ def load_models(
         cut_by_alpha=cut_by_alpha,
         checkpoint=about,
         segmenter=segmenter_about,
+        stages={stage.name: stage.version for stage in STAGE.values()},
     )
 
 
@@ -89,7 +91,7 @@ def build_asset(
     size: tuple[int, int] | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Cutout, and further photos, to GLB through the factory's own stages, and the facts that
-    :class:`flows.evaluate.Models` promises. ``size``: the first photo's width and height in pixels."""
+    :class:`evaluation.run.Models` promises. ``size``: the first photo's width and height in pixels."""
     import time
 
     from core.cameras import Camera

@@ -77,7 +77,7 @@ def mask_of(factory: Factory, asset_id: str) -> Image.Image:
     from PIL import Image
 
     from core.artifacts import Cutout
-    from core.quality.frames import unframe_alpha
+    from core.segment.framing import unframe_alpha
 
     width, height = photo_of(factory, asset_id).size
     stored = artifact(factory.engine, asset_id, "cutout")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.quality.shape import Surface
+from evaluation.shape import Surface
 
 
 def box(x: float = 1, y: float = 1, z: float = 1, centre: tuple[float, float, float] = (0, 0, 0)) -> Surface:

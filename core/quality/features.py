@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import project
+from core.mesh.placement import Points
 from core.quality.images import mask_from_white, mask_iou, over_white, psnr
-from core.quality.surfaces import Points
 
 PALETTE = 4
 """Steps of each colour channel in which palettes are compared."""

@@ -1,7 +1,7 @@
 """The gate: is this asset good enough to publish? Judged from its own data, without a ground truth.
 
 Every check is a measured value on a ramp from bad (0) to good (1). The score foretells the asset's true quality
-(:func:`core.quality.protocol.true_quality`): a weighted mean with weights fitted to assets of known quality
+(:func:`evaluation.protocol.true_quality`): a weighted mean with weights fitted to assets of known quality
 (:mod:`core.quality.calibration`), times vetoes, which nothing makes up for. Checks below ``params.named`` become
 reasons for a person (:mod:`core.quality.reasons`): what blocks, what affects, then notes, each worst first.
 """

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.errors import MeshFailed
-from core.mesh.placement import Placement
+from core.mesh.placement import Placement, Points
 from core.quality.features import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
-from core.quality.surfaces import Points
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""

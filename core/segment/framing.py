@@ -46,6 +46,17 @@ def resample(channel: NDArray[np.float32], square: Box, fill: float | None = Non
     return np.asarray(image.resize((FRAME, FRAME), Image.Resampling.LANCZOS, box=box), np.float32)
 
 
+def unframe_alpha(alpha: NDArray[np.uint8], source_box: Box, width: int, height: int) -> NDArray[np.uint8]:
+    """The cutout's alpha ``(512, 512)`` back in the photo, ``(height, width)``; 0 outside the frame."""
+    from PIL import Image
+
+    left, top, right, bottom = source_box
+    sx, sy = alpha.shape[1] / (right - left), alpha.shape[0] / (bottom - top)
+    image = Image.fromarray(alpha)
+    affine, linear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+    return np.asarray(image.transform((width, height), affine, (sx, 0, -left * sx, 0, sy, -top * sy), linear))
+
+
 def frame_straight(rgba: NDArray[np.uint8], alpha: NDArray[np.float32], square: Box) -> NDArray[np.uint8]:
     """The cutout of a picture whose colours are the product's own up to the edge: the file's alpha, or exact masks.
 

@@ -14,11 +14,11 @@ from cli.evaluate import app as evaluate
 from cli.gallery import app as gallery
 from cli.review import app as review
 from core.errors import InputError
-from core.quality.comparison import compare_results
 from core.recipes import load_recipe
 from db import assets
 from db.engine import open_engine
 from db.migrate import upgrade
+from evaluation.comparison import compare_results
 from storage import open_store
 from tests.gallery.conftest import fill
 

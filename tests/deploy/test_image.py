@@ -45,6 +45,12 @@ def let_through() -> list[Path]:
     return [file for file in files if "__pycache__" not in file.parts and not fnmatch.fnmatch(file.name, "*.pyc")]
 
 
+def test_every_package_of_the_wheel_is_let_through():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert packages <= {file.relative_to(ROOT).parts[0] for file in let_through()}
+
+
 class Replay:
     """A folder that stands for the image's root."""
 

@@ -81,7 +81,7 @@ def test_where_nothing_came_out_of_both_it_says_so(factory: Factory, tmp_path: P
 
 
 def test_a_folder_of_photos_with_a_manifest_of_its_own_is_no_evaluation_folder(tmp_path: Path) -> None:
-    from core.quality.folder import is_evaluation_folder
+    from evaluation.folder import is_evaluation_folder
 
     (tmp_path / "manifest.json").write_text("[]")
     Image.new("RGB", (8, 8)).save(tmp_path / "cup.png")

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from core.errors import CheckpointError
-from core.quality.images import Lpips, mask_from_white, mask_iou, object_box, over_white, psnr, ssim
+from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
+from evaluation.pictures import Lpips, ssim
 
 
 def noise(seed: int, size: int = 48) -> np.ndarray:

@@ -18,13 +18,15 @@ from core.mesh.gltf import write_glb
 from core.mesh.topology import vertex_normals
 from core.mesh.values import Model
 from core.progress import Progress
-from core.quality import controls, images, protocol, shape
-from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
-from core.quality.surfaces import Surface
+from core.quality import images
 from core.recipes import Recipe, load_recipe
 from core.render import render_mesh
-from flows.evaluate import Models, Options, evaluate_folder
-from flows.evaluate_photos import PhotoOptions, evaluate_photos, table
+from evaluation import controls, protocol, shape
+from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
+from evaluation.photos import PhotoOptions, evaluate_photos, table
+from evaluation.pictures import PERFECT_PSNR
+from evaluation.run import Models, Options, evaluate_folder
+from evaluation.surfaces import Surface
 
 PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
 VIEWS = [(40, 15), (130, 15), (220, 40)]
@@ -128,7 +130,7 @@ def perfect(folder: Path) -> dict:
 
 def test_the_truth_as_prediction_is_perfect(perfect: dict):
     views, solid = perfect["mean"]["novel_view"], perfect["mean"]["shape"]
-    assert views["psnr"] == images.PERFECT_PSNR
+    assert views["psnr"] == PERFECT_PSNR
     assert views["ssim"] == pytest.approx(1)
     assert views["mask_iou"] > 0.97  # the prediction's mask is guessed from white, so not even the truth has 1
     assert solid["iou"] > 0.995

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.evaluation_report import CELL, contact_sheet, markdown_table
+from evaluation.report import CELL, contact_sheet, markdown_table
 
 DOCUMENT = {
     "recipe": {"name": "starter"},

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.cameras import Camera
 from core.quality.images import over_white
-from core.quality.shape import normalised
-from core.quality.surfaces import Surface
+from evaluation.shape import normalised
+from evaluation.surfaces import Surface
 
 HULL_VOXELS = 96
 """Voxels along the longest side of the extruded hull."""

@@ -13,20 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
-from core.quality import shape
-from core.quality.folder import TruthView
 from core.quality.images import (
     MASK_LEVEL,
-    PERFECT_PSNR,
     mask_from_white,
     mask_iou,
     object_box,
     over_white,
     psnr,
-    ssim,
 )
-from core.quality.shape import Solid
-from core.quality.surfaces import Surface
+from evaluation import shape
+from evaluation.folder import TruthView
+from evaluation.pictures import PERFECT_PSNR, ssim
+from evaluation.shape import Solid
+from evaluation.surfaces import Surface
 
 VERSION = 2
 """Raised whenever a figure of the same prediction would change."""
@@ -119,7 +118,7 @@ def where_photographed(
     With ``further`` photos all of them say where it is, and so how far.
     """
     if further:
-        from core.quality.placement import fitted_to_all
+        from evaluation.placement import fitted_to_all
 
         masks = [mask, *(view.rgba[..., 3] >= MASK_LEVEL for view in further)]
         cameras = [photo, *(view.camera for view in further)]

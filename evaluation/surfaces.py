@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
+from core.mesh.placement import Points
+
 Faces = NDArray[np.int64]
 Surface = tuple[Points, Faces]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.cameras import Camera
-from core.quality.photo_counts import against_one, angle_between, pose_errors, pose_summary
+from evaluation.photo_counts import against_one, angle_between, pose_errors, pose_summary
 
 
 def test_the_angle_between_two_cameras_is_the_one_at_the_product() -> None:

@@ -9,8 +9,8 @@ import pytest
 from closed_solids import box, sphere
 
 from core.cameras import Camera
-from core.quality import shape
-from core.quality.surfaces import sample_surface
+from evaluation import shape
+from evaluation.surfaces import sample_surface
 
 
 def test_normalised_has_unit_longest_side_and_is_centred():

@@ -1,4 +1,4 @@
-"""From the cutout's frame back to the photo's: what segmentation zoomed is undone before comparing.
+"""From the model's frame back to the photo's: what segmentation zoomed is undone before comparing.
 
 The cutout shows the product with its longest side at 200/256 of the frame; the photo may show it smaller.
 ``source_box`` says which square of the photo became the frame, in photo pixels measured from the top-left corner.
@@ -44,14 +44,3 @@ def unframe_view(prediction: NDArray[np.uint8], zoom: float, size: int) -> NDArr
     coefficients = (scale, 0, shift, 0, scale, shift)
     affine, cubic = Image.Transform.AFFINE, Image.Resampling.BICUBIC
     return np.asarray(image.transform((size, size), affine, coefficients, cubic, fillcolor=(255, 255, 255)))
-
-
-def unframe_alpha(alpha: NDArray[np.uint8], source_box: Box, width: int, height: int) -> NDArray[np.uint8]:
-    """The cutout's alpha ``(512, 512)`` back in the photo, ``(height, width)``; 0 outside the frame."""
-    from PIL import Image
-
-    left, top, right, bottom = source_box
-    sx, sy = alpha.shape[1] / (right - left), alpha.shape[0] / (bottom - top)
-    image = Image.fromarray(alpha)
-    affine, linear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-    return np.asarray(image.transform((width, height), affine, (sx, 0, -left * sx, 0, sy, -top * sy), linear))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from closed_solids import box, sphere
 
-from core.quality import voxels as shape
+from evaluation import voxels as shape
 
 
 def test_occupied_volume_is_the_solid_s():

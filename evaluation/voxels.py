@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.quality.surfaces import SAMPLES, Points, Surface, sample_surface
+from core.mesh.placement import Points
+from evaluation.surfaces import SAMPLES, Surface, sample_surface
 
 COARSE = 32
 """Blocks along the unit side that are asked first; a divisor of every resolution."""

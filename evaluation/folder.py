@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from core.cameras import FIELD_OF_VIEW, Camera
 from core.errors import InputError
-from core.quality.shape import normalised
-from core.quality.surfaces import Surface
+from evaluation.shape import normalised
+from evaluation.surfaces import Surface
 
 SAME_VIEW = 1e-3
 """A view closer than this to the photo's camera (degrees, lengths) repeats the photo and is left out."""

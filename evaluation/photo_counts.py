@@ -1,6 +1,6 @@
 """What several photos bring, over objects with a known truth: pose errors, and each count against one photo.
 
-Rows are an object's figures by count of photos, as :mod:`flows.evaluate_photos` makes them.
+Rows are an object's figures by count of photos, as :mod:`evaluation.photos` makes them.
 """
 
 from __future__ import annotations

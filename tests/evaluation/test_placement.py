@@ -6,8 +6,8 @@ import numpy as np
 
 from core.cameras import Camera
 from core.quality.measurement import fitted
-from core.quality.placement import fitted_to_all
 from core.render import render_mesh
+from evaluation.placement import fitted_to_all
 
 
 def ellipsoid(halves: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
-from core.quality.surfaces import SAMPLES, Points, Surface, sample_surface
-from core.quality.voxels import occupancy, voxel_iou
+from core.mesh.placement import Points
+from evaluation.surfaces import SAMPLES, Surface, sample_surface
+from evaluation.voxels import occupancy, voxel_iou
 
 RESOLUTION = 128
 """Voxels along the unit side of the volumetric IoU."""

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
+from core.mesh.placement import Points
 from core.quality.images import object_box
-
-Points = NDArray[np.float64]
 
 SETTLED = 1e-4
 """A step smaller than this, in logarithms of the size and in units of the world, ends the search."""

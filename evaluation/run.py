@@ -20,11 +20,14 @@ from core.artifacts import Cutout, Photo
 from core.errors import CheckpointError, MeshmillError
 from core.placing.align import Shot
 from core.progress import Progress, silent
-from core.quality import controls, frames, images, protocol
+from core.quality import images
 from core.quality.calibration import ordering
-from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object
-from core.quality.shape import Solid
 from core.recipes import Recipe, recipe_hash
+from core.segment.framing import unframe_alpha
+from evaluation import controls, frames, protocol
+from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
+from evaluation.pictures import Lpips
+from evaluation.shape import Solid
 
 STAGES = ("segmentation", "views", "shape")
 """What can be asked for; ``shape`` is by far the slowest."""
@@ -47,6 +50,8 @@ class Models:
     cut_by_alpha: Callable[[Photo], Cutout]
     checkpoint: dict[str, Any] = field(default_factory=dict)
     segmenter: dict[str, Any] | None = None
+    stages: dict[str, int] = field(default_factory=dict)
+    """Versions of the stages behind ``build``, by name: figures that were kept hold for equal ones alone."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def evaluate_folder(
     names = list_objects(folder)[: options.limit]
     objects = [read_object(folder, name) for name in names]
     pictured = {"views", "shape"} & set(options.stages)
-    perceptual = images.Lpips(options.lpips) if options.lpips and pictured else None
+    perceptual = Lpips(options.lpips) if options.lpips and pictured else None
     run = ProtocolRun(recipe, models, options, perceptual, progress)
     rows: list[dict[str, Any]] = []
     control_rows: list[dict[str, Any]] = []
@@ -250,7 +255,7 @@ def _segmentation(
             continue
         try:
             cutout = models.segment(decode_photo(data))
-            alpha = frames.unframe_alpha(cutout.rgba[..., 3], cutout.source_box, width, height)
+            alpha = unframe_alpha(cutout.rgba[..., 3], cutout.source_box, width, height)
             scores[kind] = images.mask_iou(alpha >= images.MASK_LEVEL, exact)
         except MeshmillError as error:
             errors[f"segment {kind}"] = str(error)
@@ -305,7 +310,7 @@ def built_shape(
     ``size`` is the first photo's, width and height in pixels, and ``given`` are the views that the further photos are:
     only several photos need them.
     """
-    from core.quality.folder import read_painted
+    from evaluation.folder import read_painted
 
     began = time.monotonic()
     try:

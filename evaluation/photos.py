@@ -17,15 +17,16 @@ import numpy as np
 from core.artifacts import Cutout, Photo
 from core.placing.align import Shot
 from core.progress import Progress, silent
-from core.quality import images, protocol
-from core.quality.folder import EvaluationObject, TruthView, list_objects, read_object
-from core.quality.photo_counts import against_one, pose_errors, pose_summary
-from core.quality.shape import Solid
+from core.quality.images import MASK_LEVEL
 from core.recipes import Recipe, recipe_hash
 from core.segment.framing import bounding_box
 from core.whole_file import whole_file
-from flows.evaluate import Models, Options, ProtocolRun, built_shape, decode_photo, mean_of_rows
-from tasks.stages import STAGE
+from evaluation import protocol
+from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
+from evaluation.photo_counts import against_one, pose_errors, pose_summary
+from evaluation.pictures import Lpips
+from evaluation.run import Models, Options, ProtocolRun, built_shape, decode_photo, mean_of_rows
+from evaluation.shape import Solid
 
 Poses = Literal["given", "named", "cropped", "unknown"]
 POSES: tuple[Poses, ...] = get_args(Poses)
@@ -84,7 +85,7 @@ def evaluate_photos(
 
     ``by_photos`` and ``mean`` are those of the first kind of poses; of several kinds, ``by_poses`` holds all.
     """
-    perceptual = images.Lpips(options.lpips) if options.lpips else None
+    perceptual = Lpips(options.lpips) if options.lpips else None
     names = list_objects(folder)[: options.limit]
     run = ProtocolRun(recipe, models, replace(options, align=False), perceptual, progress)
     rows = []
@@ -149,7 +150,7 @@ def _kept(
         "object": item.sha256,
         "recipe": recipe_hash(run.recipe),
         "checkpoint": run.models.checkpoint.get("sha256"),
-        "stages": {stage.name: stage.version for stage in STAGE.values()},
+        "stages": run.models.stages,
         "protocol": protocol.VERSION,
         "lpips": run.perceptual is not None,
     }
@@ -205,7 +206,7 @@ def _shot(item: EvaluationObject, view: TruthView, poses: Poses, run: ProtocolRu
 
 def cropped(photo: Photo) -> Photo:
     """The photo ``(H, W, 4)`` cut to its product, :data:`MARGIN` wider on every side."""
-    left, top, right, bottom = bounding_box(photo.rgba[..., 3] >= images.MASK_LEVEL)
+    left, top, right, bottom = bounding_box(photo.rgba[..., 3] >= MASK_LEVEL)
     margin = round(MARGIN * max(right - left, bottom - top))
     rows = slice(max(0, top - margin), bottom + margin)
     return replace(photo, rgba=np.ascontiguousarray(photo.rgba[rows, max(0, left - margin) : right + margin]))

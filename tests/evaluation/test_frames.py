@@ -9,12 +9,13 @@ import pytest
 
 from core.artifacts import Photo
 from core.cameras import Camera
-from core.quality import frames
 from core.quality.images import mask_from_white, mask_iou, psnr
-from core.quality.shape import turned
 from core.render import over, render_mesh
 from core.segment.cut import segment
+from core.segment.framing import unframe_alpha
 from core.segment.params import SegmentParams
+from evaluation import frames
+from evaluation.shape import turned
 
 PHOTO = Camera(35, 20)
 
@@ -71,5 +72,5 @@ def test_alpha_returns_to_its_place_in_the_photo():
     seen = render_mesh(vertices, faces, PHOTO, 400, colors=colors, supersample=2)
     photo = Photo(np.dstack([seen.rgb, seen.alpha]), True, "PNG")
     cutout = segment(photo, SegmentParams(), segmenter=None)  # type: ignore[arg-type]
-    back = frames.unframe_alpha(cutout.rgba[..., 3], cutout.source_box, 400, 400)
+    back = unframe_alpha(cutout.rgba[..., 3], cutout.source_box, 400, 400)
     assert mask_iou(back >= 128, seen.alpha >= 128) > 0.985
