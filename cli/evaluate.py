@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from cli.common import Json, Overrides, RecipeName, open_factory, put_json, say, sentences
+from cli.progress import time_left
 
 app = typer.Typer(add_completion=False)
 
@@ -73,25 +78,28 @@ def evaluate(
             raise InputError(f"{folder} is not a folder.")
         overrides = [*(set_ or []), *([f"seed={seed}"] if seed is not None else [])]
         options = Options(asked, limit, _lpips(folder, lpips), estimate_elevation, masks=kinds)
+        kept: list[Path] = []
         if photos is not None:
             _several(folder, load_recipe(recipe, overrides), options, photos, poses, out, json)
             return
         if compare is not None and not is_evaluation_folder(folder) and not all(map(_result, compare)):
             document = _compare_catalogue(folder, compare, overrides, limit, out)
         elif compare is not None:
-            document = _compare(folder, compare, recipe, overrides, options, out)
+            document = _compare(folder, compare, recipe, overrides, options, out, kept)
         else:
-            document = _evaluate(folder, load_recipe(recipe, overrides), options, out)
+            document = _evaluate(folder, load_recipe(recipe, overrides), options, out, kept)
         if json:
             put_json(document)
         else:
             _print(document)
+        _handed_out(kept)
     if document.get("failed"):
         raise typer.Exit(1)
 
 
 def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, out: Path | None, json: bool) -> None:
     from core.errors import InputError
+    from core.recipes import recipe_hash
     from evaluation.photos import AZIMUTHS, POSES, PhotoOptions, Poses, evaluate_photos, table
     from flows.evaluation_models import load_models
 
@@ -102,8 +110,10 @@ def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, o
     if not kinds or not set(kinds) <= set(POSES):
         raise InputError(f"--poses takes {', '.join(POSES)}, several with commas; not {poses}.")
     models = load_models(recipe, ("shape",))
-    asked = PhotoOptions(wanted, cast(tuple[Poses, ...], kinds), None if out is None else out / "measured")
-    document = evaluate_photos(folder, recipe, models, asked, options, _progress)
+    mark = hashlib.sha256(f"{folder.resolve()} {recipe_hash(recipe)}".encode()).hexdigest()[:20]
+    keep = _measured_so_far() / mark if out is None else out / "measured"
+    asked = PhotoOptions(wanted, cast(tuple[Poses, ...], kinds), keep)
+    document = evaluate_photos(folder, recipe, models, asked, options, Counting())
     if out is not None:
         _keep(document, out / "result.json")
     if json:
@@ -118,6 +128,8 @@ def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, o
         for line in lines:
             shown.add_row(*line)
         console().print(shown)
+    if out is None:
+        _handed_out([keep])
     if document["failed"]:
         raise typer.Exit(1)
 
@@ -132,11 +144,27 @@ def _keep(document: dict[str, Any], path: Path) -> None:
     say(f"Figures in {path}")
 
 
-def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict[str, Any]:
+def _measured_so_far() -> Path:
+    """Where figures are kept until they are handed out; with --out they stay beside the report."""
+    from tasks.settings import read_settings
+
+    return read_settings().home_path / "measured"
+
+
+def _handed_out(kept: list[Path]) -> None:
+    """What was printed need not be kept."""
+    for folder in kept:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None, kept: list[Path]) -> dict[str, Any]:
     from evaluation.run import evaluate_folder
     from flows.evaluation_models import load_models
 
-    result = evaluate_folder(folder, recipe, load_models(recipe, options.stages, options.masks), options, _progress)
+    options = replace(options, keep=_measured_so_far() if out is None else out / "measured")
+    result = evaluate_folder(folder, recipe, load_models(recipe, options.stages, options.masks), options, Counting())
+    if out is None and result.kept is not None:
+        kept.append(result.kept)
     if out is not None:
         from gallery.evaluation import write_report
 
@@ -146,12 +174,18 @@ def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None) -> dict
 
 
 def _compare(
-    folder: Path, pair: tuple[str, str], recipe: str, overrides: list[str], options: Any, out: Path | None
+    folder: Path,
+    pair: tuple[str, str],
+    recipe: str,
+    overrides: list[str],
+    options: Any,
+    out: Path | None,
+    kept: list[Path],
 ) -> dict[str, Any]:
     from evaluation.comparison import compare_results
 
     first, second = (
-        _one_side(folder, side, recipe, overrides, options, None if out is None else out / name)
+        _one_side(folder, side, recipe, overrides, options, None if out is None else out / name, kept)
         for name, side in zip("ab", pair, strict=True)
     )
     figures = compare_results(first, second)
@@ -184,14 +218,20 @@ def _compare_catalogue(
 
 
 def _one_side(
-    folder: Path, side: str, recipe: str, overrides: list[str], options: Any, out: Path | None
+    folder: Path,
+    side: str,
+    recipe: str,
+    overrides: list[str],
+    options: Any,
+    out: Path | None,
+    kept: list[Path],
 ) -> dict[str, Any]:
     """A result file is read; a folder of weights is the recipe with them; all else is a recipe."""
     from core.recipes import load_recipe
 
     if Path(side).is_dir():
-        return _evaluate(folder, load_recipe(recipe, [*overrides, f"views.checkpoint={side}"]), options, out)
-    return _result(side) or _evaluate(folder, load_recipe(side, overrides), options, out)
+        return _evaluate(folder, load_recipe(recipe, [*overrides, f"views.checkpoint={side}"]), options, out, kept)
+    return _result(side) or _evaluate(folder, load_recipe(side, overrides), options, out, kept)
 
 
 def _result(side: str) -> dict[str, Any] | None:
@@ -217,9 +257,23 @@ def _lpips(folder: Path, given: Path | None) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _progress(step: str, done: int, total: int, **figures: Any) -> None:
-    if step == "evaluate" and "object" in figures:
-        say(f"[{done + 1}/{total}] {figures['object']}")
+class Counting:
+    """Progress for people: which object it is at, and how long the others will take."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._kept = 0
+
+    def __call__(self, step: str, done: int, total: int, **figures: Any) -> None:
+        if step != "evaluate" or "object" not in figures:
+            return
+        note, measured = "", done - self._kept
+        if figures.get("kept"):
+            self._kept += 1
+            note = ": measured before"
+        elif measured:
+            note = time_left((time.monotonic() - self._began) / measured * (total - done))
+        say(f"[{done + 1}/{total}] {figures['object']}{note}")
 
 
 def _print(document: dict[str, Any]) -> None:

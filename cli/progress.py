@@ -18,6 +18,11 @@ SHOWN = 20
 """Products whose wait is shown."""
 
 
+def time_left(seconds: float) -> str:
+    """To stand behind a line."""
+    return f" (about {seconds / 60:.0f} min left)" if seconds > 90 else f" (about {seconds:.0f} s left)"
+
+
 class Lines:
     """One line a finished stage or asset, on stderr; `product i of n` and an estimate of what is left."""
 
@@ -64,8 +69,7 @@ class Lines:
         left = self._total - self._done
         if left <= 0 or not self._done:
             return ""
-        seconds = (time.monotonic() - self._started) / self._done * left
-        return f" (about {seconds / 60:.0f} min left)" if seconds > 90 else f" (about {seconds:.0f} s left)"
+        return time_left((time.monotonic() - self._started) / self._done * left)
 
     def _say(self, text: str) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from core.recipes import Recipe, recipe_hash
 from core.segment.framing import unframe_alpha
 from evaluation import controls, frames, protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
+from evaluation.kept import Kept, Measured
 from evaluation.pictures import Lpips
 from evaluation.shape import Solid
 
@@ -68,6 +69,9 @@ class Options:
     masks: tuple[str, ...] = ("exact",)
     """Whose cutouts the line begins with: ``exact`` the photo's own alpha, always first; ``white`` and ``textured`` the
     segmentation model's, of the photo over that ground."""
+    keep: Path | None = None
+    """A folder where each object's figures are kept as soon as they are measured, and from which they are taken again
+    where all that they depend on is the same."""
 
 
 @dataclass
@@ -78,6 +82,8 @@ class Evaluation:
     pictures: dict[str, dict[str, Any]]
     """Object id to ``photo`` ``(H, W, 3)`` and lists of pictures: ``truth``, ``ours`` (views), ``seen`` (the asset from
     the same cameras), ``asset`` (from four sides)."""
+    kept: Path | None = None
+    """Where in :attr:`Options.keep` this evaluation's figures stand."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +118,16 @@ def evaluate_folder(
     pictured = {"views", "shape"} & set(options.stages)
     perceptual = Lpips(options.lpips) if options.lpips and pictured else None
     run = ProtocolRun(recipe, models, options, perceptual, progress)
-    rows: list[dict[str, Any]] = []
-    control_rows: list[dict[str, Any]] = []
-    pictures: dict[str, dict[str, Any]] = {}
+    kept = None if options.keep is None else Kept(options.keep, _made_of(objects, run))
+    found: dict[str, Measured] = {}
     for index, item in enumerate(objects):
-        progress("evaluate", index, len(objects), object=item.id)
+        before = None if kept is None else kept.get(item.id)
+        progress("evaluate", index, len(objects), object=item.id, kept=before is not None)
         others = [other for other in objects if other.id != item.id]
-        row, control, shown = _evaluate_object(item, others, run)
-        rows.append(row)
-        control_rows.append(control)
-        pictures[item.id] = shown
+        found[item.id] = before or Measured(*_evaluate_object(item, others, run))
+        if kept is not None and before is None:
+            kept.put(item.id, found[item.id])
+    rows = [measured.row for measured in found.values()]
     progress("evaluate", len(objects), len(objects))
     mean = mean_of_rows(rows)
     document = {
@@ -129,7 +135,7 @@ def evaluate_folder(
         "mean": mean,
         **({"by_masks": _by_masks(rows, mean, options.masks)} if len(options.masks) > 1 else {}),
         "gate": _gate(rows),
-        "controls": protocol.mean_of(control_rows),
+        "controls": protocol.mean_of([measured.control for measured in found.values()]),
         "protocol": protocol.ABOUT
         | {
             "seed": recipe.seed,
@@ -142,7 +148,20 @@ def evaluate_folder(
         "failed": sum(1 for row in rows if row["errors"]),
         "seconds": round(time.monotonic() - began, 1),
     }
-    return Evaluation(protocol.rounded(document), pictures)
+    pictures = {name: measured.shown for name, measured in found.items()}
+    return Evaluation(protocol.rounded(document), pictures, None if kept is None else kept.folder)
+
+
+def _made_of(objects: Sequence[EvaluationObject], run: ProtocolRun) -> dict[str, Any]:
+    """Everything that an object's figures depend on; the others' photos and sizes are its controls'."""
+    return {
+        "objects": {item.id: item.sha256 for item in objects},
+        "recipe": recipe_hash(run.recipe),
+        "weights": [run.models.checkpoint, run.models.segmenter],
+        "stages": run.models.stages,
+        "protocol": protocol.VERSION,
+        "options": asdict(replace(run.options, keep=None, limit=None)),
+    }
 
 
 def mean_of_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:

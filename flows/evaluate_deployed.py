@@ -37,7 +37,9 @@ def evaluate(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     root = Path(folder)
     options = Options(
-        limit=limit, lpips=next((p for p in (root / LPIPS, root.parent / "weights" / LPIPS) if p.is_file()), None)
+        keep=Path(out).resolve() / "measured",
+        limit=limit,
+        lpips=next((p for p in (root / LPIPS, root.parent / "weights" / LPIPS) if p.is_file()), None),
     )
     show_progress = ProgressArtifact("evaluation-progress", "objects evaluated")
 

@@ -6,11 +6,14 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from cli.evaluate import app as evaluate
 from core.artifacts import Cutout, Photo
 from core.cameras import Camera
 from core.errors import InputError, MeshFailed, NoObject
@@ -247,6 +250,71 @@ def test_a_failure_is_listed_and_counts(folder: Path):
     assert document["objects"][0]["errors"] == {"shape": "No closed surface."}
     assert document["mean"]["shape"] == protocol.NO_SHAPE
     assert document["mean"]["novel_view"] is None
+
+
+ONLY_VIEWS = Options(stages=("views",))
+"""The cheapest."""
+
+
+def counted(models: Models, calls: list[int], interrupted: list[int] = []) -> Models:  # noqa: B006 - not changed
+    """The same models; which calls were made, and which of them somebody interrupts."""
+
+    def views(*arguments: Any) -> Any:
+        calls.append(len(calls))
+        if calls[-1] in interrupted:
+            raise KeyboardInterrupt
+        assert models.novel_views is not None
+        return models.novel_views(*arguments)
+
+    return replace(models, novel_views=views)
+
+
+def test_an_interrupted_evaluation_goes_on_with_what_it_measured(folder: Path, tmp_path: Path):
+    options, calls = replace(ONLY_VIEWS, keep=tmp_path), list[int]()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_folder(folder, load_recipe(), counted(oracle(folder), calls, [1]), options)
+    told = []
+    whole = evaluate_folder(
+        folder,
+        load_recipe(),
+        counted(oracle(folder), calls),
+        options,
+        lambda *_, **figures: told.append((figures.get("object"), figures.get("kept"))),
+    )
+    assert len(calls) == 3, "the first object, the second that was interrupted, the second again"
+    assert told[:2] == [("one", True), ("two", False)]
+    straight = evaluate_folder(folder, load_recipe(), oracle(folder), ONLY_VIEWS)
+    assert _without_seconds(whole.document) == _without_seconds(straight.document)
+    for name, shown in straight.pictures.items():
+        assert shown["names"] == whole.pictures[name]["names"]
+        for kind in ("truth", "ours"):
+            assert np.array_equal(shown[kind], whole.pictures[name][kind])
+
+
+def test_what_was_measured_of_another_recipe_or_failed_is_measured_again(folder: Path, tmp_path: Path):
+    options = replace(ONLY_VIEWS, keep=tmp_path)
+    blind = replace(oracle(folder), novel_views=None)
+    assert evaluate_folder(folder, load_recipe(), blind, options).document["failed"] == 2
+    assert evaluate_folder(folder, load_recipe(), oracle(folder), options).document["failed"] == 0
+    told = []
+    for seed in (0, 1):
+        recipe = load_recipe("starter", [f"seed={seed}"])
+        evaluate_folder(folder, recipe, oracle(folder), options, lambda *_, **more: told.append(more.get("kept")))
+    assert told == [True, True, None, False, False, None]
+
+
+def test_the_command_never_loses_what_it_measured(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    models = counted(oracle(folder), [], [1])
+    monkeypatch.setattr("flows.evaluation_models.load_models", lambda *_: models)
+    command = [str(folder), "--stages", "views", "--json"]
+    assert CliRunner().invoke(evaluate, command).exit_code != 0
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
+    second = CliRunner().invoke(evaluate, command)
+    assert second.exit_code == 0, second.output
+    assert "[1/2] one: measured before" in second.stderr
+    assert len(json.loads(second.stdout)["objects"]) == 2
+    assert list(tmp_path.rglob("*.npz")) == [], "what was printed need not be kept"
 
 
 def test_limit_and_stages_do_less(folder: Path):
