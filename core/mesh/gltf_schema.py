@@ -177,6 +177,27 @@ class BufferPart(Part):
     byte_length: int = Field(ge=1, alias="byteLength")
 
 
+class Variant(Part):
+    name: str
+
+
+class Variants(Part):
+    """KHR_materials_variants of the whole file: what it may be shown as."""
+
+    variants: list[Variant] = Field(min_length=1)
+
+
+class VariantMapping(Part):
+    material: Index
+    variants: list[Index] = Field(min_length=1)
+
+
+class VariantMappings(Part):
+    """KHR_materials_variants of a primitive: the material that it has in each variant."""
+
+    mappings: list[VariantMapping] = Field(min_length=1)
+
+
 class Document(Part):
     """The whole JSON chunk: one mesh on one node of one scene, all data in the binary chunk."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,10 @@ from core.mesh.gltf import (
     read_accessor,
     unpack_glb,
 )
-from core.mesh.gltf_schema import Accessor, Document, Image
+from core.mesh.gltf_schema import Accessor, Document, Image, Part, VariantMappings, Variants
 
-DRACO, WEBP = "KHR_draco_mesh_compression", "EXT_texture_webp"
-PLACES = {DRACO: "primitives", WEBP: "textures"}
+DRACO, WEBP, VARIANTS = "KHR_draco_mesh_compression", "EXT_texture_webp", "KHR_materials_variants"
+PLACES = {DRACO: ("primitives",), WEBP: ("textures",), VARIANTS: ("", "primitives")}
 """Where each extension that is understood may stand."""
 _SMALL = (UNSIGNED_BYTE, UNSIGNED_SHORT)
 _FORMATS = {
@@ -43,6 +43,7 @@ _FORMATS = {
         *((shape, kind, True) for shape in ("VEC3", "VEC4") for kind in _SMALL),
     },
 }
+Kind = TypeVar("Kind", bound=Part)
 _INDICES = {("SCALAR", kind, False) for kind in (*_SMALL, UNSIGNED_INT)}
 _UNIT = 0.0077
 """How far from 1 a normal may be long: what 8 bits can hold."""
@@ -86,11 +87,15 @@ def _chunks(data: bytes) -> None:
 
 
 def _parse(given: dict[str, Any]) -> Document:
+    return _typed(Document, given, "the JSON")
+
+
+def _typed(kind: type[Kind], given: object, what: str) -> Kind:
     try:
-        return Document.model_validate(given)
+        return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the JSON"
+        place = ".".join(map(str, first["loc"])) or what
         raise MeshFailed(f"{place}: {first['msg']} ({error.error_count()} in all).") from None
 
 
@@ -126,7 +131,7 @@ def _extensions(given: dict[str, Any], document: Document) -> None:
     found = list(_extension_places(given, ""))
     for name, place in found:
         _refuse(name not in used, f"The extension {name} is not among extensionsUsed.")
-        _refuse(place != PLACES[name], f"The extension {name} stands at {place}.")
+        _refuse(place not in PLACES[name], f"The extension {name} stands at {place or 'the root'}.")
     _refuse(idle := {*required} - {name for name, _ in found}, f"{sorted(idle)} is required and never applied.")
     if (draco := document.primitive.extensions.get(DRACO)) is not None:
         _refuse(DRACO not in required, f"{DRACO} must be required: there is no other geometry.")
@@ -140,6 +145,21 @@ def _extensions(given: dict[str, Any], document: Document) -> None:
         _refuse(texture.source is None and webp is None, "A texture has no image.")
         plain = None if texture.source is None else document.images[texture.source].mime_type
         _refuse(plain == "image/webp", f"A texture's image is WebP without {WEBP}.")
+    _variants(document)
+
+
+def _variants(document: Document) -> None:
+    """Every variant that a primitive maps is one of the file's, and has one material there."""
+    named, mapped = document.extensions.get(VARIANTS), document.primitive.extensions.get(VARIANTS)
+    known = [] if named is None else _typed(Variants, named, VARIANTS).variants
+    if mapped is None:
+        return
+    mappings = _typed(VariantMappings, mapped, VARIANTS).mappings
+    shown = [variant for mapping in mappings for variant in mapping.variants]
+    _refuse(beyond := [i for i in shown if i >= len(known)], f"{VARIANTS} has no variant number {beyond[:1]}.")
+    _refuse(len({*shown}) < len(shown), f"{VARIANTS} gives a variant two materials.")
+    beyond = [m.material for m in mappings if m.material >= len(document.materials)]
+    _refuse(beyond, f"{VARIANTS} names the material {beyond[:1]}, which the file has not.")
 
 
 def _layout(document: Document, body: bytes) -> None:

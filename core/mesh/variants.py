@@ -25,7 +25,7 @@ def join_variants(glbs: Mapping[str, bytes]) -> bytes:
     buffer = bytearray(body[: document["buffers"][0]["byteLength"]])
     material, texture, image = (document[kind][0] for kind in ("materials", "textures", "images"))
     material["name"] = names[0]
-    for number, name in enumerate(names[1:], 1):
+    for name in names[1:]:
         model = models[name]
         same = np.array_equal(model.faces, first.faces) and np.array_equal(model.uv, first.uv)  # type: ignore[arg-type]
         if not same or model.texture is None:
@@ -35,9 +35,9 @@ def join_variants(glbs: Mapping[str, bytes]) -> bytes:
         buffer += model.texture
         view = len(document["bufferViews"]) - 1
         document["images"].append(image | {"mimeType": model.texture_type, "bufferView": view})
-        document["textures"].append(texture | {"source": number})
+        document["textures"].append(texture | {"source": len(document["images"]) - 1})
         other = deepcopy(material) | {"name": name}
-        other["pbrMetallicRoughness"]["baseColorTexture"] = {"index": number}
+        other["pbrMetallicRoughness"]["baseColorTexture"]["index"] = len(document["textures"]) - 1
         document["materials"].append(other)
     mappings = [{"material": number, "variants": [number]} for number in range(len(names))]
     document["meshes"][0]["primitives"][0]["extensions"] = {EXTENSION: {"mappings": mappings}}

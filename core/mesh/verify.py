@@ -141,9 +141,9 @@ def _structure(document: dict[str, Any], model: Model) -> list[Check]:
     # A lighter level stands where the full one does: thinning it moves its outline by up to some thousandths.
     standing = abs(low_y) < 5e-3 * size and np.abs(middle).max() < 5e-3 * size
     require("origin", standing, f"bottom {low_y:.4g}, centre {middle[0]:.4g} {middle[1]:.4g}", "bottom centre")
-    material = document["meshes"][0]["primitives"][0].get("material")
-    surface = {} if material is None else document["materials"][material].get("pbrMetallicRoughness", {})
-    factor, metallic = surface.get("baseColorFactor", [1, 1, 1, 1]), surface.get("metallicFactor", 1)
+    surfaces = [material.get("pbrMetallicRoughness", {}) for material in document.get("materials", [])] or [{}]
+    found = [(given.get("baseColorFactor", [1, 1, 1, 1]), given.get("metallicFactor", 1)) for given in surfaces]
+    factor, metallic = next((one for one in found if one != ([1, 1, 1, 1], 0)), found[0])
     require("material", factor == [1, 1, 1, 1] and metallic == 0, f"{factor}, metallic {metallic}", "white, metallic 0")
     asset = document.get("asset", {})
     extras = asset.get("extras")

@@ -8,6 +8,7 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from test_verify import CORNERS, CUBE, EXTRAS, cube
 from core.mesh import Model, verify_glb
 from core.mesh.gltf import unpack_glb, write_glb
 from core.mesh.small import write_small_glb
-from core.mesh.validity import invalidity
+from core.mesh.validity import VARIANTS, invalidity
+from core.mesh.variants import join_variants
 
 VALUES: list[Any] = [None, True, -1, 0, 1, 2, 7, 10**6, 1.5, "x", "", [], {}, [0], [0, 0], [1.5, -2, 3], {"x": 1}]
 
@@ -36,7 +38,10 @@ def sound() -> dict[str, bytes]:
     uv = np.linspace(0, 1, 16, dtype=np.float32).reshape(8, 2)
     model = Model(CORNERS, normals, CUBE, uv, picture("JPEG"))
     small = write_small_glb(model, "A", "", EXTRAS)
-    return {"colours": cube(), "texture": write_glb(model, "A", "", EXTRAS), "small": small}
+    textured = write_glb(model, "A", "", EXTRAS)
+    other = write_glb(Model(CORNERS, normals, CUBE, uv, picture("JPEG")), "B", "", EXTRAS)
+    joined = join_variants({"A": textured, "B": other})
+    return {"colours": cube(), "texture": textured, "small": small, "variants": joined}
 
 
 def join(document: Any, body: bytes) -> bytes:
@@ -83,6 +88,11 @@ def with_other_json(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"{extension} in {owner_name}", join(changed, body)
 
 
+def with_other_variants(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """What :func:`with_other_json` does, to the extension alone."""
+    return (change for change in with_other_json(data) if VARIANTS in change[0] or "extensionsUsed" in change[0])
+
+
 def with_other_data(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Each of the buffer's words replaced."""
     document, body = unpack_glb(data)
@@ -123,8 +133,13 @@ def with_other_container(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield name, head + struct.pack("<I", 12 + sum(map(len, chunks))) + b"".join(chunks)
 
 
-@pytest.mark.parametrize("name", ["colours", "texture", "small"])
-@pytest.mark.parametrize("change", [with_other_json, with_other_data, with_other_container])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *product(["colours", "texture", "small"], [with_other_json, with_other_data, with_other_container]),
+        ("variants", with_other_variants),
+    ],
+)
 def test_what_the_khronos_validator_refuses_is_refused(
     name: str, change: Callable[[bytes], Iterator[tuple[str, bytes]]], khronos: Callable[..., list[Any]]
 ) -> None:
@@ -140,7 +155,7 @@ def test_what_the_khronos_validator_refuses_is_refused(
     assert passed == {}, f"{len(passed)} of {len(refused)} that Khronos refuses"
 
 
-@pytest.mark.parametrize("name", ["colours", "texture", "small"])
+@pytest.mark.parametrize("name", ["colours", "texture", "small", "variants"])
 def test_what_both_call_sound(name: str, khronos: Callable[..., list[Any]]) -> None:
     (issues,) = khronos(sound()[name])
     assert issues["numErrors"] == 0

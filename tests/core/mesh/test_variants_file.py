@@ -13,7 +13,7 @@ from PIL import Image
 from test_finish import ABOUT, SMALLEST, finished
 
 from core.errors import InputError
-from core.mesh import FinishParams, finish_asset, read_glb
+from core.mesh import FinishParams, finish_asset, read_glb, verify_glb
 from core.mesh.gltf import unpack_glb
 from core.mesh.variants import join_variants
 
@@ -46,6 +46,8 @@ def test_colours_of_one_surface_are_one_file(khronos: Callable[..., list[Any]]) 
         assert Image.open(io.BytesIO(image)).format == "JPEG"
     assert (read_glb(data).vertices == read_glb(glbs["colour-0"]).vertices).all()
     assert len(data) < sum(map(len, glbs.values()))
+    verdict = verify_glb(data)
+    assert verdict.passed, verdict.failures
 
 
 def test_other_surfaces_are_refused() -> None:
