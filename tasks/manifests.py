@@ -35,6 +35,10 @@ def scan_manifest(path: Path, *, sides: Sides = VIEWERS_SIDES) -> Scan:
     if manifest.unknown:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(manifest.unknown))
         notes.append(f"Columns of {display_name(path.name)} that are passed over: {names}.")
+    if manifest.passed:
+        rows = ", ".join(f"{row:,}" for row in manifest.passed[:MOST_FAULTS])
+        notes.append(f"Rows of {display_name(path.name)} that sum up others are passed over: {rows}.")
+    notes += manifest.notes
     listed = iter(()) if first is None else chain([first], products)
     return Scan((_product(path, product, sides) for product in listed), tuple(notes))
 

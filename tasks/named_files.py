@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
+from urllib.parse import unquote
 
 from core.catalogue.lines import NamedPhoto
 from core.photos.litter import Kind, is_picture, kind_of
@@ -38,17 +39,18 @@ def look_up(folder: Path, photo: NamedPhoto) -> Looked:
     if text.startswith("="):
         return Looked(photo, folder / "#", fault=f"{shown} is a formula: export its value, the photo's file name")
     if re.match(r"^(?:[A-Za-z][A-Za-z0-9+.-]+://|www\.|data:)", text) and not text.lower().startswith("file://"):
-        return Looked(
-            photo,
-            folder / (text.rsplit("/", 1)[-1] or "#"),
-            fault=f"{shown} is a URL: download the photo and name its file",
-        )
+        path = folder / (unquote(re.sub(r"[?#].*", "", text)).rsplit("/", 1)[-1] or "#")
+        if is_picture(path.name) and _status(path):  # downloaded already
+            return Looked(photo, path, (path,))
+        return Looked(photo, path, fault=f"{shown} is a URL: download the photo and name its file")
     if text.lower().startswith("file://"):
         text = str(uri_path(text))
     path = folder / text
     if not _status(path):
         text = text.replace("\\", "/")
         path = folder / text
+    if re.match(r"^/[^/]", text) and not _status(path) and _status(folder / text[1:]):
+        path = folder / text[1:]  # as shop systems write paths below their folder of media
     if re.match(r"^(?:[A-Za-z]:|//)", text) or not _is_inside(path, folder):
         return Looked(photo, path, fault=f"the photo {shown} lies outside the manifest's folder")
     found = path if _status(path) else _walk(folder, path.parts[len(folder.parts) :], _composed)

@@ -20,6 +20,8 @@ UNITS: dict[str, tuple[str, float]] = {
 
 LARGEST_CM = 100_000.0
 
+_FORMULA = "it holds a formula: export its values"
+
 
 class BadCell(ValueError):
     """What is wrong with a cell, as the end of a sentence."""
@@ -42,8 +44,15 @@ def text_of(cell: object) -> str:
 
 _SCIENTIFIC = re.compile(r"^[+-]?\d+(?:[.,]\d+)?[Ee][+-]?\d{1,3}$")
 _DATE = re.compile(
-    r"^(?:\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d\d-\d\d(?=[ T]))(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$"
+    r"^(?:\d{1,2}\.\d{1,2}\.(?:\d\d)?\d\d|\d{1,2}/\d{1,2}/(?:\d\d)?\d\d|\d{4}-\d\d-\d\d(?=[ T]))"
+    r"(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$"
 )
+_MONTHS = (
+    r"(?:Jan|Jän|Feb|Mar|Mrz|Mär|Apr|May|Mai|Jun|Jul|Aug|Sep|Oct|Okt|Nov|Dec|Dez|janv|févr|mars|avr|mai|juin|juil|août"
+    r"|sept|oct|nov|déc)"
+)
+_SHORT_DATE = re.compile(rf"^(?:\d{{1,2}}(?:-|\. ){_MONTHS}|{_MONTHS}[- ]\d\d)$")
+"""What ``1-2`` and ``MAR-24`` became in a spreadsheet: nobody writes a SKU with one capital letter so."""
 _ERRORS = re.compile(
     r"^#(?:N/A|NV|REF!|BEZUG!|NAME\?|VALUE!|WERT!|DIV/0!|NULL!|NUM!|ZAHL!|ÜBERLAUF!|SPILL!|GETTING_DATA)$"
 )
@@ -67,17 +76,39 @@ def sku_of_cell(cell: object) -> str:
         raise BadCell(
             f"'{text}' is what a spreadsheet made of a long number: format the column as text and export again"
         )
-    if _DATE.match(text):
+    if _DATE.match(text) or _SHORT_DATE.match(text):
         raise BadCell(f"'{text}' is a date that a spreadsheet made: format the column as text and type the SKU again")
     if isinstance(cell, str) and re.fullmatch(r"\d{5,}\.0+", text):
         raise BadCell(f"'{text}' is what a program made of a number: export the column as text")
     if is_error(text):
         raise BadCell(f"'{text}' is a spreadsheet's error")
     if text[0] == "=":
-        raise BadCell("it holds a formula: export its values")
+        raise BadCell(_FORMULA)
     if len(text) > 300:
         raise BadCell("it is longer than 300 characters")
     return checked(text)
+
+
+def code_of_cell(cell: object) -> str:
+    """The SKU in a column of trade item numbers (GTIN, EAN, UPC), whose last digit tells damage.
+
+    Raises :class:`BadCell` where it says that a spreadsheet took leading zeros, or all but the first digits.
+    """
+    text = sku_of_cell(cell)
+    if not text.isdecimal() or not text.isascii() or int(text) == 0:
+        return text
+    whole = next((text.zfill(length) for length in (8, 12, 13, 14) if len(text) < length <= len(text) + 3), "")
+    if len(text) in (7, 9, 10, 11) and _is_gtin(whole):
+        raise BadCell(f"'{text}' has lost its leading zeros ({whole}?): format the column as text and export again")
+    if len(text) in (12, 13, 14) and text.endswith("00000") and not _is_gtin(text):
+        raise BadCell(f"'{text}' has lost its last digits in a spreadsheet: format the column as text and export again")
+    return text
+
+
+def _is_gtin(digits: str) -> bool:
+    """Whether the last digit is the check digit of those before it."""
+    total = sum(int(digit) * (3 if at % 2 == 0 else 1) for at, digit in enumerate(reversed(digits[:-1])))
+    return (total + int(digits[-1])) % 10 == 0
 
 
 def checked(text: str) -> str:
@@ -108,6 +139,8 @@ def length_of_cell(cell: object, unit: str, *, comma: bool | None = None) -> flo
     text = text_of(cell)
     if not text or text in ("-", "\u2013", "n/a", "N/A", "k.A.", "?"):
         return None
+    if text[0] == "=":
+        raise BadCell(_FORMULA)
     feet = _FEET.match(text)
     if feet and not re.fullmatch(r"\d{3}(?:[.,]\d*)?", feet["inches"]):  # 1'000.5 is a number as the Swiss write it
         inches = feet["inches"] if re.search(r"[^\d/ .,-]$", feet["inches"]) else f"{feet['inches']} in"

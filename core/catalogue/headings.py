@@ -144,9 +144,16 @@ NAMES: dict[str, tuple[str, ...]] = {
         "profondita",
         "diepte",
         "product depth",
+        "item depth",
     ),
-    "length": ("length", "lange", "laenge", "l", "longueur", "longitud", "largo", "lunghezza", "lengte"),
-    "unit": ("unit", "units", "einheit", "masseinheit", "dimension unit", "unite", "unidad", "unita", "eenheid"),
+    "length": (
+        *("length", "lange", "laenge", "l", "longueur", "longitud", "largo", "lunghezza", "lengte", "item length"),
+        "product length",
+    ),
+    "unit": (
+        *("unit", "units", "einheit", "masseinheit", "dimension unit", "unite", "unidad", "unita", "eenheid"),
+        *("item dimensions unit of measure", "item dimensions unit", "dimensions unit", "size unit", "masse einheit"),
+    ),
     "licence": ("licence", "license", "lizenz", "licenza", "licencia", "licentie", "photo licence", "photo license"),
     "attribution": (
         *("attribution", "credit", "credits", "photographer", "fotograf", "bildnachweis", "copyright", "photo credit"),
@@ -156,6 +163,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "azimuth": ("azimuth", "azimut", "angle", "winkel", "camera azimuth"),
     "elevation": ("elevation", "camera elevation", "kamerahohe"),
     "position": ("position", "image position", "photo position", "bildnummer", "image number", "image no", "index"),
+    "variant_photo": ("variant image", "variant photo", "variantenbild"),
+    "kind": ("parent child", "parentage", "parentage level"),
     "variant_of": ("variant of", "variante von", "parent", "parent sku", "parent id", "variant parent", "hauptartikel"),
     "priority": ("priority", "prioritat", "prio", "rank", "rang", "priorite", "prioridad", "priorita"),
 }
@@ -171,6 +180,10 @@ UNRELATED = words(
 
 _FIELD = {name: field for field, names in NAMES.items() for name in names}
 _PHOTO_WORDS = words("photo image picture bild foto img pic file datei imagen immagine afbeelding bilddatei")
+_BESIDE_PHOTO = words("url link src path locator location other additional weitere weiteres zusatz extra product item")
+"""Said beside a photo's word without meaning anything else: ``other_image_url1``, ``main_product_image_locator``."""
+CODES = words("gtin ean upc barcode")
+"""What a column of trade item numbers is called: their length and check digit are known."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,7 @@ class Column:
     unit: str | None = None
     """Of a length, where the heading says it."""
     role: str | None = None
-    """Of a photo, where the heading says it: ``image back``."""
+    """Of a photo, where the heading says it: ``image back``; of a unit, the length whose it is: ``height unit``."""
     rank: int = 0
     """Of several columns for one field the lowest is taken."""
 
@@ -213,6 +226,9 @@ def column_of(heading: str) -> Column | None:
         field = _FIELD.get(name)
         if field is not None and (said is None or field in LENGTHS):
             return Column(field, said, rank=NAMES[field].index(name))
+    measured = re.fullmatch(r"(?:item |product )?([a-z ]+) (?:unit|einheit)(?: of measure)?", plain)
+    if measured and _FIELD.get(measured[1]) in LENGTHS:
+        return Column("unit", role=_FIELD[measured[1]])
     return _photo_column(parts)
 
 
@@ -224,9 +240,10 @@ def _photo_column(parts: list[str]) -> Column | None:
     views = [part for part in parts if part in WORDS]
     others = [part for part in parts if part not in WORDS and part not in _PHOTO_WORDS and not part.isdigit()]
     glued = [re.fullmatch(r"([a-z]+)\d{1,2}", part) for part in others]
-    others = [part for part, match in zip(others, glued, strict=True) if not (match and match[1] in _PHOTO_WORDS)]
-    digits = [part for part in parts if part.isdigit()]
-    has_word = len(others) + len(views) + len(digits) < len(parts)
+    own = _PHOTO_WORDS | _BESIDE_PHOTO
+    others = [part for part, match in zip(others, glued, strict=True) if not (match and match[1] in own)]
+    has_word = any(part.rstrip("0123456789") in _PHOTO_WORDS for part in parts)
+    others = [part for part in others if part not in _BESIDE_PHOTO] if has_word else others
     if others or not (has_word or len(parts) == len(views) == 1):
         return None
     number = next((int(found) for part in parts for found in re.findall(r"\d+", part)), 0)
@@ -251,7 +268,10 @@ def heading_row(rows: Sequence[Sequence[object]]) -> int | None:
 
 
 def columns_of(cells: Sequence[object], source: str) -> Columns:
-    """The columns of a row of headings. Raises :class:`InputError` for a near miss, or two columns for one thing."""
+    """The columns of a row of headings. Raises :class:`InputError` for a near miss.
+
+    Several for one thing stay where none is the better one: their cells must agree.
+    """
     found: dict[int, Column] = {}
     unknown: dict[int, str] = {}
     for at, cell in enumerate(cells):
@@ -262,14 +282,14 @@ def columns_of(cells: Sequence[object], source: str) -> Columns:
         elif heading:
             refuse_misspelling(heading, source)
             unknown[at] = display_name(heading)
-    for field in {column.field for column in found.values()} - {"photo"}:
+    for field in {column.field for column in found.values()} - {"photo", "unit"}:
         same = sorted((at for at, column in found.items() if column.field == field), key=lambda at: found[at].rank)
         for at in same[1:]:
-            if field not in ("sku", "name") and found[at].rank == found[same[0]].rank:
-                names = " and ".join(f"'{display_name(text_of(cells[at]))}'" for at in (same[0], at))
-                raise InputError(f"{source} has two columns for one thing, {names}: remove one.")
-            unknown[at] = display_name(text_of(cells[at]))
-            del found[at]
+            if field == "sku" and plain_heading(cells[at]) == "handle":
+                found[at] = Column("group")
+            elif field in ("sku", "name") or found[at].rank != found[same[0]].rank:
+                unknown[at] = display_name(text_of(cells[at]))
+                del found[at]
     return Columns(found, tuple(unknown[at] for at in sorted(unknown)))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from core.catalogue.asides import is_headings, is_pictured, is_rules, is_total, units_below
 from core.catalogue.cells import text_of
 from core.catalogue.csvs import LOOKED_AT, Row, read_text_table
 from core.catalogue.headings import (
@@ -24,6 +24,7 @@ from core.catalogue.headings import (
 from core.catalogue.jsons import read_entries
 from core.catalogue.lines import Cell, Line, NamedPhoto, line_of
 from core.catalogue.sheets import read_sheet
+from core.catalogue.spool import Spool
 from core.errors import InputError
 from core.photos.names import display_name
 
@@ -39,6 +40,10 @@ class Manifest:
     unknown: list[str] = field(default_factory=list)
     entry: str = "Row"
     """What a line is called: a spreadsheet's row, or an entry of a list."""
+    passed: list[int] = field(default_factory=list)
+    """Numbers of rows that sum up others, known once lines have come."""
+    notes: list[str] = field(default_factory=list)
+    """What else of the file was passed over, known once lines have come."""
 
 
 def read_lines(path: Path) -> Manifest:
@@ -52,7 +57,10 @@ def read_lines(path: Path) -> Manifest:
     if not head:
         raise InputError(f"{path.name} is empty.")
     if head.startswith(b"PK"):
-        return _of_rows(read_sheet(path), path.name, None)
+        notes: list[str] = []
+        manifest = _of_rows(read_sheet(path, notes), path.name, None)
+        manifest.notes += notes
+        return manifest
     if ending in (".json", ".jsonl", ".ndjson"):
         return _of_entries(path)
     rows, delimiter = read_text_table(path)
@@ -67,19 +75,61 @@ def _of_rows(rows: Iterator[Row], name: str, delimiter: str | None) -> Manifest:
         columns_of(likeliest.cells, name)  # a misspelled heading is the likeliest reason
         missing = "the photos (photo)" if "sku" in known_headings(likeliest.cells) else "the SKU (sku)"
         raise InputError(f"{name} has no column for {missing}: its first row must hold headings.")
-    headings = head[at].cells
-    columns = columns_of(headings, name)
-    names = {place: display_name(text_of(headings[place])) for place in columns.at}
+    at, columns, names = _headings(head, at, name)
     comma = _decimal_comma(head[at + 1 :], columns, delimiter)
+    manifest = Manifest(iter(()), list(columns.unknown))
 
     def lines() -> Iterator[Line]:
         for row in chain(head[at + 1 :], rows):
+            if row.problem is None and not is_pictured(row.cells, columns.at):
+                if is_headings(row.cells, columns.at):
+                    continue
+                if is_total(row.cells, columns.at):
+                    manifest.passed += [row.number] * (len(manifest.passed) < MOST_PASSED)
+                    continue
             cells = [Cell(c, names[p], row.cells[p] if p < len(row.cells) else None) for p, c in columns.at.items()]
             line = line_of(row.number, cells, comma=comma, problem=row.problem)
             if line is not None:
                 yield line
 
-    return Manifest(lines(), list(columns.unknown))
+    manifest.lines = lines()
+    return manifest
+
+
+MOST_PASSED = 20
+"""Numbers of passed rows that are kept."""
+
+MOST_HEADINGS = 4
+"""Rows of headings: Amazon's templates have a readable one above their own names, and what is required below."""
+
+
+def _headings(head: list[Row], at: int, name: str) -> tuple[int, Columns, dict[int, str]]:
+    """The last row of a table's headings, its columns, and how each is called.
+
+    Of several rows of headings each column has the first that is known, the one that knows most before the others.
+    Units may stand in a row below.
+    """
+    last, tops = at, [at]
+    first = columns_of(head[at].cells, name)
+    for below in range(at + 1, min(at + MOST_HEADINGS, len(head))):
+        if is_headings(head[below].cells, first.at):
+            tops.append(below)
+        elif not is_rules(head[below].cells):
+            break
+        last = below
+    tops.sort(key=lambda row: -len(known_headings(head[row].cells)))
+    width = max(len(head[row].cells) for row in tops)
+    told = [
+        [text_of(head[row].cells[place]) if place < len(head[row].cells) else "" for row in tops]
+        for place in range(width)
+    ]
+    headings = [next((text for text in texts if column_of(text)), next(filter(None, texts), "")) for texts in told]
+    columns = first if len(tops) == 1 else columns_of(headings, name)
+    units = units_below(head[last + 1].cells, columns.at) if last + 1 < len(head) else {}
+    if units:
+        found = {place: replace(c, unit=c.unit or units.get(place)) for place, c in columns.at.items()}
+        columns, last = replace(columns, at=found), last + 1
+    return last, columns, {place: display_name(headings[place]) for place in columns.at}
 
 
 def _decimal_comma(rows: list[Row], columns: Columns, delimiter: str | None) -> bool | None:
@@ -139,40 +189,10 @@ def products_of(manifest: Manifest, name: str) -> Iterator[ListedProduct]:
     All lines are read before the first product comes: what makes a manifest unreadable as a whole is said before
     anything is taken in.
     """
-    with _Spool() as spool:
+    with Spool() as spool:
         spool.fill(manifest.lines)
         for sku, lines in spool.groups():
             yield _merged(sku, lines, manifest.entry, name)
-
-
-class _Spool:
-    """Lines on disk, by SKU."""
-
-    def __init__(self) -> None:
-        self._file = sqlite3.connect("")  # a file that nobody else sees, gone with the connection
-
-    def __enter__(self) -> _Spool:
-        self._file.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA cache_size = -8000;"
-            "CREATE TABLE line (sku TEXT, number INTEGER, text TEXT); BEGIN"
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def fill(self, lines: Iterable[Line]) -> None:
-        rows = ((line.sku or "", line.number, line.packed()) for line in lines)
-        self._file.executemany("INSERT INTO line VALUES (?, ?, ?)", rows)
-        self._file.execute("CREATE INDEX by_sku ON line (sku, number)")
-
-    def groups(self) -> Iterator[tuple[str, list[Line]]]:
-        rows = self._file.execute("SELECT sku, number, text FROM line ORDER BY sku, number")
-        for sku, found in groupby(rows, key=lambda row: row[0]):
-            if sku:
-                yield sku, [Line.unpacked(text) for _, _, text in found]
-            else:
-                yield from (("", [Line.unpacked(text)]) for _, _, text in found)
 
 
 def _merged(sku: str, lines: list[Line], entry: str, name: str) -> ListedProduct:
@@ -190,5 +210,7 @@ def _merged(sku: str, lines: list[Line], entry: str, name: str) -> ListedProduct
             elif facts[fact] != value and fact.endswith("_cm"):
                 rows = f"{entry}s {said[fact]} and {line.number} of {display_name(name)}"
                 problems.append(f"{rows} give {fact.removesuffix('_cm')} {facts[fact]:g} cm and {value:g} cm.")
+    if not photos and not problems:
+        problems.append(f"{entry} {lines[0].number} of {display_name(name)} names no photo.")
     shown = sku or f"{entry.lower()} {lines[0].number}"
     return ListedProduct(shown, tuple(photos.values()), facts, tuple(dict.fromkeys(problems)), entry)

@@ -85,6 +85,32 @@ def test_a_photo_becomes_a_published_file_that_verifies_and_is_made_again_bit_fo
     mended = meshmill(tmp_path, "fsck", "--repair")
     assert (mended["damaged"], mended["repaired"], mended["unrepairable"]) == (3, 3, 0)
     assert hashlib.sha256(spoiled[0].read_bytes()).hexdigest() == sha256, "made again by its real stage, byte for byte"
+    all_colours_in_one_file(tmp_path)
+
+
+def all_colours_in_one_file(folder: Path) -> None:
+    """A manifest's colour variant of the product that is built: only its colours are computed; one file verifies."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(folder / "photos" / f"{SKU}.jpg") as photo:
+        pixels = np.asarray(photo.convert("RGB"))
+    Image.fromarray(np.ascontiguousarray(pixels[..., ::-1])).save(folder / "photos" / "blue.png")
+    table = folder / "photos" / "shop.csv"
+    table.write_text(f"sku,photo,variant_of\nbase,{SKU}.jpg,\nblue,blue.png,base\n")
+    document = meshmill(folder, "run", str(table), *(word for setting in SMALLEST for word in ("--set", setting)))
+    for asset in document["assets"]:
+        assert asset["status"] in ("finished", "review"), asset
+        if asset["status"] == "review":
+            meshmill(folder, "review", asset["sku"], "--approve", "--note", "a test of the line")
+    database = sqlite3.connect(folder / "home" / "meshmill.db")
+    counts = dict(database.execute("SELECT stage, count(*) FROM stage_run WHERE state = 'finished' GROUP BY stage"))
+    database.close()
+    assert (counts["reconstruct"], counts["mesh"], counts["recolour"]) == (1, 1, 1), "one shape for all of them"
+    meshmill(folder, "fetch", "blue", "--kind", "variants", "-o", str(folder / "colours.glb"))
+    verdict = meshmill(folder, "verify", str(folder / "colours.glb"))
+    assert verdict["passed"], verdict
+    assert b'"variants":[{"name":"base"},{"name":"blue"}]' in (folder / "colours.glb").read_bytes()
 
 
 def objects_of(folder: Path, kind: str) -> list[Path]:
