@@ -35,12 +35,15 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for every weight: a vector counts as a matrix of one row, so its momentum is brought to a fixed length."""
+    """Muon for every weight: a vector counts as a matrix of one row, so its momentum is brought to a fixed length.
+
+    ``lr`` may be a scalar tensor, which a CUDA graph reads anew each time.
+    """
 
     def __init__(
         self,
         parameters: Iterable[Any],
-        lr: float,
+        lr: float | Tensor,
         weight_decay: float = 0.01,
         momentum: float = 0.95,
         bf16: bool = False,
@@ -70,6 +73,5 @@ class Muon(torch.optim.Optimizer):
                     update.view_as(weight)
                     for update, (weight, _) in zip(updates.to(alike[0][0].dtype), alike, strict=True)
                 ]
-                torch._foreach_add_(
-                    [weight for weight, _ in alike], views, alpha=-0.2 * group["lr"] * max(shape) ** 0.5
-                )
+                torch._foreach_mul_(views, -0.2 * max(shape) ** 0.5 * group["lr"])
+                torch._foreach_add_([weight for weight, _ in alike], views)

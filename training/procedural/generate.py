@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from training.procedural import assorted, electronics, furniture, toys, vessels
-from training.procedural.shapes import evaluate
+from training.procedural.shapes import signed_distance
 from training.procedural.table import ObjectTable, Row, build_table
 from training.procedural.wild import wild
+
+Distance = Callable[[ObjectTable, Tensor], Tensor]
+"""Signed distances ``(B, N)`` of a table at points ``(B, N, 3)``."""
 
 FAMILIES: dict[str, tuple[Callable[[random.Random], list[Row]], float]] = {
     "mug": (vessels.mug, 5),
@@ -84,13 +87,18 @@ def draft_objects(seeds: Sequence[int], family: str | None = None) -> ObjectTabl
     return build_table(seeds, names, objects)
 
 
-def normalize(table: ObjectTable) -> ObjectTable:
-    """Measure every object's bounding box and set ``center`` and ``scale`` from it."""
-    low, high = measure(table)
+def normalize(table: ObjectTable, distance: Distance = signed_distance) -> ObjectTable:
+    """Measure every object's bounding box and set ``center`` and ``scale`` from it.
+
+    ``distance`` may be another way to compute :func:`training.procedural.shapes.signed_distance`.
+    """
+    low, high = measure(table, distance)
     return replace(table, center=(low + high) / 2, scale=(high - low).amax(-1).clamp(min=1e-3))
 
 
-def measure(table: ObjectTable, half: float = 1.4, resolution: int = 28) -> tuple[Tensor, Tensor]:
+def measure(
+    table: ObjectTable, distance_of: Distance = signed_distance, half: float = 1.4, resolution: int = 28
+) -> tuple[Tensor, Tensor]:
     """Bounding boxes ``(B, 3)`` low and high in the object's frame.
 
     A coarse lattice finds where the object is, a finer one its outermost parts, Newton steps their exact reach.
@@ -102,7 +110,7 @@ def measure(table: ObjectTable, half: float = 1.4, resolution: int = 28) -> tupl
         unit = unit_lattice(count, device)
         lattice = low[:, None] + unit * (high - low)[:, None]
         cell = ((high - low) / count)[:, None]
-        distance = evaluate(raw, lattice)[0]
+        distance = distance_of(raw, lattice)
         reach = 0.9 * cell.amax(-1)
         close = (distance < torch.maximum(reach, distance.amin(1, keepdim=True) + 1e-6))[..., None]
         low, high = (
@@ -117,8 +125,8 @@ def measure(table: ObjectTable, half: float = 1.4, resolution: int = 28) -> tupl
         outer.append(torch.gather(lattice, 1, best[..., None].expand(-1, -1, 3)))
     points = torch.cat(outer, 1)
     for _ in range(4):
-        points = points - _newton(raw, points)
-    settled = (evaluate(raw, points)[0].abs() < 0.003).view(objects, 6, 48)
+        points = points - _newton(raw, points, distance_of)
+    settled = (distance_of(raw, points).abs() < 0.003).view(objects, 6, 48)
     points = points.view(objects, 6, 48, 3)
     sides = []
     for side in range(6):
@@ -138,12 +146,12 @@ def unit_lattice(count: int, device: torch.device) -> Tensor:
     return torch.stack([x, y, z], -1).reshape(-1, 3)
 
 
-def _newton(table: ObjectTable, points: Tensor, step: float = 2e-3) -> Tensor:
+def _newton(table: ObjectTable, points: Tensor, distance_of: Distance, step: float = 2e-3) -> Tensor:
     """The move ``(B, N, 3)`` that brings points onto the surface: distance over slope, along the slope."""
     count = points.shape[1]
     shifts = torch.tensor([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], dtype=points.dtype, device=points.device)
     around = torch.cat([points, *(points + step * shift for shift in shifts)], 1)
-    values = evaluate(table, around)[0].view(len(table), 5, count)
+    values = distance_of(table, around).view(len(table), 5, count)
     slope = torch.zeros_like(points)
     for i in range(4):
         slope = slope + values[:, i + 1, :, None] * shifts[i] / (4 * step)
