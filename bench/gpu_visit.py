@@ -174,8 +174,8 @@ def segmenter_state(path: Path | None) -> dict[str, torch.Tensor] | None:
 
 def assemble(options: argparse.Namespace) -> None:
     """Visits' files as a checkpoint that :func:`core.zero123.load_model` reads; the last that has a part gives it."""
-    from training.segmenter.network import build_network, export_onnx
     from core.zero123.checkpoints import load_model, save_pretrained
+    from training.segmenter.network import build_network, export_onnx
 
     if options.to is None:
         raise SystemExit("--to says where the checkpoint goes")

@@ -314,7 +314,12 @@ def assemble(options: argparse.Namespace) -> None:
     for part, module in model.parts.items():
         prefix = part + "."
         module.load_state_dict({k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)})
-    info = {"weights": "ema", "licence": "Apache-2.0", "trained_by": "bench/gpu_visit_views.py", "device": about["device"]}
+    info = {
+        "weights": "ema",
+        "licence": "Apache-2.0",
+        "trained_by": "bench/gpu_visit_views.py",
+        "device": about["device"],
+    }
     if "unet" in about:
         info |= {"steps": about["unet"]["steps"], "samples": about["unet"]["samples"]}
     save_pretrained(replace(model, info=info), options.to, dtype=torch.float16)

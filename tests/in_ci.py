@@ -19,6 +19,7 @@ MAY_SKIP = (
     "GB of disk are needed",
     "only Linux tells",
     "socksio is installed",
+    "Triton is not installed",  # a gigabyte, for those who change GPU kernels
 )
 """Parts of the reasons that stand in CI too."""
 

@@ -102,7 +102,7 @@ def sheet(net: LiftS, photos: Photos, turns: tuple[float, ...] = (0.0, 60.0, 120
     """A picture: each photo, then its volume from these azimuths beside the photo's."""
     from PIL import Image
 
-    from core.zero123.lift import march
+    from core.zero123.lift import render_view
 
     some = photos.map(lambda value: value[:12])
     cutout = some.image.float() / 255
@@ -114,7 +114,7 @@ def sheet(net: LiftS, photos: Photos, turns: tuple[float, ...] = (0.0, 60.0, 120
     for turn in turns:
         camera = torch.stack([torch.full_like(some.elevation, turn), some.elevation, torch.ones_like(some.zoom)], -1)
         rays = camera[:, None].expand(-1, grid.shape[1], -1)
-        seen, _ = march(volume, grid, rays, 64, torch.full_like(rays[..., 0], 0.5))
+        seen, _ = render_view(volume, grid, rays, 64, torch.full_like(rays[..., 0], 0.5))
         columns.append(seen.view(-1, 96, 96, 3).permute(0, 3, 1, 2))
     picture = torch.stack(columns, 1).clamp(0, 1)  # (objects, columns, 3, 96, 96)
     rows = picture.permute(0, 3, 1, 4, 2).reshape(len(some) * 96, -1, 3)

@@ -1,7 +1,7 @@
 """The renderer's fused kernels (Triton): a program takes one object and a block of its rays or points through all rows.
 
-The formulas are those of :mod:`training.procedural.shapes`, the algorithm that of :mod:`training.renderer`, term by term;
-tests compare them, on a CPU by Triton's interpreter (``TRITON_INTERPRET=1``).
+The formulas are those of :mod:`training.procedural.shapes`, the algorithm that of :mod:`training.renderer`, term by
+term; tests compare them, on a CPU by Triton's interpreter (``TRITON_INTERPRET=1``).
 """
 
 from __future__ import annotations

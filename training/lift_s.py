@@ -148,9 +148,10 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=False)
         with torch.no_grad():
-            own, mean = list(self.net.parameters()), list(self.average.parameters())
+            own: list[Tensor] = list(self.net.parameters())
+            mean: list[Tensor] = list(self.average.parameters())
             torch._foreach_mul_(mean, self.keep)
-            torch._foreach_add_(mean, torch._foreach_mul(own, 1 - self.keep))
+            torch._foreach_add_(mean, list(torch._foreach_mul(own, 1 - self.keep)))
         self.figures = {name: value.detach() for name, value in (*parts.items(), ("loss", loss))}
 
     def _replay(self, photos: Photos, drawn: tuple[Tensor, Tensor, Tensor]) -> None:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.procedural import ObjectTable
 from training.families import MIX, draft
 from training.lift_s import Learner
 from training.photos import Photos, Pool, photograph
+from training.procedural import ObjectTable
 from training.renderer import Renderer, renderer_for
 
 Report = Callable[..., None]
@@ -63,8 +63,9 @@ class Drafts:
         while len(self.waiting) < 2 * self.pace.drafters + 1:
             self.waiting.append(self.pool.submit(drafted, self.next, self.pace.block))
             self.next += self.pace.block
-        fields: dict[str, Any] = self.waiting.popleft().result()
-        return ObjectTable(**{k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in fields.items()})
+        given = self.waiting.popleft().result().items()
+        fields: dict[str, Any] = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in given}
+        return ObjectTable(**fields)
 
 
 def drafted(first: int, count: int) -> dict[str, Any]:

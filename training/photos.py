@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.procedural import ObjectTable, normalize, studio_light
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, pixel_grid
 from core.zero123.lift_s import DEPTH, SIZE
-from training.rendering import FRAME, boxes
+from training.procedural import ObjectTable, normalize, studio_light
 from training.renderer import Rays, Renderer, colours
+from training.rendering import FRAME, boxes
 
 ELEVATION, RADIUS = (-20.0, 70.0), (1.4, 2.6)
 """Of the cameras that take photos, degrees and dataset units."""

@@ -10,11 +10,11 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
+from training import kernels, renderer
 from training.procedural import normalize, studio_light
 from training.procedural import table as tb
 from training.procedural.parts import turned
 from training.procedural.table import Row, build_table
-from training import kernels, renderer
 from training.renderer import Rays
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.zero123.lift import TAN, camera_axes, pixel_grid
+from training import renderer
 from training.procedural import generate_objects, normalize, render, studio_light
 from training.procedural import table as tb
 from training.procedural.table import Row, build_table
 from training.procedural.views import Cameras
-from core.zero123.lift import TAN, camera_axes, pixel_grid
-from training import renderer
 from training.renderer import Rays
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ def test_outlines_have_no_steps() -> None:
     """Coverage summed over pixels is the disc's area far more exactly than hits are."""
     area = math.pi * (math.tan(math.asin(0.5 / 1.8)) / TAN * 24 / 2) ** 2
     seen = renderer.trace(ball(), looking(0.0, 0.0, 1.8, 24), studio_light(1))
-    assert 8 < ((seen.coverage > 0) & (seen.coverage < 1)).sum()
+    assert ((seen.coverage > 0) & (seen.coverage < 1)).sum() > 8
     assert float(seen.coverage.sum()) == pytest.approx(area, rel=0.08)
 
 
@@ -98,7 +98,7 @@ def run(code: list[str], **environment: str) -> str:
 
 
 def test_the_fused_kernels_compute_what_plain_torch_does() -> None:
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", reason="Triton is not installed: pip install -e .[kernels]")
     found = json.loads(run([str(HERE / "interpreted.py")]))
     assert 0.3 < found["seen"] < 0.98
     assert found["partly"] > 3
@@ -124,7 +124,7 @@ for kernel in (kernels._distance_kernel, kernels._trace_kernel):
 
 def test_the_fused_kernels_compile_for_the_gpu(tmp_path: Path) -> None:
     """Down to machine code of an H100, which needs none; what the interpreter lets pass, the compiler may not."""
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", reason="Triton is not installed: pip install -e .[kernels]")
     lines = run(["-c", COMPILE], TRITON_CACHE_DIR=str(tmp_path)).split()
     assert lines[::2] == ["_distance_kernel", "_trace_kernel"]
     assert all(int(size) > 10_000 for size in lines[1::2])
