@@ -73,7 +73,8 @@ VETOES = (
 
 NOTES = (
     Check("parts", 4, 1, "extra_pieces", unit="pieces"),
-    Check("hole_share", 0.2, 0.0, "holes_in_cutout", place="cutout"),
+    Check("thin_tips", 0.04, 0.01, "thin_tips", unit="share of the picture"),
+    Check("hole_share", 0.1, 0.0, "holes_in_cutout", place="cutout"),
     Check("frame_contact", 0.3, 0.0, "cut_off", place="cutout"),
     Check("cutout_confidence", 0.3, 0.95, "uncertain_edge", place="cutout"),
     Check("handles", 8, 0, "tunnels", unit="tunnels"),

@@ -14,6 +14,7 @@ from core.errors import MeshFailed
 from core.mesh.placement import Placement, Points
 from core.quality.features import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
+from core.quality.tips import thin_tips
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""
@@ -51,6 +52,7 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
         | back_view(view_set.condition, world, faces, paint)
         | geometry(world, faces)
         | {"lean": lean(world), "see_through": see_through(cutout, view_set, world, faces)}
+        | {"thin_tips": thin_tips(world, faces)}
         | texture_quality(world, faces, paint)
         | reported(view_set, report)
     )
