@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import Json, open_factory, put_json, sentences
+from cli.common import Json, open_factory, put_json, sentences, spoken
 
 app = typer.Typer(add_completion=False)
 
@@ -65,6 +65,7 @@ def assets(
 
         from cli.tables import asset_table, print_csv, short_table
 
+        rows = [spoken(factory, row) for row in rows]
         if csv:
             print_csv(rows, sys.stdout)
             return

@@ -108,6 +108,14 @@ def open_factory(listener: Any = None) -> Any:
     return factory.open_factory(listener=listener)
 
 
+def spoken(factory: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """An asset's row with its reasons in the language that is set; JSON is for programs and stays as it is."""
+    from core.quality.reasons import in_language
+
+    language = factory.settings.language
+    return row if language in ("auto", "en") else in_language(row, language)
+
+
 def find_asset(factory: Any, name: str, catalogue: str | None = None, *, published: bool = False) -> str:
     """The asset id of a SKU, ``catalogue/SKU`` or asset id; ``published``: a SKU's published asset, where it has one.
     Raises ``NotFound``, ``AmbiguousName``."""

@@ -52,12 +52,13 @@ def gallery(
         if (serve is None) == (out is None):
             raise InputError("Say either --serve PORT or --out DIR.")
         factory = open_factory()
+        fixed = None if factory.settings.language == "auto" else factory.settings.language
         try:
             if out is not None:
                 from db.gallery import Filters
                 from gallery.export import export
 
-                count = export(factory.engine, factory.store, out, Filters(status=status))
+                count = export(factory.engine, factory.store, out, Filters(status=status), fixed or "en")
                 if json:
                     put_json({"out": str(out), "assets": count})
                 else:
@@ -92,7 +93,7 @@ def gallery(
             tell: Tell = partial(post, factory.settings)
             tell = log.hears(tell) if log is not None else tell
             people = People(read_users(users) if users else (), proxy_header, checked_origins(cors or ()))
-            app = create_app(factory.engine, factory.store, access, tell, Builder(factory), people)
+            app = create_app(factory.engine, factory.store, access, tell, Builder(factory), people, fixed)
             if log is not None:
                 app.add_middleware(Audited, log=log)
             uvicorn.run(

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import typer
 
-from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences
+from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences, spoken
 from core.photos.names import display_name
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +29,7 @@ def show(
         if json:
             put_json(record)
         else:
-            _print_tree(record)
+            _print_tree(spoken(factory, record))
 
 
 def _print_tree(record: dict[str, Any]) -> None:

@@ -59,9 +59,22 @@ def _filtered(filters: Filters, query: Any) -> Any:
 def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[dict[str, Any]], int]:
     """Page ``number`` (from 1) of the grid and how many assets there are in all."""
     columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.score, Asset.reason)
-    query = _filtered(filters, select(*columns, Asset.created_at, Asset.faces, Asset.bytes).select_from(Asset))
+    more = (Asset.created_at, Asset.faces, Asset.bytes, Asset.reasons)
+    query = _filtered(filters, select(*columns, *more).select_from(Asset))
     query = query.order_by(*_order(filters)).offset((number - 1) * size).limit(size)
-    names = ("asset_id", "sku", "name", "catalogue", "status", "score", "reason", "created_at", "faces", "bytes")
+    names = (
+        "asset_id",
+        "sku",
+        "name",
+        "catalogue",
+        "status",
+        "score",
+        "reason",
+        "created_at",
+        "faces",
+        "bytes",
+        "reasons",
+    )
     with reading(engine) as session:
         rows = [dict(zip(names, row, strict=True)) for row in session.execute(query)]
         total = session.scalar(_filtered(filters, select(func.count()).select_from(Asset))) or 0

@@ -31,6 +31,7 @@ from gallery.api.app import ApiPaths, create_api
 from gallery.api.people import People
 from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
+from gallery.language import language_of
 from gallery.marks import loose_pieces
 from gallery.mending import Builder, add_mending, mend_form
 from gallery.monitor import Monitor
@@ -77,10 +78,11 @@ def create_app(
     tell: Tell = tell_nobody,
     builder: Builder | None = None,
     people: People = People(),  # noqa: B008 - frozen
+    language: str | None = None,
 ) -> FastAPI:
     """The application: the pages, and the API beside them (:mod:`gallery.api`). Reads are by the given engine and
     store; of the pages only the routes of :mod:`gallery.reviewing` and :mod:`gallery.mending` write. ``tell`` hears
-    what was decided; without a ``builder`` nothing can be mended."""
+    what was decided; without a ``builder`` nothing can be mended. ``language`` of reasons: None follows the browser."""
     access = replace(access or Access(), people=people)
     app = FastAPI(title="Meshmill gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(access.hosts))
@@ -127,12 +129,15 @@ def create_app(
         return Response(monitor.page(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/", response_class=HTMLResponse)
-    def grid(asked: Annotated[Asked, Depends(asked)], did: Annotated[str, Query(max_length=8000)] = "") -> str:
+    def grid(
+        request: Request, asked: Annotated[Asked, Depends(asked)], did: Annotated[str, Query(max_length=8000)] = ""
+    ) -> str:
         filters = asked.filters()
         rows, total = queries.page(engine, filters, asked.page, PAGE_SIZE)
         last = max(1, -(-total // PAGE_SIZE))
         return pages.grid_page(
             rows,
+            language=language_of(request.headers.get("accept-language"), language),
             total=total,
             counts=queries.counts(engine),
             catalogues=queries.catalogues(engine),
@@ -173,12 +178,16 @@ def create_app(
 
     @app.get("/assets/{asset_id}", response_class=HTMLResponse)
     def asset(
-        asset_id: str, asked: Annotated[Asked, Depends(asked)], did: Annotated[str, Query(max_length=8000)] = ""
+        request: Request,
+        asset_id: str,
+        asked: Annotated[Asked, Depends(asked)],
+        did: Annotated[str, Query(max_length=8000)] = "",
     ) -> str:
         listed = asked.list_or_waiting()
         row, files = _lineage(engine, asset_id), queries.files(engine, asset_id)
         return pages.asset_page(
             row,
+            language=language_of(request.headers.get("accept-language"), language),
             files=linked(files, f"/assets/{asset_id}/files/"),
             versions=queries.versions(engine, asset_id),
             said=said_of(engine, asset_id),

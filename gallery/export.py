@@ -22,7 +22,7 @@ from storage import Store, read_bytes
 PAGE = 500
 
 
-def export(engine: Engine, store: Store, out: Path, filters: queries.Filters) -> int:
+def export(engine: Engine, store: Store, out: Path, filters: queries.Filters, language: str = "en") -> int:
     """Write ``out/index.html`` and a folder an asset; how many assets. Folders are named by hash, never by SKU.
 
     A page opened from a disk may not fetch files, so each model also stands in a script as a data URL.
@@ -34,12 +34,13 @@ def export(engine: Engine, store: Store, out: Path, filters: queries.Filters) ->
     number = 1
     while True:
         page, _ = queries.page(engine, filters, number, PAGE)
-        rows += [_export_asset(engine, store, out, row) for row in page]
+        rows += [_export_asset(engine, store, out, row, language) for row in page]
         if len(page) < PAGE:
             break
         number += 1
     html = pages.grid_page(
         rows,
+        language=language,
         total=len(rows),
         counts=queries.counts(engine),
         catalogues=sorted({row["catalogue"] for row in rows}),
@@ -55,7 +56,7 @@ def export(engine: Engine, store: Store, out: Path, filters: queries.Filters) ->
     return len(rows)
 
 
-def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any]) -> dict[str, Any]:
+def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any], language: str) -> dict[str, Any]:
     name = hashlib.sha256(row["asset_id"].encode()).hexdigest()[:20]
     folder = out / "assets" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,7 @@ def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any]) 
     asset = assets.lineage(engine, row["asset_id"])
     html = pages.asset_page(
         asset,
+        language=language,
         files=files,
         versions=[],
         waiting=None,

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from core.quality.reasons import in_language
 from db.tables import STATUSES
 from gallery.presets import presets_of
 
@@ -111,15 +112,17 @@ def size(count: int | None) -> str:
 
 
 def grid_page(rows: list[dict[str, Any]], **more: Any) -> str:
-    """The grid. ``more``: total, counts, catalogues, reasons (codes and counts), said (last decisions), did (those that
-    can be undone), asked, pages, link (page number to URL), review (None, or secret and ask_token), static (bool)."""
+    """The grid. ``more``: language (of reasons), total, counts, catalogues, reasons (codes and counts), said (last
+    decisions), did (those that can be undone), asked, pages, link (page number to URL), review (None, or secret and
+    ask_token), static (bool)."""
+    rows = [in_language(row, more["language"]) for row in rows]
     return _templates().get_template("grid.html").render(rows=rows, **more)
 
 
 def asset_page(asset: dict[str, Any], **more: Any) -> str:
-    """One asset. ``more``: files, versions, said (decisions and comments), did, asked, waiting (the next asset's id of
-    the list), left (how many the list holds), camera (None, or the photo's), review (None, or secret and ask_token),
-    static, root (path to static)."""
+    """One asset. ``more``: language (of reasons), files, versions, said (decisions and comments), did, asked, waiting
+    (the next asset's id of the list), left (how many the list holds), camera (None, or the photo's), review (None, or
+    secret and ask_token), static, root (path to static)."""
     shown = [(kind, title) for kind, title in PICTURES if kind in more["files"]]
     downloads = [(kind, title, end) for kind, title, end in DOWNLOADS if kind in more["files"]]
     return (
@@ -129,7 +132,7 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             asset=asset,
             pictures=shown,
             downloads=downloads,
-            reasons=_reasons(asset),
+            reasons=in_language({"reasons": _reasons(asset), "reason": None}, more["language"])["reasons"],
             decidable=asset["status"] in DECIDABLE,
             sides=SIDES if "glb" in more["files"] else (),
             notes=NOTES,

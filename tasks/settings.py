@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     turntable: Literal["right", "left"] = Field(
         "right", description="Which way the camera seems to move from frame to frame of a turntable"
     )
+    language: Literal["auto", "en", "de"] = Field(
+        "auto", description="Of reasons, for people; auto: the pages follow the browser, commands speak English"
+    )
     cost_per_cpu_hour: float = Field(0.0, ge=0, description="Price of an hour of this machine's CPU")
     cost_per_gpu_hour: float = Field(0.0, ge=0, description="Price of an hour of one GPU")
     webhook_url: Annotated[str, AfterValidator(_webhook)] | None = Field(

@@ -71,7 +71,10 @@ def text_of(code: str, language: str = "en") -> tuple[str, str]:
 
 
 def translated(known: Mapping[str, Any], language: str) -> tuple[str, str]:
-    """Message and action of a stored reason in another language; its own where the text holds words of the moment."""
+    """Message and action of a stored reason in another language; its own where the text holds words of the moment.
+    English is what was stored, by whatever version."""
+    if language == "en":
+        return str(known["message"]), str(known["action"])
     try:
         message, action = text_of(str(known["code"]), language)
     except KeyError:  # an error's own sentence
@@ -113,3 +116,16 @@ def in_order(found: list[Reason]) -> list[Reason]:
 def severity_rank(stored: Mapping[str, Any]) -> int:
     """The order of :func:`in_order` for reasons that came back from the record."""
     return ORDER.index(stored["severity"])
+
+
+def languages() -> tuple[str, ...]:
+    """Those that reasons are written in; English first."""
+    return ("en", *sorted({path.stem for path in TEXTS.glob("*.json")} - {"en"}))
+
+
+def in_language(row: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """An asset's row with its ``reasons``, and the ``reason`` that weighs most, in another language."""
+    said = [{"code": "", "action": "", **item} for item in row["reasons"] or []]
+    reasons = [item | dict(zip(("message", "action"), translated(item, language), strict=True)) for item in said]
+    messages = {old["message"]: new["message"] for old, new in zip(said, reasons, strict=True)}
+    return dict(row) | {"reasons": reasons, "reason": messages.get(row["reason"], row["reason"])}
