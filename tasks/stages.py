@@ -89,7 +89,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "segment",
-        version=5,
+        version=6,
         params=SegmentParams,
         inputs=("photo",),
         outputs=("cutout", "thumbnail.png"),

@@ -11,6 +11,7 @@ from core.artifacts import Cutout, Photo
 from core.errors import NoObject, PhotoTooSmall, PoorPhoto, SeveralObjects
 from core.segment.beside import things_beside, without_shadow
 from core.segment.framing import bounding_box, frame_from_background, frame_square, frame_straight
+from core.segment.looks import mirrored_below, seen_through
 from core.segment.objects import MOST_RIVALS, border_contact, choose_object, confidence
 from core.segment.params import SegmentParams
 from core.segment.refine import sharpen, steepen
@@ -21,6 +22,9 @@ FINE = 512
 
 WINDOW = 1.32
 """Side of the closer view over the product's longest side."""
+
+MIRRORED = "The lower part looks like the product's mirror image in a glossy floor. Photograph it on a matt ground."
+TRANSPARENT = "The product looks transparent (glass?), or has its background's colour. Check the cutout."
 
 STRIP = 3
 """Longer over shorter side beyond which a photo is seen window by window."""
@@ -38,12 +42,22 @@ def segment(photo: Photo, params: SegmentParams, *, segmenter: Segmenter) -> Cut
         alpha = seen.alpha.astype(np.float32) / np.float32(255)
         _check_extent(alpha >= 0.5, params)
         square = frame_square(bounding_box(alpha >= 0.5))
-        warnings = photo.warnings + seen.warnings
+        mirrored = (MIRRORED,) if mirrored_below(*_on_white(photo.rgba)) else ()
+        warnings = photo.warnings + seen.warnings + mirrored
         return Cutout(frame_straight(photo.rgba, alpha, square), square, "alpha", 1.0, warnings)
     found = product_mask(photo, params, segmenter=segmenter)
     square = frame_square(bounding_box(found.alpha >= 0.5))
     rgba = frame_from_background(photo.rgba[..., :3], found.alpha, square)
     return Cutout(rgba, square, segmenter.name, found.confidence, photo.warnings + found.warnings)
+
+
+def _on_white(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The colours of a cutout ``(H, W, 4)`` as a photo on white, a little white around it, and where anything is."""
+    room = ((8, 8), (8, 8))
+    alpha = np.pad(rgba[..., 3], room)
+    rgb = np.pad(rgba[..., :3], (*room, (0, 0)))
+    share = alpha[..., None].astype(np.float32) / 255
+    return np.asarray((rgb * share + 255 * (1 - share)).round(), np.uint8), alpha > 12
 
 
 @dataclass(frozen=True)
@@ -215,6 +229,10 @@ def _doubts(
         warnings.append(f"The photo shows {beside.things + 1} separate things (a badge, a banner?); one was taken.")
     if border_contact(mask) > params.border_contact:
         warnings.append("The object is cropped by the photo's border; the missing part will be invented.")
-    if sure < params.doubtful_confidence:
+    if mirrored_below(rgb, mask):
+        warnings.append(MIRRORED)
+    if seen_through(rgb, mask):
+        warnings.append(TRANSPARENT)
+    elif sure < params.doubtful_confidence:
         warnings.append("The outline is uncertain (glass, low contrast or a busy background); check the cutout.")
     return tuple(warnings)
