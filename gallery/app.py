@@ -32,7 +32,7 @@ from gallery.api.people import People
 from gallery.asked import Asked, asked
 from gallery.cameras import from_above, photo_camera
 from gallery.language import language_of
-from gallery.marks import loose_pieces
+from gallery.marks import MADE_FROM, loose_pieces, seen_model
 from gallery.mending import Builder, add_mending, mend_form
 from gallery.monitor import Monitor
 from gallery.reviewing import add_reviewing, review_ids
@@ -245,6 +245,22 @@ def create_app(
         except MeshmillError as error:
             raise HTTPException(404, "The model is gone from the store, or cannot be read.") from error
         return JSONResponse([vars(mark) for mark in marks])
+
+    @app.get("/assets/{asset_id}/seen.glb")
+    def seen(asset_id: str) -> Response:
+        """The model in the colours of who saw what: a photo, only a synthesized view, nobody."""
+        files = queries.files(engine, asset_id)
+        if not set(MADE_FROM) <= set(files):
+            raise HTTPException(404, "This asset does not hold what it was made from.")
+        try:
+            data = seen_model(
+                lambda kind: read_bytes(store, files[kind]["key"], files[kind]["sha256"]), "photos" in files
+            )
+        except StoreDown as error:
+            raise HTTPException(503, "The store does not answer; try again.") from error
+        except MeshmillError as error:
+            raise HTTPException(404, "What it was made from is gone from the store, or cannot be read.") from error
+        return Response(data, media_type="model/gltf-binary", headers={"Cache-Control": "private, max-age=3600"})
 
     def drawn(asset_id: str, kinds: tuple[str, ...]) -> Response:
         """The first of these files that there is, as a small picture."""

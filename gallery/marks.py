@@ -1,7 +1,10 @@
-"""Where on a model a reason can be seen: its loose pieces, as points that the page's viewer marks."""
+"""Where on a model a reason can be seen: its loose pieces, as points that the page's viewer marks; what no photo shows,
+in colours."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,3 +38,23 @@ def loose_pieces(glb: bytes) -> list[Mark]:
         nearest = points[np.argmin(np.linalg.norm(points - points.mean(0), axis=1))]
         marks.append(Mark(*(round(float(value), 5) for value in nearest)))
     return marks
+
+
+MADE_FROM = ("glb", "cutout", "views", "report")
+"""What :func:`seen_model` reads; ``photos`` too, where there are several."""
+
+
+def seen_model(read: Callable[[str], bytes], several: bool) -> bytes:
+    """The model in the colours of who saw what; ``read`` gives an asset's file by its kind. Raises
+    :class:`core.errors.MeshmillError` for files that cannot be read."""
+    from core.artifacts import Cutout, ViewSet
+    from core.mesh.unseen import seen_and_unseen
+    from core.placing.values import PhotoSet
+
+    return seen_and_unseen(
+        read("glb"),
+        Cutout.from_bytes(read("cutout")),
+        ViewSet.from_bytes(read("views")),
+        json.loads(read("report")),
+        PhotoSet.from_bytes(read("photos")) if several else None,
+    )

@@ -48,6 +48,9 @@ SIDES = (("front", "f", 0), ("side", "s", 1), ("back", "b", 2), ("top", "t", Non
 PIECES = ("separate_pieces", "extra_pieces")
 """Codes of reasons that the viewer marks piece by piece."""
 
+UNSEEN = ("invented_surface",)
+"""Codes of reasons whose place the viewer colours."""
+
 NOTES = ("Wrong shape", "Part is missing", "Back is wrong", "Colours are off", "Blurred", "Background left on it")
 """What reviewers write most, at a click."""
 
@@ -137,6 +140,7 @@ def asset_page(asset: dict[str, Any], **more: Any) -> str:
             sides=SIDES if "glb" in more["files"] else (),
             notes=NOTES,
             PIECES=PIECES,
+            UNSEEN=UNSEEN,
             presets=presets_of(asset),
             thresholds=asset["parameters"].get("quality", {}),
             **more,

@@ -96,7 +96,7 @@ def bake(
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The base-colour texture ``(size, size, 3)`` of a mesh in the field's world, and where its texels came from."""
     normals = vertex_normals(vertices, faces)
-    at_vertices = _see(pictures.photos, pictures.views, vertices, normals)
+    at_vertices = see(pictures.photos, pictures.views, vertices, normals)
     shown = _looked_at(at_vertices, vertices, faces)
     painters = pictures.views if pictures.views_paint else []
     if not painters:
@@ -113,7 +113,7 @@ def bake(
 
     texel_normals = spread(normals)
     texel_normals /= np.maximum(np.linalg.norm(texel_normals, axis=1, keepdims=True), 1e-9)
-    sight = _see(pictures.photos, painters, spread(vertices), texel_normals)
+    sight = see(pictures.photos, painters, spread(vertices), texel_normals)
     trust = sight.views_weight[:, None]
     rest = (sight.views * trust + FAINT * spread(base)) / (trust + FAINT) + spread(shift)
     share = sight.photo_weight[:, None]
@@ -149,13 +149,24 @@ def dilate(texture: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np
 
 def _looked_at(sight: Sight, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> float:
     """Share of the surface's area that the photo or a synthesized view looks at."""
-    seen = (sight.photo_weight > 0.5) | (sight.views_weight > FAINT)
+    seen = by_a_photo(sight) | by_a_view(sight)
     return float(np.average(seen[faces].mean(1), weights=areas(vertices, faces)))
 
 
-def _see(
+def by_a_photo(sight: Sight) -> NDArray[np.bool_]:
+    """Which points ``(N,)`` a photo shows."""
+    return np.asarray(sight.photo_weight > 0.5)
+
+
+def by_a_view(sight: Sight) -> NDArray[np.bool_]:
+    """Which points ``(N,)`` a synthesized view shows."""
+    return np.asarray(sight.views_weight > FAINT)
+
+
+def see(
     photos: Sequence[Source], others: list[Source], points: NDArray[np.float64], normals: NDArray[np.float64]
 ) -> Sight:
+    """What all pictures say about points ``(N, 3)`` with these normals."""
     looked = [_by_photo(photo, points, normals) for photo in photos]
     color, photo_weight = looked[0][:2] if len(looked) == 1 else blended(looked)
     total: Floats = np.zeros(len(points), np.float32)

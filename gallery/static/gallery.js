@@ -1,6 +1,6 @@
 "use strict";
 // Keys of the grid: / searches, j and k or the arrows walk, x ticks. Of an asset: a approves, r rejects, p asks for a
-// better photo, z undoes, n shows the next, u goes up; f, s, b, t turn the model; 1 to 9 put a note. What is decided is
+// better photo, z undoes, n shows the next, u goes up; f, s, b, t turn the model, i marks what no photo shows; 1 to 9 put a note. What is decided is
 // an ordinary form: the server answers with the next asset of the list.
 (() => {
   const $ = (id) => document.getElementById(id);
@@ -68,6 +68,14 @@
     marks.hidden = false;
   }
 
+  // The model in the colours of who saw what, and back.
+  for (const button of all("[data-seen]")) button.addEventListener("click", () => {
+    const mark = $("seen").getAttribute("aria-pressed") !== "true", own = viewer.dataset.src ??= viewer.src;
+    viewer.src = mark ? location.pathname + "/seen.glb" : own;
+    $("seen").setAttribute("aria-pressed", mark);
+    $("legend").hidden = !mark;
+    if (mark) same?.classList.add("turned");
+  });
   // Dots on the model's loose pieces.
   for (const button of all("[data-pieces]")) button.addEventListener("click", async () => {
     if (viewer.querySelector(".mark")) return;

@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from core.artifacts import Cutout, ViewSet
+from core.cameras import Camera
 from db import assets
 from db.engine import writing
 from db.gallery import Filters
@@ -208,6 +210,13 @@ def test_the_photo_lies_over_the_model_and_reasons_are_marked(browser: Browser, 
         session.add(views)
         session.flush()
         session.add(AssetStage(asset_id="asset-0001", stage="views", stage_run_id=views.id, reused=False))
+        blue = Cutout(np.full((512, 512, 4), (0, 0, 255, 255), np.uint8), (0, 0, 1, 1), "test", 1.0)
+        nothing = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), Camera(0, 20))
+        for kind, data in (("cutout", blue.to_bytes()), ("views", nothing.to_bytes())):
+            sha256 = hashlib.sha256(data).hexdigest()
+            shop.store.put(data, f"objects/{sha256}", sha256, "application/octet-stream")
+            session.add(Artifact(made_by=views.id, kind=kind, key=f"objects/{sha256}", uri="", sha256=sha256,
+                                 bytes=len(data), media_type="application/octet-stream"))  # fmt: skip
         session.get_one(Asset, "asset-0001").reasons = [
             {"code": "holes_in_cutout", "severity": "affects", "message": "Holes.", "action": "", "place": "cutout"},
             {"code": "extra_pieces", "severity": "affects", "message": "Pieces.", "action": "", "place": None},
@@ -227,6 +236,12 @@ def test_the_photo_lies_over_the_model_and_reasons_are_marked(browser: Browser, 
     assert browser.evaluate(turned)
     press(browser, "f")
     assert not browser.evaluate(turned)
+    press(browser, "i")
+    viewer = "document.getElementById('viewer')"
+    browser.until(f"{viewer}.src.endsWith('/seen.glb') && {viewer}.loaded")
+    assert browser.evaluate("!document.getElementById('legend').hidden")
+    press(browser, "i")
+    browser.until(f"{viewer}.src.endsWith('/files/glb') && {viewer}.loaded")
 
 
 def test_two_versions_turn_together(browser: Browser, served: str):
