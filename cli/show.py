@@ -65,16 +65,8 @@ def _shot(shot: dict[str, Any]) -> str:
     """A photo of the product: its name, what it shows, from where, what for."""
     name = display_name(unquote(shot["uri"].rsplit("/", 1)[-1]))
     azimuth = "" if shot["azimuth"] is None else f" from {shot['azimuth']:.0f}°"
-    return f"shot {name}: {shot['role'] or 'unknown'}{azimuth}, {USES.get(shot['use'], shot['use'])}"
-
-
-USES = {
-    "main": "the product is built from it",
-    "geometry": "helps the shape",
-    "record": "kept, not built from",
-    "copy": "a copy",
-    "unreadable": "not readable",
-}
+    became = "used" if shot["used"] else "not used"
+    return f"shot {name}: {shot['role'] or 'unknown'}{azimuth}, {became}. {shot['said']}".rstrip()
 
 
 def _photo(told: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from db.candidates import CANDIDATE, Candidate, complete
 from db.engine import reading, writing
 from db.globs import matches
 from db.publications import publish
-from db.shots import PHOTOS, note_of, shots_of
+from db.shots import PHOTOS, note_of, shots_of, told_shots
 from db.sizes import SIZE_KNOWN, VARIANT_OF, size_is_known
 from db.stage_runs import Stored, stored_of
 from db.tables import (
@@ -327,11 +327,12 @@ def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
             .where(AssetStage.asset_id == asset_id)
             .order_by(StageRun.id)
         ).all()
+        told = [_stage(session, run, reused, part) for run, reused, part in stages]
         return rows[0].as_dict() | {
             "parameters": recipe.parameters if recipe else {},
             "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
-            "shots": shots_of(session, photo.product_id),
-            "stages": [_stage(session, run, reused, part) for run, reused, part in stages],
+            "shots": told_shots(shots_of(session, photo.product_id), photo.sha256, told),
+            "stages": told,
             "reviews": [
                 {"decision": r.decision, "note": r.note, "reviewer": r.reviewer, "at": r.created_at.isoformat()}
                 for r in session.scalars(select(Review).where(Review.asset_id == asset_id).order_by(Review.id))

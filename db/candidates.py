@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ARRAY, BigInteger, any_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.photos.shot import ANCHORS, AZIMUTHS, Role
 from db.mends import built_from, mended, settings_of_product
 from db.tables import Mend, Photo, Product
 
@@ -38,13 +39,13 @@ MOST_FURTHER = 7
 
 
 class FurtherPhoto(NamedTuple):
-    """One more photo of a product, taken from a known side."""
+    """One more photo of a product."""
 
     sha256: str
     uri: str
     role: str
-    azimuth: float
-    """Degrees from the main photo's camera."""
+    azimuth: float | None
+    """Degrees from the main photo's camera; None where no name tells its side."""
     elevation: float | None
 
     @property
@@ -147,14 +148,16 @@ def _varied(candidate: Candidate, base: Candidate | None) -> Candidate:
     return candidate._replace(base=base, height_cm=base.height_cm, width_cm=base.width_cm, depth_cm=base.depth_cm)
 
 
-FACING = (None, "front", "unknown")
+FACING = (None, "", "front", "unknown")
 """Roles of a main photo that, without an azimuth of its own, is taken for the product's front."""
 
 
 def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with their products' other photos whose side is known, the lowest running numbers first.
+    """The candidates with their products' other photos whose side is known, the lowest running numbers first; those of
+    unknown sides after them, where enough are known to place them.
 
-    A main photo that shows a side, but not which one, tells nothing of where the others stand.
+    A main photo that shows a side, but not which one, tells nothing of where the others stand. What a person said of a
+    photo counts before its name.
     """
     built = {candidate.photo_id for candidate in page}
     chosen_by_people = select(Mend.photo_id).where(Mend.photo_id.is_not(None))
@@ -162,7 +165,10 @@ def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]
         select(Photo)
         .where(
             among(session, Photo.product_id, BigInteger, [candidate.product_id for candidate in page]),
-            or_(Photo.current & (Photo.chosen | (Photo.used_for == "geometry")), Photo.id.in_(chosen_by_people)),
+            or_(
+                Photo.current & (Photo.chosen | (Photo.used_for == "geometry") | Photo.said.is_not(None)),
+                Photo.id.in_(chosen_by_people),
+            ),
         )
         .order_by(Photo.product_id, Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
     )
@@ -171,18 +177,20 @@ def with_further(session: Session, page: Sequence[Candidate]) -> list[Candidate]
     beside: dict[int, FurtherPhoto] = {}
     others: dict[int, list[FurtherPhoto]] = {}
     for photo in session.scalars(query):
-        facing = photo.azimuth if photo.azimuth is not None else 0.0 if photo.role in FACING else None
-        sided = photo.azimuth is not None
+        seen = _further_photo(photo)
+        facing = seen.azimuth if seen.azimuth is not None else 0.0 if seen.role in FACING else None
+        aside = photo.said == ASIDE or (seen.azimuth is None and seen.role in STEEP)
         if photo.id in built:
             main[photo.product_id] = facing
         elif photo.chosen:
             shown[photo.product_id] = facing
-            if sided:
-                beside[photo.product_id] = _further_photo(photo)
-        elif photo.current and sided:
-            others.setdefault(photo.product_id, []).append(_further_photo(photo))
+            if not aside:
+                beside[photo.product_id] = seen
+        elif photo.current and not aside:
+            others.setdefault(photo.product_id, []).append(seen)
     for product, facing in main.items():  # a person chose another photo: the catalogue's own joins the others
-        if product in beside and facing is not None and abs(beside[product].azimuth - facing) > SAME_SIDE:
+        turn = beside[product].azimuth if product in beside else None
+        if turn is not None and facing is not None and abs(turn - facing) > SAME_SIDE:
             others.setdefault(product, []).insert(0, beside[product])
     return [_further(c, main.get(c.product_id, shown.get(c.product_id)), others) for c in page]
 
@@ -191,16 +199,26 @@ SAME_SIDE = 1.0
 """Degrees within which a photo shows what another one shows: the same photo with its background painted away."""
 
 
+ASIDE = "aside"
+"""What a person says of a photo that the model is not to be made from."""
+
+STEEP = (Role.TOP, Role.BOTTOM)
+
+
 def _further_photo(photo: Photo) -> FurtherPhoto:
-    return FurtherPhoto(photo.sha256, photo.source_uri, photo.role or "", photo.azimuth or 0.0, photo.elevation)
+    """As a person said, else as its name does; its azimuth still from the product's front."""
+    if photo.said is not None and photo.said != ASIDE:
+        return FurtherPhoto(photo.sha256, photo.source_uri, photo.said, AZIMUTHS[Role(photo.said)], None)
+    return FurtherPhoto(photo.sha256, photo.source_uri, photo.role or "", photo.azimuth, photo.elevation)
 
 
 def _further(candidate: Candidate, main: float | None, others: dict[int, list[FurtherPhoto]]) -> Candidate:
     own = [p for p in others.get(candidate.product_id, []) if p.sha256 != candidate.photo_sha256]
     if main is None or not own:
         return candidate
-    turned = [photo._replace(azimuth=(photo.azimuth - main) % 360) for photo in own]
-    return candidate._replace(further=tuple(turned[:MOST_FURTHER]))
+    turned = [p._replace(azimuth=(p.azimuth - main) % 360) for p in own if p.azimuth is not None]
+    unknown = [p for p in own if p.azimuth is None] if len(turned) + 1 >= ANCHORS else []
+    return candidate._replace(further=(*turned, *unknown)[:MOST_FURTHER])
 
 
 def among(session: Session, column: Any, kind: Any, values: Sequence[Any]) -> Any:

@@ -87,6 +87,16 @@ def choose_photo(engine: Engine, product_id: int, photo_id: int, by: str) -> Non
         _mend(session, product_id, by, {"photo_id": photo_id, **side})
 
 
+def say_side(engine: Engine, product_id: int, photo_id: int, said: str | None) -> None:
+    """Keep which side a photo shows by the word of a person: a role, :data:`db.candidates.ASIDE`, or None for what its
+    name says. Raises :class:`NotFound`."""
+    with writing(engine) as session:
+        photo = session.get(Photo, photo_id)
+        if photo is None or photo.product_id != product_id:
+            raise NotFound("The product has no such photo.")
+        photo.said = said
+
+
 def add_photo(engine: Engine, product_id: int, sha256: str, size: int, uri: str, by: str, *, like: int | None) -> None:
     """Build from a photo that a person gave; ``like``: the photo that it shows anew, from the same side and under the
     same licence."""

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.photos.told import SET_ASIDE, why_left_out
+from db.candidates import ASIDE
 from db.tables import Asset, AssetStage, Photo
 
 PHOTOS: Any = (
@@ -36,9 +38,37 @@ def shots_of(session: Session, product_id: int) -> list[dict[str, Any]]:
             "elevation": photo.elevation,
             "index": photo.shot_index,
             "use": photo.used_for,
+            "by_person": photo.said,
+            "id": photo.id,
         }
         for photo in session.scalars(query)
     ]
+
+
+def told_shots(shots: list[dict[str, Any]], main_sha256: str, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The shots with what became of each in one asset: ``used``, ``said`` (a sentence, empty where there is nothing to
+    say), ``from`` (degrees to the right of the main photo's camera, of those that placing looked at)."""
+    placed = {
+        record["name"]: record
+        for stage in stages
+        if stage["stage"] == "align"
+        for record in (stage["figures"] or {}).get("photos", [])
+    }
+    told = []
+    for shot in shots:
+        record = placed.get(shot["sha256"])
+        if shot["sha256"] == main_sha256:
+            became = {"used": True, "said": "", "from": 0.0}
+        elif record is not None:
+            said = record.get("note", "") if record["used"] else record["why"]
+            became = {"used": record["used"], "said": said, "from": record.get("azimuth")}
+        elif shot["by_person"] == ASIDE:
+            became = {"used": False, "said": SET_ASIDE, "from": None}
+        else:
+            said = why_left_out(shot["role"], shot["use"], shot["azimuth"])
+            became = {"used": False, "said": said, "from": None}
+        told.append(shot | became)
+    return told
 
 
 def note_of(warning: str) -> dict[str, Any]:

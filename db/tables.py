@@ -121,6 +121,9 @@ class Photo(Base):
     azimuth: Mapped[float | None] = mapped_column(Float)
     """Degrees from the product's front to the camera, positive to the right; elevation: positive up."""
     elevation: Mapped[float | None] = mapped_column(Float)
+    said: Mapped[str | None] = mapped_column(String(20))
+    """Which side it shows by the word of a person (a role), or ``aside``: the model is not made from it. No reading of
+    the source changes it."""
     shot_index: Mapped[int | None] = mapped_column(Integer)
     """Its running number among the product's photos."""
     used_for: Mapped[str | None] = mapped_column(String(20))

@@ -26,6 +26,7 @@ from core.errors import InputError, MeshmillError, NotFound
 from core.photos.shot import AZIMUTHS
 from core.recipes import NAMED
 from db import assets, mends
+from db.candidates import ASIDE
 from gallery.access import Access, Form, read_form
 from gallery.presets import Preset, presets_of
 from tasks.chosen import chosen_of
@@ -118,6 +119,11 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
             mends.choose_photo(engine, product_id, int(photo_id) if photo_id.isdecimal() else -1, form.who)
             if side:
                 mends.mend(engine, product_id, form.who, {"azimuth": SIDES[side]})
+        elif what == "side":
+            photo_id, side = form.one("photo", 20), form.one("side", 20)
+            if side not in ("", ASIDE, *SIDES):
+                raise InputError("There is no such side.")
+            mends.say_side(engine, product_id, int(photo_id) if photo_id.isdecimal() else -1, side or None)
         elif what == "settings":
             recipe = form.one("recipe", 200)
             if recipe and recipe not in NAMED:

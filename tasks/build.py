@@ -59,6 +59,8 @@ class AssetBuild:
     force: bool = False
     made: dict[str, Stored] = field(default_factory=dict)
     further: list[tuple[FurtherPhoto, Stored]] = field(default_factory=list)
+    refused: list[tuple[FurtherPhoto, str]] = field(default_factory=list)
+    """Further photos that cannot be used, and why, in a sentence."""
     """More photos of the product, in the store."""
     seconds: float = 0.0
     cost: float = 0.0
@@ -88,9 +90,11 @@ def store_photos(factory: Factory, state: AssetBuild) -> None:
     photo = read_source(factory, job.candidate.photo_uri, job.candidate.photo_sha256)
     state.made["photo"] = store_photo(factory, photo.source, job.candidate.photo_sha256, photo.bytes)
     for further in job.candidate.further:
-        with suppress(UnreadablePhoto):  # the others make the asset
+        try:  # the others make the asset
             photo = read_source(factory, further.uri, further.sha256)
             state.further.append((further, store_photo(factory, photo.source, further.sha256, photo.bytes)))
+        except UnreadablePhoto as error:
+            state.refused.append((further, str(error)))
 
 
 def request(state: AssetBuild, stage: str, lane: int = 0) -> StageRequest:
@@ -261,7 +265,7 @@ class Shard:
                 continue
             if not STAGE[stage].optional:
                 self._stage(state, stage)
-            elif state.further:
+            elif state.further or state.refused:
                 self._together(state)
             if stage == "segment" and state.linked and state.job.candidate.variant_of is not None:
                 self._take_shape(state)
@@ -292,13 +296,21 @@ class Shard:
         cut: list[tuple[FurtherPhoto, StageResult]] = []
         for photo, stored in state.further:
             self._check()
-            with suppress(InputError):  # no product in it, or too small: the stage's own record says which
+            try:
                 cut.append((photo, self.run(segment_further(request(state, "segment"), stored))))
-        if not cut:
+            except InputError as error:  # no product in it, or too small
+                state.refused.append((photo, str(error)))
+        if not cut and not state.refused:
             return
         self._check()
         aligned = self.run(
-            align_all(request(state, "align"), state.job.candidate.photo_sha256, state.figures["segment"], cut)
+            align_all(
+                request(state, "align"),
+                state.job.candidate.photo_sha256,
+                state.figures["segment"],
+                cut,
+                state.refused,
+            )
         )
         for result in (aligned, *(result for _, result in cut)):
             if not result.reused:

@@ -56,7 +56,7 @@ def _segment(call: StageCall, progress: Progress) -> StageOutput:
 
 
 def _align(call: StageCall, progress: Progress) -> StageOutput:
-    from core.placing.align import Shot, align, as_records
+    from core.placing.align import Placement, Shot, align, as_records
     from core.zero123.params import ViewsParams
 
     device = _device(call)
@@ -73,6 +73,7 @@ def _align(call: StageCall, progress: Progress) -> StageOutput:
     ]
     params = ViewsParams.model_validate(call.params)
     photos, placements = align(_model(call.models["views"], device), shots, params, call.seed, progress)
+    placements += [Placement(used=False, **refused) for refused in call.about.get("refused", ())]
     figures = {
         "used": len(photos.photos),
         "elevation": plain(photos.elevation),

@@ -21,9 +21,10 @@ def align_all(
     main_sha256: str,
     main: Mapping[str, Any],
     cut: Sequence[tuple[FurtherPhoto, StageResult]],
+    refused: Sequence[tuple[FurtherPhoto, str]] = (),
 ) -> StageRequest:
     """The align stage, by the request for the main photo alone, for it and the others that were cut out. ``main`` are
-    the figures of the main photo's segment stage."""
+    the figures of the main photo's segment stage. What cannot be used is recorded beside them, with its sentence."""
     inputs = dict(request.inputs)
     shots: list[dict[str, Any]] = [
         {
@@ -44,7 +45,11 @@ def align_all(
             "size": size_of(result.run.figures),
         }
         shots.append({"input": f"cutout {number}", "name": photo.sha256} | pose)
-    return replace(request, inputs=inputs, about={"shots": shots})
+    left_out = [
+        {"name": photo.sha256, "role": photo.role, "azimuth": photo.azimuth, "elevation": photo.elevation, "why": why}
+        for photo, why in refused
+    ]
+    return replace(request, inputs=inputs, about={"shots": shots} | ({"refused": left_out} if left_out else {}))
 
 
 def size_of(figures: Mapping[str, Any]) -> list[int] | None:

@@ -53,6 +53,7 @@ def take_over(state: AssetBuild, recoloured: StageResult) -> None:
     elevation = recoloured.run.figures["elevation"]
     state.job = replace(state.job, candidate=candidate._replace(elevation=elevation))
     state.further.clear()
+    state.refused.clear()
 
 
 def say_variant(factory: Factory, asset_id: str, base: str, by: str) -> None:

@@ -105,6 +105,11 @@ VIEWERS_SIDES = Sides()
 """The conventions that hold where nobody says otherwise."""
 
 
+ANCHORS = 3
+"""Photos with known sides, the main one among them, from which one without is placed: against fewer, most outlines fit
+in several ways."""
+
+
 AZIMUTHS = {Role.FRONT: 0.0, Role.RIGHT: 90.0, Role.BACK: 180.0, Role.LEFT: -90.0}
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera
+from core.photos.shot import ANCHORS
+from core.photos.told import STEEP_PHOTO, UNNAMED
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
 from core.placing.values import PhotoSet, Place, PosedPhoto
@@ -39,10 +41,6 @@ ONE_CAMERA = 0.008
 """The same miss up to which uncropped photos count as one standing camera's. On the development scans true ones missed
 by .003 at most; cropped ones, or one from a distance that is off by a tenth, by .011 and more."""
 
-ANCHORS = 3
-"""Photos with named sides from which one without is placed: against fewer, most outlines fit in several ways."""
-
-UNNAMED = "Its name does not say from which side it was taken: name it front, back, left or right."
 SWAPPED = (
     "Left and right were exchanged: only so do the outlines fit. Look at the model; rename the photos if it is right."
 )
@@ -173,7 +171,7 @@ def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[
 def _unusable(shot: Shot) -> str:
     """Why a photo alone cannot be used; empty where it can."""
     if shot.elevation is not None and abs(shot.elevation) > STEEP:
-        return "Photos from straight above or below are kept, but not used for the shape yet."
+        return STEEP_PHOTO
     if any("cropped by the photo's border" in warning for warning in shot.cutout.warnings):
         return "It shows only a part of the product: the border cuts it off."
     return ""

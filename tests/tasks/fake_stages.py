@@ -72,7 +72,9 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
         figures = {"used": b"of another shape" not in call.inputs["cutout"], "fits": 1.0, "elevation": 12.0}
     if call.stage == "align":
         names = [shot["name"] for shot in call.about["shots"]]
-        figures = {"used": len(names), "photos": [{"name": name, "used": True} for name in names]}
+        placed = [{"name": name, "used": True} for name in names]
+        left_out = [refused | {"used": False} for refused in call.about.get("refused", ())]
+        figures = {"used": len(names), "photos": placed + left_out}
     if call.stage == "assess":
         everything = call.params.get("finished", 0) >= 1  # the score from which nobody is asked
         verdict = "review" if everything or b"doubtful" in call.inputs["cutout"] else "finished"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from test_person_mends import candidate, made, photo, png, small_shop  # noqa: F401 - the fixtures
+from test_person_mends import candidate, made, night, photo, png, small_shop  # noqa: F401 - the fixtures
 from test_run_stage import Shop
 
 from db import assets, mends
@@ -151,6 +151,33 @@ def test_the_product_s_photos_are_shown_and_no_others(desk: Desk) -> None:
     assert client.get(f"/assets/{first}/photos/{known.id}").content[:4] == b"\x89PNG"
     assert client.get(f"/assets/{first}/photos/{known.id + 1}").status_code == 404
     assert client.get(f"/assets/{first}/canvas.jpg").headers["content-type"] == "image/jpeg"
+
+
+def test_the_page_shows_every_photo_and_a_person_says_what_it_shows(small_shop: Shop) -> None:  # noqa: F811
+    factory = small_shop.factory()
+    for side, color in (("front", "red"), ("back", "blue"), ("detail", "green")):
+        (small_shop.photos / f"mug_{side}.png").write_bytes(photo(color))
+    (first,) = night(small_shop, factory).build
+    access, noted = Access(review=True, token="sesame"), Noted(factory)
+    app = create_app(factory.engine, factory.store, access, builder=noted)
+    client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+    page = client.get(f"/assets/{first}").text
+    section = page[page.index('id="shots"') : page.index('id="mend"')]
+    assert section.count("<li") == 3
+    assert "used for shape and colours" in section
+    assert "It shows a detail: kept, but no shape can be made from it." in section
+    (back,) = [shot for shot in assets.lineage(factory.engine, first)["shots"] if shot["role"] == "back"]
+    fields = {"what": "side", "photo": str(back["id"])}
+    assert client.post(f"/assets/{first}/mend", data=allowed(access) | fields | {"side": "inside"}).status_code == 422
+    assert (
+        client.post(f"/assets/{first}/mend", data=allowed(access) | {"what": "side", "side": "left"}).status_code == 404
+    )
+    assert client.post(f"/assets/{first}/mend", data=fields | {"side": "left"}).status_code == 403
+    assert noted.asked == []
+    assert client.post(f"/assets/{first}/mend", data=allowed(access) | fields | {"side": "left"}).status_code == 303
+    (further,) = assets.job(factory.engine, noted.asked[0]).candidate.further
+    assert (further.role, further.azimuth) == ("left", 270)
+    assert "(a person said so)" in client.get(f"/assets/{noted.asked[0]}").text
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,14 @@ import pytest
 from sqlalchemy import update
 from test_run_stage import Shop
 
-from db import assets
+from core.errors import NotFound
+from core.photos.told import SET_ASIDE, UNNAMED
+from db import assets, mends
+from db.candidates import ASIDE
 from db.engine import writing
 from db.tables import CollectionMark
 from tasks.collect import collect
+from tasks.factory import Factory
 from tasks.reproduce import reproduce
 from tasks.stages import STAGE_NAMES
 
@@ -64,6 +68,71 @@ def test_a_photo_that_shows_nothing_is_left_out(counter: Shop) -> None:
     (asset,) = counter.build(factory).build
     (row,) = assets.list_assets(factory.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 2)
+    assert told(factory, asset) == {
+        "mug_front.png": (True, ""),
+        "mug_right.png": (True, ""),
+        "mug_back.png": (False, "No object was found in the photo."),
+    }
+    assert reproduce(factory, asset)["same"]
+
+
+def test_a_photo_without_a_side_is_handed_on_where_three_others_have_one(counter: Shop) -> None:
+    factory = counter.factory()
+    (counter.photos / "mug").mkdir()
+    for name in ("front", "right", "somehow"):
+        (counter.photos / "mug" / f"{name}.png").write_bytes(f"photo {name}".encode())
+    (asset,) = counter.build(factory).build
+    assert told(factory, asset)["somehow.png"] == (False, UNNAMED)
+    (counter.photos / "mug" / "back.png").write_bytes(b"photo of the back")
+    (asset,) = counter.build(factory).build
+    assert told(factory, asset)["somehow.png"] == (True, "")
+    (row,) = assets.list_assets(factory.engine, ids=[asset])
+    assert row.photos == 4
+
+
+def test_what_its_name_sets_aside_is_kept_unread_and_said(counter: Shop) -> None:
+    factory = counter.factory()
+    photograph(counter, *SIDES)
+    (asset,) = counter.build(factory).build
+    keys = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, asset)["stages"]}
+    counter.computed()
+    beside = ("packaging", "detail", "lifestyle", "top")
+    photograph(counter, *beside)
+    plan = counter.build(factory)
+    assert plan.build == ()
+    assert counter.computed() == {}
+    assert {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, asset)["stages"]} == keys
+    said = told(factory, asset)
+    assert [said[f"mug_{side}.png"][0] for side in SIDES] == [True] * 4
+    assert said["mug_packaging.png"] == (False, "It shows the packaging, not the product: kept, not used.")
+    assert [said[f"mug_{name}.png"][0] for name in beside] == [False] * 4
+    assert all(said[f"mug_{name}.png"][1] for name in beside)
+
+
+def test_a_person_says_which_side_a_photo_shows_and_every_later_night_keeps_it(counter: Shop) -> None:
+    factory = counter.factory()
+    photograph(counter, "front", "right", "back")
+    (first,) = counter.build(factory).build
+    product = mends.product_of(factory.engine, first)
+    shots = {shot["role"]: shot for shot in assets.lineage(factory.engine, first)["shots"]}
+    mends.say_side(factory.engine, product, shots["right"]["id"], "left")
+    mends.say_side(factory.engine, product, shots["back"]["id"], ASIDE)
+    (second,) = counter.build(factory).build
+    (further,) = assets.job(factory.engine, second).candidate.further
+    assert (further.role, further.azimuth) == ("left", 270)
+    assert told(factory, second)["mug_back.png"] == (False, SET_ASIDE)
+    assert counter.build(factory).build == ()
+    for role in ("right", "back"):
+        mends.say_side(factory.engine, product, shots[role]["id"], None)
+    assert counter.build(factory).build == (first,), "what the names say is the first asset again"
+    with pytest.raises(NotFound):
+        mends.say_side(factory.engine, product, 99_999, "left")
+
+
+def told(factory: Factory, asset: str) -> dict[str, tuple[bool, str]]:
+    """Of each photo of the asset's product whether it is used, and what is said of it."""
+    shots = assets.lineage(factory.engine, asset)["shots"]
+    return {shot["uri"].rsplit("/", 1)[-1]: (shot["used"], shot["said"]) for shot in shots}
 
 
 def test_with_no_other_photo_left_the_asset_is_the_one_of_its_main_photo(counter: Shop) -> None:
