@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=4,
+        version=5,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

@@ -44,6 +44,10 @@ by .003 at most; cropped ones, or one from a distance that is off by a tenth, by
 SWAPPED = (
     "Left and right were exchanged: only so do the outlines fit. Look at the model; rename the photos if it is right."
 )
+OUT_OF_PLACE = (
+    "It does not fit the others, which one standing camera took: does it show the same product, "
+    "from the side that its name says?"
+)
 PLACED = "Its name tells no side; by its outline it was taken from {} degrees to the right of the front."
 
 
@@ -106,6 +110,9 @@ def align(
     if mirrored := swapped_sides(shots, cameras):
         notes = {i: SWAPPED for i in mirrored if mirrored[i] != cameras[i]}
         cameras = mirrored
+    if (odd := odd_one_out(shots, cameras)) is not None:
+        left_out[odd] = OUT_OF_PLACE
+        del cameras[odd]
     for number in unnamed:
         camera = placed_unnamed(shots, cameras, number, height)
         if camera is None:
@@ -139,6 +146,24 @@ def swapped_sides(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int
     if mirrored == cameras or _by_one_camera(shots, cameras) or not _by_one_camera(shots, mirrored):
         return None
     return mirrored
+
+
+def odd_one_out(shots: Sequence[Shot], cameras: dict[int, Camera]) -> int | None:
+    """The further photo without which one standing camera took all the others, of one size like it.
+
+    By its outline alone it might fit: where zoom and shift are free, another product's often does. A photo of another
+    size was cropped, which says nothing against it. Fewer than :data:`ANCHORS` others fit whatever they show.
+    """
+    sizes = {shots[number].size for number in cameras}
+    if len(cameras) <= ANCHORS or len(sizes) > 1 or None in sizes or _by_one_camera(shots, cameras):
+        return None
+    without = {
+        number: _by_one_camera(shots, {other: camera for other, camera in cameras.items() if other != number})
+        for number in cameras
+        if number
+    }
+    fitting = {number: max(place.slack for place in places) for number, places in without.items() if places}
+    return min(fitting, key=fitting.__getitem__) if fitting else None
 
 
 def placed_unnamed(shots: Sequence[Shot], cameras: dict[int, Camera], number: int, height: float) -> Camera | None:

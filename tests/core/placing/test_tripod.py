@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera, project
-from core.placing.align import ONE_CAMERA, Shot, align
+from core.placing.align import ONE_CAMERA, OUT_OF_PLACE, Shot, align
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
 from core.segment.framing import bounding_box, frame_square, frame_straight
@@ -118,6 +118,40 @@ def test_left_and_right_that_were_exchanged_are_noticed_put_right_and_said() -> 
     together, placements = align(NO_MODEL, as_named, ViewsParams(elevation=20.0), 0)
     assert [photo.camera.azimuth for photo in together.photos] == [0, 90, 180, 270]
     assert not any(placement.note for placement in placements)
+
+
+def flipped(shot: Shot) -> Shot:
+    """The file mirrored, as shops do for want of the other side."""
+    cutout = shot.cutout
+    left, top, right, bottom = cutout.source_box
+    box = (SIZE - right, top, SIZE - left, bottom)
+    return replace(shot, cutout=replace(cutout, rgba=np.ascontiguousarray(cutout.rgba[:, ::-1]), source_box=box))
+
+
+@pytest.mark.parametrize("what", ["another product", "mirrored", "another side"])
+def test_one_photo_that_does_not_belong_to_the_others_is_left_out_and_said(what: str) -> None:
+    shots = wedge_shots((0, 0), (90, 90), (180, 180), (270, 270))
+    shots[2] = {
+        "another product": replace(shots[2], cutout=box_photo(Camera(180, 20))),
+        "mirrored": flipped(shots[2]),
+        "another side": replace(shots[2], cutout=box_photo(Camera(230, 20), WEDGE)),
+    }[what]
+    together, placements = align(NO_MODEL, shots, ViewsParams(elevation=20.0), 0)
+    assert [photo.camera.azimuth for photo in together.photos] == [0, 90, 270]
+    assert [placement.used for placement in placements] == [True, True, False, True]
+    assert placements[2].why == OUT_OF_PLACE
+    alone, _ = align(NO_MODEL, [*shots[:2], shots[3]], ViewsParams(elevation=20.0), 0)
+    assert together.to_bytes() == alone.to_bytes(), "the set is the one without it"
+
+
+def test_a_photo_of_another_size_was_cropped_and_is_placed_by_its_outline() -> None:
+    shots = wedge_shots((0, 0), (90, 90), (180, 180), (270, 270))
+    left, top, right, bottom = shots[2].cutout.source_box
+    side = (round(right - left), round(bottom - top))
+    cropped = replace(shots[2].cutout, source_box=(0, 0, *map(float, side)))
+    shots[2] = replace(shots[2], cutout=cropped, size=side)
+    _, placements = align(NO_MODEL, shots, ViewsParams(elevation=20.0), 0)
+    assert all(placement.used for placement in placements)
 
 
 def test_a_photo_without_a_side_is_placed_against_three_named_ones_and_not_against_two() -> None:
