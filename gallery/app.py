@@ -36,6 +36,7 @@ from gallery.marks import MADE_FROM, loose_pieces, seen_model
 from gallery.mending import Builder, add_mending, mend_form
 from gallery.monitor import Monitor
 from gallery.reviewing import add_reviewing, review_ids
+from gallery.small import SmallPictures
 from gallery.taking import archive, table
 from storage import Store, read_bytes
 from tasks.webhooks import Tell, tell_nobody
@@ -262,6 +263,12 @@ def create_app(
             raise HTTPException(404, "What it was made from is gone from the store, or cannot be read.") from error
         return Response(data, media_type="model/gltf-binary", headers={"Cache-Control": "private, max-age=3600"})
 
+    small = SmallPictures()
+
+    def made_small(kind: str, file: dict[str, Any]) -> bytes:
+        data = read_bytes(store, file["key"], file["sha256"])
+        return SMALL[kind](data) if kind in SMALL else data
+
     def drawn(asset_id: str, kinds: tuple[str, ...]) -> Response:
         """The first of these files that there is, as a small picture."""
         found = queries.files(engine, asset_id)
@@ -269,8 +276,7 @@ def create_app(
         if kind is None:
             raise HTTPException(404, "This asset has no picture.")
         try:
-            data = read_bytes(store, found[kind]["key"], found[kind]["sha256"])
-            data = SMALL[kind](data) if kind in SMALL else data
+            data = small.get(kind, found[kind]["sha256"], lambda: made_small(kind, found[kind]))
         except (ObjectMissing, ObjectDamaged, MeshmillError) as error:
             raise HTTPException(404, "The picture is gone from the store, or cannot be shown.") from error
         except StoreDown as error:

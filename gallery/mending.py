@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -29,6 +30,7 @@ from db import assets, mends
 from db.candidates import ASIDE
 from gallery.access import Access, Form, read_form
 from gallery.presets import Preset, presets_of
+from gallery.small import SmallPictures
 from tasks.chosen import chosen_of
 from tasks.factory import Factory
 from tasks.mending import LARGEST_UPLOAD, mask_of, next_version, photo_of, thumbnail_of, use_mask, use_upload
@@ -97,7 +99,7 @@ def mend_form(engine: Engine, asset: Mapping[str, Any]) -> MendForm:
 def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
     """The routes that mend."""
     factory = builder.factory
-    engine = factory.engine
+    engine, small = factory.engine, SmallPictures()
 
     def go_on(asset_id: str, by: str, recipe: str | None = None, overrides: Sequence[str] = ()) -> str:
         version = next_version(factory, asset_id, recipe, overrides, by)
@@ -191,7 +193,7 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
         def shown() -> bytes:
             for known in mends.photos_of(engine, mends.product_of(engine, asset_id)):
                 if known.id == photo_id:
-                    return thumbnail_of(factory, known)
+                    return small.get("photo", known.sha256, partial(thumbnail_of, factory, known))
             raise NotFound("The product has no such photo.")
 
         return Response(_answered(shown), media_type="image/png", headers={"Cache-Control": "private, max-age=60"})
