@@ -39,7 +39,7 @@ NO_GEOMETRY = frozenset({Role.DETAIL, Role.PACKAGING, Role.LIFESTYLE, Role.SWATC
 """Recorded, never used for a product's shape."""
 
 
-Said = Literal["amazon", "gs1", "words", "number", "letter", "frame", "rendition", "inside", "nothing"]
+Said = Literal["amazon", "gs1", "words", "number", "letter", "frame", "rendition", "inside", "nothing", "code"]
 """By which convention a name says what it says."""
 
 

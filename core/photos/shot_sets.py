@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from core.photos.shot import VIEWERS_SIDES, Role, Said, Shot, Sides
+from core.photos.shot import NO_GEOMETRY, VIEWERS_SIDES, Role, Said, Shot, Sides
 from core.photos.shot_words import GENERIC, folded
 from core.photos.shots import readings
 
@@ -40,6 +40,7 @@ def choose_readings(
     folder.take_frames()
     folder.take_runs("number", _is_run)
     folder.take_runs("letter", _is_lettering)
+    folder.take_codes()
     folder.take_inside()
     folder.take_renditions()
     folder.take_lone()
@@ -111,7 +112,7 @@ class _Folder:
     def take_words(self) -> None:
         """Words at the end: the longest stem that at least two files share, saying different things of it."""
         uncut, cut = self._open("words", 0), self._open("words", 1)
-        numbered = self._open("number", 0)
+        numbered, turns = self._open("number", 0), self._open("frame", 0)
         for key in sorted({*uncut, *cut}, key=lambda key: (-len(key), key)):
             members = self._still_open(uncut.get(key, ()))
             behind = self._still_open(cut.get(key, ()))
@@ -124,8 +125,11 @@ class _Folder:
             others = [m for m in self._still_open(numbered.get(key, ())) if m.at not in seen]
             run = bool(others) and _is_run([member.shot for member in others], True)
             said = {(member.shot.role, member.shot.azimuth, member.shot.main) for member in members}
-            if members and len(said) + bool(bare) + run > 1:
+            frames = self._still_open(turns.get(key, ()))
+            turn = len({member.shot.index for member in frames}) > 2
+            if members and len(said) + bool(bare) + run + turn > 1:
                 self._take(members)
+                self._take(frames if turn else [])
 
     def take_frames(self) -> None:
         """``frame``, ``spin``, ``360`` beside a number: from eight frames on, or where the name says of how many."""
@@ -155,6 +159,15 @@ class _Folder:
         numbers = [member.shot.index or 0 for member in members]
         padded = all(member.shot.digits == members[0].shot.digits for member in members)
         return is_full_turn(numbers) or (len(set(numbers)) in FULL_TURNS and (padded or alike > 1))
+
+    def take_codes(self) -> None:
+        """``FR``, ``BK``: two or more, the front among them; two of ``LS``, ``SW``, ``PK`` beside others, too."""
+        taken = {product_key(shot) for shot in self.chosen.values()}
+        for key, members in self._open("code", 0).items():
+            left = self._still_open(members)
+            roles = {member.shot.role for member in left}
+            if len(roles) > 1 and (Role.FRONT in roles or (key in taken and roles <= NO_GEOMETRY)):
+                self._take(left)
 
     def take_inside(self) -> None:
         """``front_mug`` and ``back_mug``: words or numbers before or inside, where two files differ in nothing else."""
@@ -277,10 +290,25 @@ _LETTERS = {
 }
 
 
+_GERMAN_LETTERS = {
+    "v": Role.FRONT,
+    "h": Role.BACK,
+    "l": Role.LEFT,
+    "r": Role.RIGHT,
+    "s": Role.SIDE,
+    "o": Role.TOP,
+    "u": Role.BOTTOM,
+    "d": Role.DETAIL,
+}
+
+
 def single_letter_roles(shots: Iterable[Shot]) -> dict[int, Role] | None:
-    """``_F``, ``_B``, ``_L``: front, back, left, where F stands among them and no letter means anything else."""
+    """``_F``, ``_B``, ``_L``: front, back, left, where F stands among them and no letter means anything else; likewise
+    ``_V`` and ``_H`` for vorne and hinten."""
     letters = {shot.index or 0 for shot in shots}
-    meant = {ord(letter) - 96: role for letter, role in _LETTERS.items()}
-    if len(letters) < 2 or ord("f") - 96 not in letters or not letters <= set(meant):
-        return None
-    return {letter: meant[letter] for letter in letters}
+    for table in (_LETTERS, _GERMAN_LETTERS):
+        meant = {ord(letter) - 96: role for letter, role in table.items()}
+        front = next(number for number, role in meant.items() if role is Role.FRONT)
+        if len(letters) > 1 and front in letters and letters <= set(meant):
+            return {letter: meant[letter] for letter in letters}
+    return None

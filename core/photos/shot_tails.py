@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from core.photos.shot import NO_GEOMETRY, Role, Shot, Sides, posed
-from core.photos.shot_words import FILLERS, RENDITIONS, THUMBNAILS, TURNS, WORDS, folded
+from core.photos.shot_words import CODES, FILLERS, RENDITIONS, THUMBNAILS, TURNS, WORDS, folded
 
 MOST = 999
 """The highest running number; a longer one is part of the SKU."""
@@ -33,7 +33,14 @@ class _Token:
 
 def tails(whole: Shot, sides: Sides) -> list[Shot]:
     """Readings of the name's end, those that cut least first; those with a word inside the name last."""
-    found = [*_angles(whole), *_frames(whole), *_worded(whole, sides), *_numbered(whole), *_lettered(whole)]
+    found = [
+        *_angles(whole),
+        *_frames(whole),
+        *_worded(whole, sides),
+        *_numbered(whole),
+        *_lettered(whole),
+        *_coded(whole, sides),
+    ]
     return found + _rendered(whole) + _inside(whole, sides)
 
 
@@ -177,7 +184,7 @@ def viewed(shot: Shot, views: tuple[str, ...], sides: Sides) -> Shot:
     return posed(replace(shot, role=Role.FRONT, main=True, assumed=True), sides)
 
 
-_NUMBER = re.compile(r"^(?P<stem>.*?)(?P<joint>[\s_.#-]+|\s*\(|\s*\[)(?P<number>\d{1,4})[)\]]?$", re.DOTALL)
+_NUMBER = re.compile(r"^(?P<stem>.*?)(?P<joint>[\s_.#@-]+|\s*\(|\s*\[)(?P<number>\d{1,4})[)\]]?$", re.DOTALL)
 
 _COUNTED_WORD = re.compile(
     rf"^(?P<stem>.*?)(?P<joint>[\s_.#-]+)(?:{'|'.join(sorted(FILLERS))})(?P<number>\d{{1,4}})$",
@@ -213,6 +220,17 @@ def _lettered(whole: Shot) -> list[Shot]:
         return []
     index = ord(match["letter"].lower()) - 96
     return [replace(whole, stem=match["stem"], index=index, said="letter", joint=(match["joint"] or "").strip())]
+
+
+_CODED = re.compile(rf"^(?P<stem>.+?)(?P<joint>[\s_.-]+)(?P<code>{'|'.join(CODES)})$", re.IGNORECASE | re.DOTALL)
+
+
+def _coded(whole: Shot, sides: Sides) -> list[Shot]:
+    match = _CODED.match(whole.stem)
+    if match is None:
+        return []
+    shot = replace(whole, stem=match["stem"], said="code", joint=match["joint"].strip() or " ")
+    return [viewed(shot, (CODES[match["code"].lower()],), sides)]
 
 
 _ANGLE = re.compile(

@@ -42,21 +42,30 @@ VIEWS: dict[str, str] = {
     "ambientazione ambientato ambientata sfeer sfeerbeeld",
     "swatch": "swatch swch swatches fabric colorchip colourchip muster stoffmuster farbmuster farbkarte nuancier "
     "echantillon muestra campione kleurstaal staal",
-    "facts": "facts fact ingr ingredients nutrition eegl energy energylabel label dimensions dimension sizechart "
+    "facts": "dimensional dims facts fact ingr ingredients nutrition eegl energy energylabel label dimensions "
+    "dimension sizechart "
     "sizeguide measurements infographic specs manual datasheet warning zutaten nahrwerte naehrwerte energielabel "
     "masse bemassung masszeichnung abmessungen datenblatt etikett grossentabelle etiquette medidas ingredientes "
     "misure etichetta ingredienti maten afmetingen",
     "pair": "pair paar paire par paio",
-    "main": "main hero cover primary haupt hauptbild hauptansicht titel titelbild principale principal principaal "
+    "main": "main silo hero cover primary haupt hauptbild hauptansicht titel titelbild principale principal principaal "
     "hoofd hoofdfoto packshot",
 }
 """Role to its words; ``main`` is no side but the shop's own choice of its best photo."""
 
 WORDS: dict[str, str] = {word: role for role, text in VIEWS.items() for word in text.split()}
 
+CODES: dict[str, str] = {
+    **dict.fromkeys(("fr", "ft", "ms"), "front"),
+    **dict.fromkeys(("bk", "rr"), "back"),
+    **{"lt": "left", "rt": "right", "tp": "top", "sd": "side", "dt": "detail"},
+    **{"pk": "packaging", "ls": "lifestyle", "sw": "swatch"},
+}
+"""Two letters behind a delimiter, which may as well say a colour (``BK``, ``SW``): they count beside others of them."""
+
 FILLERS = words(
     "view ansicht vue vista aanzicht shot photo photos image images img pic picture bild foto fotos imagen immagine "
-    "afbeelding face"
+    "afbeelding face alt alternate additional extra zusatz zusatzbild"
 )
 """Said beside a word or a number without adding anything: ``front_view``, ``bild_2``."""
 

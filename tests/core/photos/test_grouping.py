@@ -104,6 +104,29 @@ def test_an_unreadable_master_or_an_empty_file_does_not_beat_a_photo() -> None:
     assert alone.shots[0].use is Use.MAIN, "it ends with a sentence, not in silence"
 
 
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        ("B1-hero B1_alt1 B1_alt2 B1_pk B1_LS B1_sw", "front unknown unknown packaging lifestyle swatch"),
+        ("K_360_01 K_360_02 K_360_03 K_360_04 K_hero", "frame frame frame frame front"),
+        ("4711_FR 4711_BK 4711_LT 4711_RT 4711_DT", "front back left right detail"),
+        ("12345678_V 12345678_H 12345678_S", "front back side"),
+        ("W12_silo W12_angle W12_dimensional", "front three-quarter facts"),
+        ("AB121-Q11@1 AB121-Q11@2 AB121-Q11@12", "front unknown unknown"),
+        ("S1-main S1-additional-1 S1-additional-2", "front unknown unknown"),
+    ],
+)
+def test_conventions_of_marketplaces(names: str, roles: str) -> None:
+    (product,) = grouped(*(f"{name}.jpg" for name in names.split())).values()
+    said = {shot.file.path: shot.shot.role.value for shot in product.shots}
+    assert said == dict(zip((f"{name}.jpg" for name in names.split()), roles.split(), strict=True))
+
+
+@pytest.mark.parametrize("names", ["mug_BK mug_WH mug_RD", "mug_BK mug_SW", "mug mug_BK mug_SW", "tee_LS tee_SS"])
+def test_two_letters_may_be_a_colour(names: str) -> None:
+    assert len(grouped(*(f"{name}.jpg" for name in names.split()))) == len(names.split())
+
+
 def test_grouping_can_be_switched_off() -> None:
     assert sorted(grouped("mug_1.jpg", "mug_2.jpg", "cup/1.jpg", "cup/2.jpg", group=False)) == ["cup", "mug_1", "mug_2"]
     assert sorted(grouped("mug.jpg", "mug.png", group=False)) == ["mug-jpg", "mug-png"]
