@@ -37,6 +37,7 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/typed_returns.py
 	$(BIN)/python bench/records.py --check
 	$(BIN)/python docs/build_reference.py --check
 

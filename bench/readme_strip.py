@@ -25,7 +25,7 @@ def pictures(factory: Factory, sku: str) -> list[Image.Image]:
     files = queries.files(factory.engine, find_asset(factory, sku))
 
     def opened(kind: str) -> Image.Image:
-        return Image.open(io.BytesIO(read_bytes(factory.store, files[kind]["key"], files[kind]["sha256"])))
+        return Image.open(io.BytesIO(read_bytes(factory.store, files[kind].key, files[kind].sha256)))
 
     photo = _on_white(opened("cutout.png"))
     frames = [_on_white(frame) for frame in ImageSequence.Iterator(opened("turntable.webp"))]

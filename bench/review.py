@@ -21,6 +21,9 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from core.records import to_json
+from db.lineage import lineage
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -53,7 +56,7 @@ def fill(home: Path, rows: int, waiting: int) -> None:
     files = [queries.files(factory.engine, row.asset_id) for row in known]
     recipe = assets.job(factory.engine, known[0].asset_id).parameters
     views = [
-        next(s["figures"] for s in assets.lineage(factory.engine, row.asset_id)["stages"] if s["stage"] == "views")
+        next(s["figures"] for s in to_json(lineage(factory.engine, row.asset_id))["stages"] if s["stage"] == "views")
         for row in known
     ]
     factory.close()
@@ -85,8 +88,8 @@ def fill(home: Path, rows: int, waiting: int) -> None:
                 for kind in kinds:
                     if (file := files[i % len(files)].get(kind)) is None:
                         continue
-                    made = Artifact(made_by=run.id, kind=kind, key=file["key"], uri="x", sha256=file["sha256"],
-                                    bytes=file["bytes"], media_type=file["media_type"])  # fmt: skip
+                    made = Artifact(made_by=run.id, kind=kind, key=file.key, uri="x", sha256=file.sha256,
+                                    bytes=file.bytes, media_type=file.media_type)  # fmt: skip
                     session.add(made)
                     session.flush()
                     if kind == "glb":

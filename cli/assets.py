@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import Json, open_factory, put_json, sentences, spoken
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -57,7 +58,7 @@ def assets(
         kept = limit if sort == "oldest" else None  # the others are cut once they are sorted
         found = list_assets(factory.engine, status=status, sku=sku, since=moment, catalogue=catalogue, limit=kept)
         factory.close()
-        rows = [row.as_dict() for row in SORTS[sort](found)[:limit]]
+        rows = [to_json(row) for row in SORTS[sort](found)[:limit]]
         if json:
             put_json(rows)
             return

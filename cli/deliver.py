@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.common import Json, open_factory, put_json, say, sentences
+from core.records import to_json
 
 if TYPE_CHECKING:
     from tasks.deliver import Delivery
@@ -40,7 +41,7 @@ def deliver(
         finally:
             factory.close()
     if json:
-        put_json(done.as_dict())
+        put_json(to_json(done))
     else:
         tell_delivery(done)
     if done.refused:

@@ -13,6 +13,7 @@ import typer
 
 from cli.common import Json, Overrides, RecipeName, open_factory, put_json, say, sentences
 from cli.progress import time_left
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -214,7 +215,7 @@ def _compare_catalogue(
     finally:
         factory.close()
     say(f"Files, pictures and what they were made from: {place}")
-    return {"a": pair[0], "b": pair[1]} | found.document()
+    return {"a": pair[0], "b": pair[1], **to_json(found)}
 
 
 def _one_side(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.common import Json, open_factory, put_json, sentences
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -45,7 +46,7 @@ def fsck(
             found = fsck(factory, repair=repair, window=window, really=really)
         finally:
             factory.close()
-        document = found.document(repair)
+        document = to_json(found.report(repair))
         if json:
             put_json(document)
         else:

@@ -10,6 +10,7 @@ import typer
 
 from cli.common import Json, open_factory, put_json, sentences
 from core.errors import CheckpointError
+from core.records import to_json
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Model weights and their licences.")
 
@@ -34,7 +35,7 @@ def list_models(json: Json = False) -> None:
             rows.append(_shown(resolve_segmenter(factory.settings, "starter", registered)))
         factory.close()
         if json:
-            put_json(rows)
+            put_json(to_json(rows))
             return
         from rich.console import Console
         from rich.table import Table
@@ -145,10 +146,10 @@ def assets(
         rows = [row for sha256 in sorted(hashes) for row in assets_touched(factory.engine, sha256)]
         factory.close()
         if json:
-            put_json(rows)
+            put_json(to_json(rows))
             return
         for row in rows:
-            typer.echo(f"{row['sku']}  {row['asset_id']}  {row['status']}  {', '.join(row['stages'])}")
+            typer.echo(f"{row.sku}  {row.asset_id}  {row.status}  {', '.join(row.stages)}")
 
 
 @app.command()

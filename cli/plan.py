@@ -19,6 +19,7 @@ from cli.common import (
     put_json,
     sentences,
 )
+from core.records import to_json
 
 if TYPE_CHECKING:
     from tasks.forecast import Forecast
@@ -52,7 +53,7 @@ def plan(
         finally:
             factory.close()
         if json:
-            put_json(seen.document())
+            put_json(to_json(seen.report()))
         else:
             _print(seen)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -27,9 +28,9 @@ def reproduce(
         finally:
             factory.close()
         if json:
-            put_json(document)
+            put_json(to_json(document))
         else:
-            for item in document["artifacts"]:
-                typer.echo(f"{'same  ' if item['same'] else 'DIFFERS'}  {item['stage']:<12} {item['kind']}")
-    if not document["same"]:
+            for item in document.artifacts:
+                typer.echo(f"{'same  ' if item.same else 'DIFFERS'}  {item.stage:<12} {item.kind}")
+    if not document.same:
         raise typer.Exit(1)

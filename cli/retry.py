@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from cli.common import InCatalogue, Json, Strict, end, open_factory, put_json, sentences
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -43,9 +44,9 @@ def retry(
                 if recipe or set_:
                     chosen = of_status(factory.engine, [status], *scope)
                     plan = plan_with_changes(factory, chosen, recipe, set_ or [])
-                    document = build_again(factory, plan.build, plan.reused)
+                    document = to_json(build_again(factory, plan.build, plan.reused))
                 else:
-                    document = build_again(factory, requeue(factory.engine, [status], *scope))
+                    document = to_json(build_again(factory, requeue(factory.engine, [status], *scope)))
             finally:
                 factory.close()
         if json:

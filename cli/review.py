@@ -70,7 +70,8 @@ def _decide(
     from functools import partial
 
     from core.errors import InputError
-    from db import assets
+    from core.records import to_json
+    from db.lineage import lineage
     from tasks.decide import decide
     from tasks.webhooks import post
 
@@ -83,15 +84,15 @@ def _decide(
         asset_id = find_asset(factory, name, catalogue)
         tell = partial(post, factory.settings, tries=2)  # a person waits
         decided = decide(factory.engine, asset_id, chosen[0], note, reviewer or getpass.getuser(), tell)
-        row = assets.lineage(factory.engine, asset_id)
+        row = lineage(factory.engine, asset_id)
     finally:
         factory.close()
     return {
         "asset_id": asset_id,
-        "sku": row["sku"],
+        "sku": row.asset.sku,
         "before": decided.before,
-        "status": row["status"],
-        "review": row["reviews"][-1],
+        "status": row.asset.status,
+        "review": to_json(row.reviews[-1]),
     }
 
 
@@ -99,7 +100,7 @@ def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | N
     import getpass
 
     from core.errors import InputError
-    from db import assets
+    from db.lineage import lineage
     from tasks.mending import next_version
     from tasks.variants import say_variant
 
@@ -110,10 +111,10 @@ def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | N
         asset_id = find_asset(factory, name, catalogue)
         say_variant(factory, asset_id, base, by or getpass.getuser())
         asset_id = next_version(factory, asset_id)
-        row = assets.lineage(factory.engine, asset_id)
+        row = lineage(factory.engine, asset_id)
     finally:
         factory.close()
-    return {"asset_id": asset_id, "sku": row["sku"], "variant_of": base, "status": row["status"]}
+    return {"asset_id": asset_id, "sku": row.asset.sku, "variant_of": base, "status": row.asset.status}
 
 
 def _calibrate(recipe: str, out: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from cli.common import (
     sentences,
 )
 from cli.deliver import DeliveryUrl, tell_delivery
+from core.records import to_json
 
 app = typer.Typer(add_completion=False)
 
@@ -69,7 +70,7 @@ def run(
         with watch(quiet=json) as listener:
             factory = open_or_notify(lambda: open_factory(listener))
             try:
-                document = run_folder(
+                report = run_folder(
                     factory,
                     photos,
                     loaded,
@@ -80,8 +81,9 @@ def run(
                     allow_removal=allow_removal,
                     night=night,
                 )
-                if deliver is not None and out is not None and document["assets"]:
-                    document["delivery"] = _deliver(factory, deliver, out, url, document["assets"][0]["catalogue"])
+                document = to_json(report)
+                if deliver is not None and out is not None and report.assets:
+                    document["delivery"] = _deliver(factory, deliver, out, url, report.assets[0].catalogue)
             finally:
                 factory.close()
         if json:
@@ -117,4 +119,5 @@ def _deliver(factory: Any, channel: str, out: Path, url: str | None, catalogue: 
         say(str(error))
         return None
     tell_delivery(done)
-    return done.as_dict()
+    document: dict[str, Any] = to_json(done)
+    return document

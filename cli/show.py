@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 import typer
 
 from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, sentences, spoken
 from core.photos.names import display_name
+from core.records import to_json
+
+if TYPE_CHECKING:
+    from db.lineage import Lineage, ToldShot
 
 app = typer.Typer(add_completion=False)
 
@@ -21,55 +26,57 @@ def show(
 ) -> None:
     """How an asset was made: its lineage tree."""
     with sentences():
-        from db.assets import lineage
+        from db.lineage import lineage
 
         factory = open_factory()
         record = lineage(factory.engine, find_asset(factory, asset, catalogue))
         factory.close()
         if json:
-            put_json(record)
+            put_json(to_json(record))
         else:
             _print_tree(spoken(factory, record))
 
 
-def _print_tree(record: dict[str, Any]) -> None:
+def _print_tree(record: Lineage) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.tree import Tree
 
-    head = f"[bold]{escape(record['sku'])}[/] {record['status']}  {record['asset_id']}"
-    tree = Tree(head + (f"  {escape(record['reason'])}" if record["reason"] else ""))
-    photo = record["photo"]
-    tree.add(f"photo {photo['sha256'][:12]}  {escape(photo['uri'])}  licence {photo['licence'] or 'not on record'}")
-    for shot in record["shots"] if len(record["shots"]) > 1 else []:
+    row = record.asset
+    head = f"[bold]{escape(row.sku)}[/] {row.status}  {row.asset_id}"
+    tree = Tree(head + (f"  {escape(row.reason)}" if row.reason else ""))
+    photo = record.photo
+    tree.add(f"photo {photo.sha256[:12]}  {escape(photo.uri)}  licence {photo.licence or 'not on record'}")
+    for shot in record.shots if len(record.shots) > 1 else []:
         tree.add(escape(_shot(shot)))
-    for told in record["reasons"][0 if record["status"] == "finished" else 1 :]:  # the first stands behind the SKU
+    for told in row.reasons[0 if row.status == "finished" else 1 :]:  # the first stands behind the SKU
         tree.add(escape(f"{told['severity']}: {told['message']} {told['action']}".rstrip()))
-    tree.add(f"recipe {escape(record['recipe'])} {record['recipe_hash'][:12]}  model {escape(record['model'])}")
-    for stage in record["stages"]:
-        took = f"{stage['seconds']:.1f} s" if stage["seconds"] is not None else ""
-        how = "reused" if stage["reused"] else f"attempt {stage['attempt']}"
-        if stage["ladder"]:
-            how += f", {stage['ladder']} down the memory ladder"
-        branch = tree.add(f"[bold]{stage['part']}[/] v{stage['version']}  {took}  {stage['device'] or ''}  {how}")
-        reads = ", ".join(f"{i['role']} {i['sha256'][:12]}" for i in stage["inputs"])
-        branch.add(f"from {reads}  key {stage['key'][:12]}")
-        for told in (stage["figures"] or {}).get("photos", []) if stage["stage"] == "align" else []:
+    tree.add(f"recipe {escape(row.recipe)} {row.recipe_hash[:12]}  model {escape(row.model)}")
+    for stage in record.stages:
+        took = f"{stage.seconds:.1f} s" if stage.seconds is not None else ""
+        how = "reused" if stage.reused else f"attempt {stage.attempt}"
+        if stage.ladder:
+            how += f", {stage.ladder} down the memory ladder"
+        branch = tree.add(f"[bold]{stage.part}[/] v{stage.version}  {took}  {stage.device or ''}  {how}")
+        reads = ", ".join(f"{i.role} {i.sha256[:12]}" for i in stage.inputs)
+        branch.add(f"from {reads}  key {stage.key[:12]}")
+        for told in (stage.figures or {}).get("photos", []) if stage.stage == "align" else []:
             branch.add(escape(_photo(told)))
-        for made in stage["artifacts"]:
-            branch.add(f"{escape(made['kind'])} {made['sha256'][:12]}  {made['bytes']:,} bytes  {escape(made['uri'])}")
+        for made in stage.artifacts:
+            branch.add(f"{escape(made.kind)} {made.sha256[:12]}  {made.bytes:,} bytes  {escape(made.uri)}")
     Console().print(tree)
 
 
-def _shot(shot: dict[str, Any]) -> str:
+def _shot(told: ToldShot) -> str:
     """A photo of the product: its name, what it shows, from where, what for."""
-    name = display_name(unquote(shot["uri"].rsplit("/", 1)[-1]))
-    azimuth = "" if shot["azimuth"] is None else f" from {shot['azimuth']:.0f}°"
-    became = "used" if shot["used"] else "not used"
-    return f"shot {name}: {shot['role'] or 'unknown'}{azimuth}, {became}. {shot['said']}".rstrip()
+    shot = told.shot
+    name = display_name(unquote(shot.uri.rsplit("/", 1)[-1]))
+    azimuth = "" if shot.azimuth is None else f" from {shot.azimuth:.0f}°"
+    became = "used" if told.used else "not used"
+    return f"shot {name}: {shot.role or 'unknown'}{azimuth}, {became}. {told.said}".rstrip()
 
 
-def _photo(told: dict[str, Any]) -> str:
+def _photo(told: Mapping[str, Any]) -> str:
     """What became of one of several photos."""
     who = f"photo {told['name'][:12]} {told['role']}"
     if not told["used"]:

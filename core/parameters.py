@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+JsonObject = dict[str, JsonValue]
+"""Parameters as they are hashed and stored: JSON values, nothing else."""
 
 
 class Parameters(BaseModel):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,12 +15,11 @@ from db.candidates import CANDIDATE, Candidate, complete
 from db.engine import reading, writing
 from db.globs import matches
 from db.publications import publish
-from db.shots import PHOTOS, note_of, shots_of, told_shots
+from db.shots import NOTE, PHOTOS
 from db.sizes import SIZE_KNOWN, VARIANT_OF, size_is_known
 from db.stage_runs import Stored, stored_of
 from db.tables import (
     Artifact,
-    ArtifactInput,
     Asset,
     AssetStage,
     Catalogue,
@@ -28,31 +27,10 @@ from db.tables import (
     Product,
     Publication,
     RecipeRow,
-    Review,
-    StageRun,
     now,
 )
 
 PAGE = 1000
-
-ASSET_FIELDS = (
-    "catalogue",
-    "sku",
-    "asset_id",
-    "status",
-    "reason",
-    "reasons",
-    "glb",
-    "photos",
-    "faces",
-    "bytes",
-    "seconds",
-    "size_known",
-    "score",
-    "metrics",
-    "run_id",
-)
-"""What programs are told of an asset: `run --json` and webhooks say the same."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +157,8 @@ def requeue(
 
 
 @dataclass(frozen=True)
-class AssetRow:
-    """An asset as lists, pages and programs see it."""
+class AssetReport:
+    """What programs are told of an asset: `run --json` and webhooks say the same."""
 
     catalogue: str
     sku: str
@@ -188,20 +166,41 @@ class AssetRow:
     status: str
     reason: str | None
     """What weighs most, in one sentence."""
-    reasons: list[dict[str, Any]]
-    """Everything to know: code, severity, message, action, detail, place; what weighs most first."""
-    verdict: str | None
+    reasons: list[Mapping[str, Any]]
+    """Everything to know, as :class:`core.quality.reasons.Reason` was stored; what weighs most first."""
     glb: str | None
     photos: int
     """How many photos it was made from."""
     faces: int | None
     bytes: int | None
     seconds: float | None
-    cost: float | None
     size_known: bool
     """Whether the catalogue gave a real size."""
     score: float | None
-    metrics: dict[str, float]
+    metrics: Mapping[str, float]
+    run_id: str | None
+
+
+@dataclass(frozen=True)
+class AssetRow:
+    """An asset as lists and pages see it."""
+
+    catalogue: str
+    sku: str
+    asset_id: str
+    status: str
+    reason: str | None
+    reasons: list[Mapping[str, Any]]
+    verdict: str | None
+    glb: str | None
+    photos: int
+    faces: int | None
+    bytes: int | None
+    seconds: float | None
+    cost: float | None
+    size_known: bool
+    score: float | None
+    metrics: Mapping[str, float]
     name: str
     recipe: str
     recipe_hash: str
@@ -213,13 +212,8 @@ class AssetRow:
     run_id: str | None
     error_class: str | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON, once, at the edge."""
-        return dict(vars(self))
-
-    def reported(self) -> dict[str, Any]:
-        """:data:`ASSET_FIELDS`, for JSON."""
-        return {name: getattr(self, name) for name in ASSET_FIELDS}
+    def reported(self) -> AssetReport:
+        return AssetReport(**{field.name: getattr(self, field.name) for field in fields(AssetReport)})
 
 
 def list_assets(
@@ -289,7 +283,7 @@ def _row(
         asset_id=asset.id,
         status=asset.status,
         reason=asset.reason,
-        reasons=[*(asset.reasons or []), *(note_of(warning) for warning in product.warnings or [])],
+        reasons=[*(asset.reasons or []), *({**NOTE, "message": warning} for warning in product.warnings or [])],
         verdict=asset.verdict,
         glb=glb,
         photos=max(1, photos),
@@ -311,67 +305,6 @@ def _row(
         run_id=asset.run_id,
         error_class=asset.error_class,
     )
-
-
-def lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
-    """How an asset was made: photo, recipe, every stage with its parameters, artifacts and inputs."""
-    rows = list_assets(engine, ids=[asset_id])
-    if not rows:
-        raise NotFound(f"There is no asset {asset_id}.")
-    with reading(engine) as session:
-        recipe = session.get(RecipeRow, rows[0].recipe_hash)
-        photo = session.scalars(select(Photo).join(Asset, Asset.photo_id == Photo.id).where(Asset.id == asset_id)).one()
-        stages = session.execute(
-            select(StageRun, AssetStage.reused, AssetStage.stage)
-            .join(AssetStage, AssetStage.stage_run_id == StageRun.id)
-            .where(AssetStage.asset_id == asset_id)
-            .order_by(StageRun.id)
-        ).all()
-        told = [_stage(session, run, reused, part) for run, reused, part in stages]
-        return rows[0].as_dict() | {
-            "parameters": recipe.parameters if recipe else {},
-            "photo": {"sha256": photo.sha256, "uri": photo.source_uri, "bytes": photo.bytes, "licence": photo.licence},
-            "shots": told_shots(shots_of(session, photo.product_id), photo.sha256, told),
-            "stages": told,
-            "reviews": [
-                {"decision": r.decision, "note": r.note, "reviewer": r.reviewer, "at": r.created_at.isoformat()}
-                for r in session.scalars(select(Review).where(Review.asset_id == asset_id).order_by(Review.id))
-            ],
-        }
-
-
-def _stage(session: Session, run: StageRun, reused: bool, part: str) -> dict[str, Any]:
-    made = session.scalars(select(Artifact).where(Artifact.made_by == run.id).order_by(Artifact.id)).all()
-    read = session.execute(
-        select(ArtifactInput.role, Artifact.sha256, Artifact.uri, Artifact.key)
-        .join(Artifact, Artifact.id == ArtifactInput.artifact_id)
-        .where(ArtifactInput.stage_run_id == run.id)
-        .order_by(ArtifactInput.role)
-    ).all()
-    return {
-        "stage": run.stage,
-        "part": part,
-        "key": run.key,
-        "version": run.version,
-        "state": run.state,
-        "reused": reused,
-        "attempt": run.attempt,
-        "ladder": run.ladder,
-        "seconds": run.seconds,
-        "device": run.device,
-        "peak_memory": run.peak_memory,
-        "cost": run.cost,
-        "parameters": run.parameters,
-        "figures": run.figures,
-        "error_class": run.error_class,
-        "sentence": run.sentence,
-        "prefect_run_id": run.prefect_run_id,
-        "inputs": [{"role": role, "sha256": sha256, "uri": uri, "key": key} for role, sha256, uri, key in read],
-        "artifacts": [
-            {"kind": a.kind, "uri": a.uri, "key": a.key, "sha256": a.sha256, "bytes": a.bytes, "type": a.media_type}
-            for a in made
-        ],
-    }
 
 
 def artifact(engine: Engine, asset_id: str, kind: str = "glb", *, published: bool = False) -> Stored | None:

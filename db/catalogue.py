@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
@@ -195,15 +195,15 @@ SHOT = ("role", "azimuth", "elevation", "shot_index", "used_for")
 def _write_products(session: Session, catalogue_id: int, page: Sequence[FoundProduct], known: Known) -> dict[str, int]:
     """Insert and update products; SKU to id."""
     ids = {sku: row.id for sku, row in known.products.items()}
-    new = [{"catalogue_id": catalogue_id, "sku": p.sku, **columns_of(p)} for p in page if p.sku not in ids]
+    new = [{"catalogue_id": catalogue_id, "sku": p.sku, **vars(columns_of(p))} for p in page if p.sku not in ids]
     if new:
         made = session.execute(insert(Product).returning(Product.id, Product.sku), new).all()
         ids |= {sku: id_ for id_, sku in made}
     moved = [
-        {"id": row.id, **columns_of(product)}
+        {"id": row.id, **vars(columns_of(product))}
         for product in page
         if (row := known.products.get(product.sku))
-        and any(getattr(row, name) != value for name, value in columns_of(product).items())
+        and any(getattr(row, name) != value for name, value in vars(columns_of(product)).items())
     ]
     if moved:
         session.execute(update(Product), moved)
@@ -276,9 +276,12 @@ def _write_photos(
         session.execute(insert(Photo), inserts)
 
 
-def _by_columns(rows: list[dict[str, object]]) -> list[list[dict[str, object]]]:
+Row = TypeVar("Row", bound=Mapping[str, object])
+
+
+def _by_columns(rows: Iterable[Row]) -> list[list[Row]]:
     """Rows that set the same columns can go in one statement."""
-    groups: dict[frozenset[str], list[dict[str, object]]] = {}
+    groups: dict[frozenset[str], list[Row]] = {}
     for row in rows:
         groups.setdefault(frozenset(row), []).append(row)
     return list(groups.values())

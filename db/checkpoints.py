@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
@@ -65,7 +64,19 @@ def add_checkpoint(engine: Engine, row: CheckpointRow) -> None:
             setattr(known, name, value)
 
 
-def assets_touched(engine: Engine, sha256: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class TouchedAsset:
+    """An asset that weights had a part in."""
+
+    sku: str
+    asset_id: str
+    status: str
+    stages: list[str]
+    """What they computed."""
+    glb: str | None
+
+
+def assets_touched(engine: Engine, sha256: str) -> list[TouchedAsset]:
     """Every asset that weights of this content had a part in, as view model or as segmenter: SKU, asset id, status,
     the stages they computed, and where the GLB is."""
     models = StageRun.parameters["models"]
@@ -79,9 +90,8 @@ def assets_touched(engine: Engine, sha256: str) -> list[dict[str, Any]]:
         .where(part)
         .order_by(Product.sku, Asset.id, StageRun.id)
     )
-    touched: dict[str, dict[str, Any]] = {}
+    touched: dict[str, TouchedAsset] = {}
     with reading(engine) as session:
         for sku, asset_id, status, stage, glb in session.execute(query):
-            row = {"sku": sku, "asset_id": asset_id, "status": status, "stages": [], "glb": glb}
-            touched.setdefault(asset_id, row)["stages"].append(stage)
+            touched.setdefault(asset_id, TouchedAsset(sku, asset_id, status, [], glb)).stages.append(stage)
     return list(touched.values())

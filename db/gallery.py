@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,27 +57,51 @@ def _filtered(filters: Filters, query: Any) -> Any:
     return query
 
 
-def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[dict[str, Any]], int]:
+@dataclass(frozen=True)
+class GridRow:
+    """An asset in the grid and in tables."""
+
+    asset_id: str
+    sku: str
+    name: str
+    catalogue: str
+    status: str
+    score: float | None
+    reason: str | None
+    created_at: datetime
+    faces: int | None
+    bytes: int | None
+    reasons: list[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of a product's assets."""
+
+    asset_id: str
+    status: str
+    score: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    """A stored file of an asset."""
+
+    key: str
+    sha256: str
+    bytes: int
+    media_type: str
+
+
+def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[GridRow], int]:
     """Page ``number`` (from 1) of the grid and how many assets there are in all."""
     columns = (Asset.id, Product.sku, Product.name, Catalogue.name, Asset.status, Asset.score, Asset.reason)
     more = (Asset.created_at, Asset.faces, Asset.bytes, Asset.reasons)
     query = _filtered(filters, select(*columns, *more).select_from(Asset))
     query = query.order_by(*_order(filters)).offset((number - 1) * size).limit(size)
-    names = (
-        "asset_id",
-        "sku",
-        "name",
-        "catalogue",
-        "status",
-        "score",
-        "reason",
-        "created_at",
-        "faces",
-        "bytes",
-        "reasons",
-    )
     with reading(engine) as session:
-        rows = [dict(zip(names, row, strict=True)) for row in session.execute(query)]
+        rows = [GridRow(*row) for row in session.execute(query)]
         total = session.scalar(_filtered(filters, select(func.count()).select_from(Asset))) or 0
     return rows, int(total)
 
@@ -184,7 +209,7 @@ def decisions(engine: Engine) -> list[tuple[bool, dict[str, float]]]:
     return [(approved, metrics) for approved, metrics in last.values() if metrics]
 
 
-def versions(engine: Engine, asset_id: str) -> list[dict[str, Any]]:
+def versions(engine: Engine, asset_id: str) -> list[Version]:
     """All assets of the same product, newest first: what can be compared side by side."""
     with reading(engine) as session:
         product = session.scalar(select(Asset.product_id).where(Asset.id == asset_id))
@@ -193,11 +218,11 @@ def versions(engine: Engine, asset_id: str) -> list[dict[str, Any]]:
             .where(Asset.product_id == product)
             .order_by(Asset.created_at.desc(), Asset.id)
         ).all()
-    return [{"asset_id": i, "status": s, "score": q, "created_at": t} for i, s, q, t in rows]
+    return [Version(*row) for row in rows]
 
 
-def files(engine: Engine, asset_id: str) -> dict[str, dict[str, Any]]:
-    """The asset's stored files by kind, its photo as ``photo``: key, sha256, bytes, media type."""
+def files(engine: Engine, asset_id: str) -> dict[str, AssetFile]:
+    """The asset's stored files by kind, its photo as ``photo``."""
     columns = (Artifact.kind, Artifact.key, Artifact.sha256, Artifact.bytes, Artifact.media_type)
     with reading(engine) as session:
         made = session.execute(
@@ -213,10 +238,5 @@ def files(engine: Engine, asset_id: str) -> dict[str, dict[str, Any]]:
             .where(Asset.id == asset_id, Artifact.made_by.is_(None))
             .limit(1)
         ).all()
-    found = {
-        kind: {"key": key, "sha256": sha256, "bytes": size, "media_type": media}
-        for kind, key, sha256, size, media in made
-    }
-    for _, key, sha256, size, media in photo:
-        found["photo"] = {"key": key, "sha256": sha256, "bytes": size, "media_type": media}
-    return found
+    kinds = {kind: AssetFile(*stored) for kind, *stored in made}
+    return kinds | ({"photo": AssetFile(*photo[0][1:])} if photo else {})

@@ -108,19 +108,37 @@ def _file(photo: FoundPhoto) -> str:
     return unquote(photo.source_uri.rsplit("/", 1)[-1])
 
 
-def columns_of(product: FoundProduct) -> dict[str, object]:
+@dataclass(frozen=True)
+class ProductColumns:
     """What the source says of a product, by the column that keeps it."""
-    return {
-        "name": product.name,
-        "height_cm": product.height_cm,
-        "width_cm": product.width_cm,
-        "depth_cm": product.depth_cm,
-        "azimuth": product.azimuth,
-        "elevation": product.elevation,
-        "licence": product.licence,
-        "problem": product.problem,
-        "warnings": list(product.warnings) or None,
-        "priority": product.priority,
-        "variant_of": product.variant_of,
-        "removed": False,
-    }
+
+    name: str
+    height_cm: float | None
+    width_cm: float | None
+    depth_cm: float | None
+    azimuth: float | None
+    elevation: float | None
+    licence: str | None
+    problem: str | None
+    warnings: list[str] | None
+    priority: int | None
+    variant_of: str | None
+    removed: bool
+
+
+def columns_of(product: FoundProduct) -> ProductColumns:
+    """A product of the source as its row."""
+    return ProductColumns(
+        name=product.name,
+        height_cm=product.height_cm,
+        width_cm=product.width_cm,
+        depth_cm=product.depth_cm,
+        azimuth=product.azimuth,
+        elevation=product.elevation,
+        licence=product.licence,
+        problem=product.problem,
+        warnings=list(product.warnings) or None,
+        priority=product.priority,
+        variant_of=product.variant_of,
+        removed=False,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
+from core.recipes import Recipe
 from db.candidates import CANDIDATE, Candidate, among, complete, joined
 from db.engine import advisory_lock, reading, writing
 from db.mends import built_from
@@ -130,10 +132,15 @@ def ensure_recipe(engine: Engine, recipe_hash: str, name: str, parameters: dict[
             session.add(RecipeRow(hash=recipe_hash, name=name, parameters=parameters))
 
 
-def recipes(engine: Engine) -> list[dict[str, Any]]:
-    """Parameters of all recipes that assets were made by, the newest first."""
+def recipes(engine: Engine) -> list[Recipe]:
+    """All recipes that assets were made by, the newest first, but those that only an older version could read."""
     with reading(engine) as session:
-        return list(session.scalars(select(RecipeRow.parameters).order_by(RecipeRow.created_at.desc())))
+        known = session.scalars(select(RecipeRow.parameters).order_by(RecipeRow.created_at.desc())).all()
+    found: list[Recipe] = []
+    for parameters in known:
+        with suppress(ValueError):
+            found.append(Recipe.model_validate(parameters))
+    return found
 
 
 def plan_page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound, NotReviewable
+from core.records import to_json
 from db.assets import move
 from db.engine import reading, writing
 from db.publications import COPIED, is_published, withdraw
@@ -75,7 +76,7 @@ def record_decision(engine: Engine, asset_id: str, decision: str, note: str | No
         if status == "finished" and asset.glb_id is None:
             raise NotReviewable("This asset has no GLB: nothing can be approved. Use `meshmill retry`.")
         review = Review(asset_id=asset_id, decision=decision, note=note, reviewer=reviewer, created_at=now(),
-                        before=_state(session, asset))  # fmt: skip
+                        before=to_json(_state(session, asset)))  # fmt: skip
         session.add(review)
         move(session, asset_id, status, {"reason": _reason_of(review), "error_class": None})
         if decision == "reject":
@@ -111,8 +112,16 @@ def take_back(engine: Engine, review_id: int, by: str | None) -> str:
         return asset.id
 
 
-def _state(session: Session, asset: Asset) -> dict[str, Any]:
-    """What :func:`take_back` restores, as JSON."""
+@dataclass(frozen=True)
+class Before:
+    """What :func:`take_back` restores: columns of the asset, of its publication, and the statuses of the others."""
+
+    asset: Mapping[str, Any]
+    others: dict[str, str]
+    publication: Mapping[str, Any] | None
+
+
+def _state(session: Session, asset: Asset) -> Before:
     others = session.execute(
         select(Asset.id, Asset.status).where(
             Asset.product_id == asset.product_id, Asset.id != asset.id, Asset.status.in_(("finished", "review"))
@@ -120,15 +129,11 @@ def _state(session: Session, asset: Asset) -> dict[str, Any]:
     ).all()
     shown = session.get(Publication, asset.product_id)
     fields = ("status", "reason", "error_class", "finished_at")
-    return {
-        "asset": {name: _plain(getattr(asset, name)) for name in fields},
-        "others": dict(row._tuple() for row in others),
-        "publication": shown and {name: _plain(getattr(shown, name)) for name in COPIED},
-    }
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return Before(
+        {name: getattr(asset, name) for name in fields},
+        dict(row._tuple() for row in others),
+        None if shown is None else {name: getattr(shown, name) for name in COPIED},
+    )
 
 
 def _republish(session: Session, product_id: int, shown: dict[str, Any] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, String, and_, cast, func, null, or_, select, update
@@ -38,14 +39,57 @@ def end_run(engine: Engine, run_id: str, summary: dict[str, Any]) -> None:
         session.execute(update(Run).where(Run.id == run_id).values(finished_at=now(), summary=summary))
 
 
-def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Slow:
+    """An asset that took long."""
+
+    sku: str
+    asset_id: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Assets that ended badly, or wait, for one reason."""
+
+    status: str
+    error: str | None
+    reason: str | None
+    count: int
+    example: str
+    """One SKU."""
+
+
+@dataclass(frozen=True)
+class ToReview:
+    """Assets that a person is asked about for one reason."""
+
+    reason: str | None
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Outcome:
     """What became of the assets that a run set out to build.
 
-    ``counts`` by status, ``slowest`` (SKU, asset id, seconds), ``failures`` and ``reviews`` by reason (count, one
-    SKU as an example), those that wait for the next run among the failures, ``computed_seconds`` and ``cost`` in
-    all, ``size_unknown``: how many came out without a real size. Seconds and cost of reused stages count for each
-    asset that uses them.
+    Seconds and cost of reused stages count for each asset that uses them.
     """
+
+    counts: dict[str, int]
+    """By status."""
+    slowest: list[Slow]
+    failures: list[Ended]
+    """Those that wait for the next run among them."""
+    reviews: list[ToReview]
+    computed_seconds: float
+    cost: float
+    size_unknown: int
+    """How many came out without a real size."""
+
+
+def outcome(engine: Engine, run_id: str) -> Outcome:
+    """A run as it stands in the database."""
     mine = Asset.run_id == run_id
     waits = and_(Asset.status == "queued", Asset.reason.is_not(None))
     ended_badly = or_(Asset.status.in_(("failed", "quarantined")), waits)
@@ -79,24 +123,18 @@ def outcome(engine: Engine, run_id: str) -> dict[str, Any]:
         without_size = session.scalar(
             select(func.count()).where(mine, cast(Asset.reasons, String).like('%"size_unknown"%'))
         )
-    return {
-        "counts": {status: counted.get(status, 0) for status in STATUSES},
-        "slowest": [{"sku": sku, "asset_id": id_, "seconds": took} for sku, id_, took in slowest],
-        "failures": [
-            {
-                "status": "waiting" if status == "queued" else status,
-                "error": error,
-                "reason": reason,
-                "count": int(count),
-                "example": sku,
-            }
+    return Outcome(
+        counts={status: counted.get(status, 0) for status in STATUSES},
+        slowest=[Slow(sku, id_, took) for sku, id_, took in slowest],
+        failures=[
+            Ended("waiting" if status == "queued" else status, error, reason, int(count), sku)
             for status, error, reason, count, sku in failures
         ],
-        "reviews": [{"reason": reason, "count": int(count), "example": sku} for reason, count, sku in reviews],
-        "computed_seconds": float(seconds or 0.0),
-        "cost": float(cost or 0.0),
-        "size_unknown": int(without_size or 0),
-    }
+        reviews=[ToReview(reason, int(count), sku) for reason, count, sku in reviews],
+        computed_seconds=float(seconds or 0.0),
+        cost=float(cost or 0.0),
+        size_unknown=int(without_size or 0),
+    )
 
 
 def stop(engine: Engine, run_id: str, sentence: str) -> None:

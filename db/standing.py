@@ -82,7 +82,7 @@ def _standing(
     else:
         shown = {photo.source_uri for photo in settled.photos}
         fewer = any(stood.source_uri not in shown for stood in known.by_product.get(row.id, []))
-        facts = any(getattr(row, name) != value for name, value in held.columns_of(settled).items())
+        facts = any(getattr(row, name) != value for name, value in vars(held.columns_of(settled)).items())
         state = "changed" if moved or fewer or facts or _other_main(settled, known, row.id) else "unchanged"
     return Standing(settled, state, sizes, tuple(moved))
 

@@ -45,9 +45,6 @@ class Paired:
     better: Literal["a", "b", "neither"]
     """``neither`` where the interval holds 0."""
 
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def paired(
     figure: str, sign: int, pairs: Sequence[tuple[float, float]], seed: int = 0, draws: int = 10_000
@@ -89,5 +86,5 @@ def compare_results(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]
             if (x.get(group) or {}).get(name) is not None and (y.get(group) or {}).get(name) is not None
         ]
         if (found := paired(f"{group}.{name}", sign, pairs)) is not None:
-            rows.append(found.document())
+            rows.append(asdict(found))
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
 from prefect import flow
 
@@ -18,6 +18,16 @@ from tasks.models import models_of
 from tasks.plan import Plan, plan_pages
 
 
+@dataclass(frozen=True)
+class CatalogueBuild:
+    """How many assets were to be built, and how many were there already."""
+
+    planned: int
+    reused: int
+    stopped: str | None
+    """Why the run was stopped before its end."""
+
+
 @flow(name="build_catalogue", flow_run_name="build {run_id}", log_prints=False, validate_parameters=False)
 def build_catalogue(
     catalogue_id: int,
@@ -27,9 +37,8 @@ def build_catalogue(
     force: bool = False,
     shard_size: int = 50,
     deployment: str | None = None,
-) -> dict[str, Any]:
-    """Queue what must be built and build it shard by shard while planning goes on; how many were ``planned`` and
-    ``reused``, and why the run was ``stopped`` before its end, else None.
+) -> CatalogueBuild:
+    """Queue what must be built and build it shard by shard while planning goes on.
 
     Licences and weights are checked before anything is queued.
     """
@@ -51,7 +60,7 @@ def build_catalogue(
             progress(done, counts["planned"])
     except RunStopped as error:
         stopped = str(error)
-    return counts | {"stopped": stopped}
+    return CatalogueBuild(counts["planned"], counts["reused"], stopped)
 
 
 def _built_here(shards: Iterable[list[str]], force: bool, run_id: str) -> Iterator[int]:

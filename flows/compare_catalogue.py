@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from core.errors import InputError
 from core.recipes import Recipe
+from db.assets import AssetReport
 from db.checkpoints import add_checkpoint, list_checkpoints
 from evaluation.comparison import Paired, paired
-from flows.run import run_folder
+from flows.run import RunReport, run_folder
 from tasks.compute import compute
 from tasks.factory import Factory, Listener, NullListener, open_factory
 from tasks.settings import Settings
 from tasks.worker import Compute
+
+T = TypeVar("T")
 
 FIGURES = (
     ("score", 1),
@@ -32,24 +35,23 @@ FIGURES = (
 
 
 @dataclass(frozen=True)
+class Sides(Generic[T]):
+    """One thing of each recipe."""
+
+    a: T
+    b: T
+
+
+@dataclass(frozen=True)
 class CatalogueComparison:
     """What two recipes made of the same products."""
 
-    statuses: tuple[dict[str, int], dict[str, int]]
+    statuses: Sides[dict[str, int]]
     figures: list[Paired]
     products: list[str]
     """SKUs of which both recipes made an asset: over them the figures go."""
     failed: int
-    sheets: tuple[str | None, str | None]
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "statuses": {"a": self.statuses[0], "b": self.statuses[1]},
-            "figures": [figure.document() for figure in self.figures],
-            "products": self.products,
-            "failed": self.failed,
-            "sheets": {"a": self.sheets[0], "b": self.sheets[1]},
-        }
+    sheets: Sides[str | None]
 
 
 def compare_on_catalogue(
@@ -67,16 +69,16 @@ def compare_on_catalogue(
     settings; ``watching`` opens what shows a run's progress. Raises :class:`InputError` where no product came out of
     both.
     """
-    documents = []
+    reports: list[RunReport] = []
     for name, recipe in zip("ab", recipes, strict=True):
         with watching() as listener:
             beside = _beside(factory, out / name / "home", listener, compute)
             try:
-                documents.append(run_folder(beside, photos, recipe, out=out / name, limit=limit))
+                reports.append(run_folder(beside, photos, recipe, out=out / name, limit=limit))
             finally:
                 beside.close()
-    first, second = documents
-    rows = [{asset["sku"]: asset for asset in document["assets"] if asset["glb"]} for document in documents]
+    first, second = reports
+    rows = [{asset.sku: asset for asset in report.assets if asset.glb} for report in reports]
     both = sorted(rows[0].keys() & rows[1].keys())
     if not both:
         raise InputError("No product came out of both recipes: look at the runs above.")
@@ -86,11 +88,11 @@ def compare_on_catalogue(
     ]
     figures = [made for figure, sign, pairs in found if (made := paired(figure, sign, _whole(pairs))) is not None]
     return CatalogueComparison(
-        (_statuses(first), _statuses(second)),
+        Sides(_statuses(first), _statuses(second)),
         figures,
         both,
-        first["counts"]["failed"] + second["counts"]["failed"],
-        (first.get("sheet"), second.get("sheet")),
+        first.counts["failed"] + second.counts["failed"],
+        Sides(first.sheet, second.sheet),
     )
 
 
@@ -104,8 +106,8 @@ def _beside(factory: Factory, home: Path, listener: Listener, compute: Compute) 
     return beside
 
 
-def _value(asset: dict[str, Any], figure: str) -> float | None:
-    value = asset[figure] if figure in ("score", "seconds") else (asset["metrics"] or {}).get(figure)
+def _value(asset: AssetReport, figure: str) -> float | None:
+    value = getattr(asset, figure) if figure in ("score", "seconds") else asset.metrics.get(figure)
     return None if value is None else float(value)
 
 
@@ -113,5 +115,5 @@ def _whole(pairs: Sequence[tuple[float | None, float | None]]) -> list[tuple[flo
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
-def _statuses(document: dict[str, Any]) -> dict[str, int]:
-    return {status: count for status, count in document["counts"].items() if count}
+def _statuses(report: RunReport) -> dict[str, int]:
+    return {status: count for status, count in report.counts.items() if count}

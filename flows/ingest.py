@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, runtime, tags
 from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
+from core.records import to_json
 from db import gallery, runs
 from flows.artifacts import show_sheet, show_text
 from flows.build_catalogue import build_catalogue
 from flows.links import gallery_page
 from flows.pages import log, night_name, tag
-from flows.report import ended_in_words, in_words, markdown_summary, nightly_summary, write_summary
+from flows.report import NightSummary, ended_in_words, in_words, markdown_summary, nightly_summary, write_summary
 from flows.sheet import MOST
 from flows.stopped import end_of
 from tasks.factory import FACTORY, open_factory
@@ -35,7 +36,7 @@ def ingest(
     shard_size: Annotated[int, Field(ge=1, le=1000)] = 50,
     group: bool = True,
     deployment: str | None = None,
-) -> dict[str, Any]:
+) -> NightSummary:
     """Take in a catalogue and build what is new or changed; the summary is an artifact and a JSON file in the home.
 
     Args:
@@ -63,22 +64,21 @@ def ingest(
             log("Catalogue %s: %s.", catalogue, in_words(changes))
             run_id = begin_run(factory, catalogue_id, chosen, runtime.flow_run.id)
             with tags(*runtime.flow_run.tags):  # what watches the night watches its part too
-                counts = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
-            store = None if counts["stopped"] else checked_tonight(factory)
-            document = nightly_summary(
-                run_id, factory.retry_database(runs.outcome, run_id), counts, changes, time.monotonic() - started, store
-            )
-            factory.retry_database(runs.end_run, run_id, document)
-            summary = write_summary(factory.settings, document)
+                built = build_catalogue(catalogue_id, chosen, run_id, limit, force, shard_size, deployment)
+            store = None if built.stopped else checked_tonight(factory)
+            seconds, outcome = time.monotonic() - started, factory.retry_database(runs.outcome, run_id)
+            summary = nightly_summary(run_id, outcome, built, changes, seconds, store)
+            factory.retry_database(runs.end_run, run_id, to_json(summary))
+            path = write_summary(factory.settings, summary)
             text = markdown_summary(
-                document, lambda status: gallery_page(factory.settings, catalogue=catalogue, status=status)
+                summary, lambda status: gallery_page(factory.settings, catalogue=catalogue, status=status)
             )
             show_text(text, "nightly-summary", f"Run {run_id}")
-            for line in ended_in_words(document):
+            for line in ended_in_words(summary):
                 log("%s", line)
-            show_sheet(factory, factory.retry_database(gallery.of_run, run_id, MOST), summary.with_suffix(".png"))
-            tell("run.stopped" if document["stopped"] else "run.ended", document)
+            show_sheet(factory, factory.retry_database(gallery.of_run, run_id, MOST), path.with_suffix(".png"))
+            tell("run.stopped" if summary.stopped else "run.ended", to_json(summary))
     finally:
         FACTORY.reset(token)
         factory.close()
-    return end_of(document["stopped"]) or document
+    return end_of(summary.stopped) or summary

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 from core.errors import ObjectDamaged, RunStopped
 from core.photos.names import file_name, told_apart
 from core.recipes import Recipe
+from core.records import OPTIONAL, to_json
 from db import assets, runs
-from db.assets import AssetRow
+from db.assets import AssetReport, AssetRow
 from db.catalogue import Changes
 from db.stage_runs import Stored
 from flows.embedded import EmbeddedServer
@@ -34,6 +35,23 @@ from tasks.webhooks import notifying
 from tasks.worker import StageCall
 
 
+@dataclass(frozen=True)
+class RunReport:
+    """The document of `run --json` and `retry --json`."""
+
+    run_id: str
+    counts: dict[str, int]
+    """``queued`` only where the run ended before its assets."""
+    seconds: float
+    stopped: str | None
+    night: str | None
+    size_unknown: int
+    changes: Changes | None
+    assets: list[AssetReport]
+    sheet: str | None = field(default=None, metadata=OPTIONAL)
+    """The contact sheet, where files were handed out."""
+
+
 def run_folder(
     factory: Factory,
     photos: str,
@@ -45,8 +63,8 @@ def run_folder(
     group: bool = True,
     allow_removal: bool = False,
     night: Night = Night(),  # noqa: B008 - frozen
-) -> dict[str, Any]:
-    """Ingest and build to the end, or as far as the night reaches; the document of `run --json`.
+) -> RunReport:
+    """Ingest and build to the end, or as far as the night reaches.
 
     Raises InputError for a folder that is missing or has lost most of its products, CheckpointError and PolicyViolation
     before anything is computed.
@@ -65,18 +83,17 @@ def run_folder(
             factory.retry_database(runs.put_back, plan.build)
         rows = factory.retry_database(assets.list_assets, ids=[*plan.build, *plan.reused])
         seconds, night_end = time.monotonic() - started, factory.budget.stop_reason
-        document = summary(run_id, rows, plan.reused, seconds, changes, stopped, night_end)
-        short = {name: value for name, value in document.items() if name != "assets"}
-        factory.retry_database(runs.end_run, run_id, short)
-        tell("run.stopped" if stopped else "run.ended", short)
+        report = summary(run_id, rows, plan.reused, seconds, changes, stopped, night_end)
+        factory.retry_database(runs.end_run, run_id, _short(report))
+        tell("run.stopped" if stopped else "run.ended", _short(report))
     if out is not None:
         deliver(factory, rows, out)
-        document["sheet"] = write_sheet(factory, rows, out / "contact-sheet.png")
-    return document
+        report = replace(report, sheet=write_sheet(factory, rows, out / "contact-sheet.png"))
+    return report
 
 
-def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str] = ()) -> dict[str, Any]:
-    """Build queued assets whatever run they came from; the document of `retry --json`, which lists ``reused`` too."""
+def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str] = ()) -> RunReport:
+    """Build queued assets whatever run they came from; the report of `retry --json`, which lists ``reused`` too."""
     started = time.monotonic()
     run_id = new_run_id()
     stopped = None
@@ -87,9 +104,14 @@ def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str
             recipe = Recipe.model_validate(factory.retry_database(assets.job, queued[0].asset_id).parameters)
             stopped = _build(factory, [row.asset_id for row in queued], models_of(factory, recipe))
         rows = factory.retry_database(assets.list_assets, ids=[*asset_ids, *reused])
-        document = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
-        tell("run.stopped" if stopped else "run.ended", {n: v for n, v in document.items() if n != "assets"})
-    return document
+        report = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
+        tell("run.stopped" if stopped else "run.ended", _short(report))
+    return report
+
+
+def _short(report: RunReport) -> Any:
+    """The report as JSON, without its assets: of a size that does not grow with the catalogue."""
+    return {name: value for name, value in to_json(report).items() if name != "assets"}
 
 
 def _announce(factory: Factory, asset_ids: Sequence[str]) -> None:
@@ -176,24 +198,22 @@ def summary(
     changes: Changes | None,
     stopped: str | None = None,
     night: str | None = None,
-) -> dict[str, Any]:
-    """The document of `run --json`. ``night``: why what is queued was left for another night."""
+) -> RunReport:
+    """``night``: why what is queued was left for another night."""
     counts = Counter(row.status for row in rows)
-    return {
-        "run_id": run_id,
-        "counts": {name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
-        | {
-            "waiting": len(changes.waiting if changes else ()) + (0 if stopped or night else counts["queued"]),
-            "reused": len(reused),
-        }
+    waiting = len(changes.waiting if changes else ()) + (0 if stopped or night else counts["queued"])
+    return RunReport(
+        run_id=run_id,
+        counts={name: counts[name] for name in ("finished", "review", "failed", "quarantined")}
+        | {"waiting": waiting, "reused": len(reused)}
         | ({"queued": counts["queued"]} if stopped or night else {}),
-        "seconds": round(seconds, 2),
-        "stopped": stopped,
-        "night": night,
-        "size_unknown": sum(row.status in ("finished", "review") and not row.size_known for row in rows),
-        "changes": asdict(changes) if changes else None,
-        "assets": [row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
-    }
+        seconds=round(seconds, 2),
+        stopped=stopped,
+        night=night,
+        size_unknown=sum(row.status in ("finished", "review") and not row.size_known for row in rows),
+        changes=changes,
+        assets=[row.reported() for row in sorted(rows, key=lambda row: (row.catalogue, row.sku))],
+    )
 
 
 def deliver(factory: Factory, rows: list[AssetRow], out: Path) -> list[Path]:

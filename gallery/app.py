@@ -21,9 +21,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.errors import DatabaseDown, MeshmillError, NotFound, ObjectDamaged, ObjectMissing, OddText, StoreDown
-from db import assets
+from core.records import to_json
 from db import gallery as queries
 from db import nights as db_nights
+from db.lineage import lineage
 from db.reviews import decisions_of, last_words, said_of
 from gallery import pages
 from gallery.access import LOOPBACK, Access
@@ -143,7 +144,7 @@ def create_app(
             counts=queries.counts(engine),
             catalogues=queries.catalogues(engine),
             reasons=queries.reason_counts(engine, replace(filters, reason=None)),
-            said=last_words(engine, [row["asset_id"] for row in rows]),
+            said=last_words(engine, [row.asset_id for row in rows]),
             did=decisions_of(engine, review_ids(did)) if did else [],
             asked=asked,
             orders=queries.ORDERS,
@@ -211,13 +212,13 @@ def create_app(
         if found is None or kind not in known:
             raise HTTPException(404, "This asset has no such file.")
         try:
-            data = read_bytes(store, found["key"], found["sha256"])
+            data = read_bytes(store, found.key, found.sha256)
         except (ObjectMissing, ObjectDamaged) as error:
             raise HTTPException(404, "The file is gone from the store, or damaged.") from error
         except StoreDown as error:
             raise HTTPException(503, "The store does not answer; try again.") from error
-        inline = found["media_type"] in INLINE_TYPES and not download
-        media_type = found["media_type"] if inline else "application/octet-stream"
+        inline = found.media_type in INLINE_TYPES and not download
+        media_type = found.media_type if inline else "application/octet-stream"
         headers = {"Cache-Control": "private, max-age=3600", "Content-Security-Policy": "default-src 'none'; sandbox"}
         if not inline:
             headers["Content-Disposition"] = f'attachment; filename="{download_name(sku, kind)}"'
@@ -240,7 +241,7 @@ def create_app(
         if glb is None:
             raise HTTPException(404, "This asset has no model.")
         try:
-            marks = loose_pieces(read_bytes(store, glb["key"], glb["sha256"]))
+            marks = loose_pieces(read_bytes(store, glb.key, glb.sha256))
         except StoreDown as error:
             raise HTTPException(503, "The store does not answer; try again.") from error
         except MeshmillError as error:
@@ -276,7 +277,7 @@ def create_app(
         if kind is None:
             raise HTTPException(404, "This asset has no picture.")
         try:
-            data = small.get(kind, found[kind]["sha256"], lambda: made_small(kind, found[kind]))
+            data = small.get(kind, found[kind].sha256, lambda: made_small(kind, found[kind]))
         except (ObjectMissing, ObjectDamaged, MeshmillError) as error:
             raise HTTPException(404, "The picture is gone from the store, or cannot be shown.") from error
         except StoreDown as error:
@@ -316,10 +317,11 @@ def _knows(request: Request, login: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(given, login.encode())
 
 
-def linked(files: dict[str, dict[str, Any]], base: str) -> dict[str, dict[str, Any]]:
+def linked(files: dict[str, queries.AssetFile], base: str) -> dict[str, dict[str, Any]]:
     """The files with where the server shows them and where it hands them out."""
     return {
-        kind: file | {"href": base + kind, "download": f"{base}{kind}?download=true"} for kind, file in files.items()
+        kind: vars(file) | {"href": base + kind, "download": f"{base}{kind}?download=true"}
+        for kind, file in files.items()
     }
 
 
@@ -332,6 +334,7 @@ def download_name(sku: str, kind: str) -> str:
 
 def _lineage(engine: Engine, asset_id: str) -> dict[str, Any]:
     try:
-        return assets.lineage(engine, asset_id)
+        found: dict[str, Any] = to_json(lineage(engine, asset_id))
+        return found
     except NotFound as error:
         raise HTTPException(404, "There is no such asset.") from error

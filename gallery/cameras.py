@@ -11,10 +11,11 @@ import numpy as np
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS
 from core.errors import ObjectDamaged, ObjectMissing, StoreDown
 from core.mesh.placement import Placement
+from db.gallery import AssetFile
 from storage import Store, read_bytes
 
 
-def photo_camera(asset: dict[str, Any], store: Store, report: dict[str, Any] | None) -> dict[str, str] | None:
+def photo_camera(asset: dict[str, Any], store: Store, report: AssetFile | None) -> dict[str, str] | None:
     """``orbit``, ``target``, ``field`` and ``farthest`` (orbit) of ``<model-viewer>`` where it sees the cutout;
     None for an asset
     whose finishing report does not say how the model was placed."""
@@ -22,7 +23,7 @@ def photo_camera(asset: dict[str, Any], store: Store, report: dict[str, Any] | N
     if report is None or elevation is None:
         return None
     try:
-        placement = Placement.from_report(json.loads(read_bytes(store, report["key"], report["sha256"])))
+        placement = Placement.from_report(json.loads(read_bytes(store, report.key, report.sha256)))
     except (ObjectMissing, ObjectDamaged, StoreDown, TypeError, ValueError):
         return None
     if placement is None:

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from core.errors import ObjectDamaged, ObjectMissing
-from db import assets
+from core.records import to_json
 from db import gallery as queries
+from db.lineage import lineage
 from db.reviews import said_of
 from gallery import pages
 from gallery.asked import Asked
@@ -56,34 +57,34 @@ def export(engine: Engine, store: Store, out: Path, filters: queries.Filters, la
     return len(rows)
 
 
-def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any], language: str) -> dict[str, Any]:
-    name = hashlib.sha256(row["asset_id"].encode()).hexdigest()[:20]
+def _export_asset(engine: Engine, store: Store, out: Path, row: queries.GridRow, language: str) -> dict[str, Any]:
+    name = hashlib.sha256(row.asset_id.encode()).hexdigest()[:20]
     folder = out / "assets" / name
     folder.mkdir(parents=True, exist_ok=True)
     known = [kind for kind, _ in pages.PICTURES] + [kind for kind, _, _ in pages.DOWNLOADS]
-    found = queries.files(engine, row["asset_id"])
+    found = queries.files(engine, row.asset_id)
     files: dict[str, dict[str, Any]] = {}
     for kind in known:
         if kind not in found:
             continue
         try:
-            data = read_bytes(store, found[kind]["key"], found[kind]["sha256"])
+            data = read_bytes(store, found[kind].key, found[kind].sha256)
         except (ObjectMissing, ObjectDamaged):
             continue
-        target = _file_name(kind, found[kind]["media_type"])
+        target = _file_name(kind, found[kind].media_type)
         (folder / target).write_bytes(data)
-        files[kind] = found[kind] | {"href": target, "download": target}
+        files[kind] = to_json(found[kind]) | {"href": target, "download": target}
         if kind == "glb":
             url = "data:model/gltf-binary;base64," + base64.b64encode(data).decode()
             (folder / "model.js").write_text(f'window.MESHMILL_MODEL = "{url}";\n', "ascii")
-    asset = assets.lineage(engine, row["asset_id"])
+    asset = to_json(lineage(engine, row.asset_id))
     html = pages.asset_page(
         asset,
         language=language,
         files=files,
         versions=[],
         waiting=None,
-        said=said_of(engine, row["asset_id"]),
+        said=said_of(engine, row.asset_id),
         did=[],
         asked=Asked(),
         left=0,
@@ -95,7 +96,7 @@ def _export_asset(engine: Engine, store: Store, out: Path, row: dict[str, Any], 
     )
     (folder / "index.html").write_text(html, "utf-8")
     hero = next((kind for kind in ("hero.png", "cutout.png") if kind in files), None)
-    return row | {"asset_id": name, "thumbnail": f"assets/{name}/{hero}" if hero else None}
+    return vars(row) | {"asset_id": name, "thumbnail": f"assets/{name}/{hero}" if hero else None}
 
 
 def _file_name(kind: str, media_type: str) -> str:

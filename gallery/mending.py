@@ -26,8 +26,10 @@ from starlette.concurrency import run_in_threadpool
 from core.errors import InputError, MeshmillError, NotFound
 from core.photos.shot import AZIMUTHS
 from core.recipes import NAMED
+from core.records import to_json
 from db import assets, mends
 from db.candidates import ASIDE
+from db.lineage import lineage
 from gallery.access import Access, Form, read_form
 from gallery.presets import Preset, presets_of
 from gallery.small import SmallPictures
@@ -241,7 +243,7 @@ def _degrees(text: str) -> float:
 
 
 def _settings(engine: Any, asset_id: str, form: Form) -> list[str]:
-    presets = {preset.name: preset.settings for preset in presets_of(assets.lineage(engine, asset_id))}
+    presets = {preset.name: preset.settings for preset in presets_of(to_json(lineage(engine, asset_id)))}
     preset = form.one("preset")
     if preset and preset not in presets:
         raise InputError("There is no such way to try again.")

@@ -26,7 +26,7 @@ class Preset:
 
 
 def presets_of(asset: Mapping[str, Any]) -> tuple[Preset, ...]:
-    """Those that can change something for an asset's row (:func:`db.assets.lineage`)."""
+    """Those that can change something for an asset's row (:func:`db.lineage.lineage`)."""
     return tuple(_presets(Recipe.model_validate(asset["parameters"]), asset))
 
 

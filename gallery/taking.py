@@ -26,12 +26,12 @@ def table(engine: Engine, filters: Filters, base: str) -> Iterator[str]:
     """CSV with a head line, as spreadsheets read it: no cell is taken for a formula. ``base``: the address."""
     yield "\ufeff" + _line(COLUMNS)
     for rows in _pages(engine, filters):
-        said = last_words(engine, [row["asset_id"] for row in rows])
+        said = last_words(engine, [row.asset_id for row in rows])
         for row in rows:
-            word = said.get(row["asset_id"])
+            word = said.get(row.asset_id)
             people = (DONE[word.decision or ""], word.by, word.text) if word else ("", "", "")
-            plain = row | {"status": STATUS_WORDS[row["status"]]}
-            page = f"{base}assets/{row['asset_id']}"
+            plain = vars(row) | {"status": STATUS_WORDS[row.status]}
+            page = f"{base}assets/{row.asset_id}"
             yield _line([*(plain[name] for name in COLUMNS[:8]), *people, page])
 
 
@@ -44,17 +44,17 @@ def archive(engine: Engine, store: Store, filters: Filters, name_of: Any) -> Ite
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as out:
         for rows in _pages(engine, filters):
             for row in rows:
-                glb = queries.files(engine, row["asset_id"]).get("glb")
-                if glb is None or row["status"] == "queued":
+                glb = queries.files(engine, row.asset_id).get("glb")
+                if glb is None or row.status == "queued":
                     continue
                 try:
-                    data = read_bytes(store, glb["key"], glb["sha256"])
+                    data = read_bytes(store, glb.key, glb.sha256)
                 except MeshmillError as error:
-                    missing.append(f"{row['catalogue']}/{row['sku']}: {error}")
+                    missing.append(f"{row.catalogue}/{row.sku}: {error}")
                     continue
-                name = name_of(row["sku"], "glb")
+                name = name_of(row.sku, "glb")
                 # Files of one folder must differ also where a disk does not tell capitals from small letters.
-                name = name if name.casefold() not in taken else name.removesuffix(".glb") + f"-{row['asset_id']}.glb"
+                name = name if name.casefold() not in taken else name.removesuffix(".glb") + f"-{row.asset_id}.glb"
                 taken.add(name.casefold())
                 out.writestr(zipfile.ZipInfo(name), data)
                 yield sink.take()
@@ -63,7 +63,7 @@ def archive(engine: Engine, store: Store, filters: Filters, name_of: Any) -> Ite
     yield sink.take()
 
 
-def _pages(engine: Engine, filters: Filters) -> Iterator[list[dict[str, Any]]]:
+def _pages(engine: Engine, filters: Filters) -> Iterator[list[queries.GridRow]]:
     number = 1
     while rows := queries.page(engine, filters, number, PAGE)[0]:
         yield rows

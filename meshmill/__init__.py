@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from db.assets import AssetReport
     from db.finished import FinishedAsset
 
 __all__ = ["BuiltAsset", "FinishedAsset", "Run", "build_folder", "build_photo", "finished_assets"]
@@ -78,20 +79,19 @@ def build_folder(
     folder = None if out is None else Path(out)
     factory = open_factory()
     try:
-        document = run_folder(factory, str(photos), loaded, out=folder)
+        report = run_folder(factory, str(photos), loaded, out=folder)
     finally:
         factory.close()
-    rows = document["assets"]
-    names = delivered_names([row["sku"] for row in rows])
+    names = delivered_names([row.sku for row in report.assets])
 
-    def built(row: dict[str, Any]) -> BuiltAsset:
+    def built(row: AssetReport) -> BuiltAsset:
         file = None
-        if folder is not None and row["status"] in ("finished", "review"):
-            file = delivered_path(folder, names[row["sku"]], row["status"])
-        return BuiltAsset(**{name: row[name] for name in _SAID}, file=file)
+        if folder is not None and row.status in ("finished", "review"):
+            file = delivered_path(folder, names[row.sku], row.status)
+        return BuiltAsset(**{name: getattr(row, name) for name in _SAID}, file=file)
 
-    assets = tuple(map(built, rows))
-    return Run(document["run_id"], document["counts"], document["seconds"], assets, document["stopped"])
+    assets = tuple(map(built, report.assets))
+    return Run(report.run_id, report.counts, report.seconds, assets, report.stopped)
 
 
 def build_photo(

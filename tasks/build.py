@@ -35,7 +35,7 @@ from tasks.failures import (
 )
 from tasks.models import Weights, models_of
 from tasks.photo_bytes import read_source
-from tasks.plan import about_of
+from tasks.plan import about_of, about_values
 from tasks.policy import check_photo
 from tasks.run_stage import StageRequest, StageResult, run_stage
 from tasks.several import align_all, segment_further
@@ -110,7 +110,7 @@ def request(state: AssetBuild, stage: str, lane: int = 0) -> StageRequest:
         params,
         state.recipe.seed if row.seeded else None,
         {row.weights: state.models[row.weights]} if row.weights else {},
-        about_of(state.job, state.models, photos_used(state)) if row.about else {},
+        about_values(about_of(state.job, state.models, photos_used(state))) if row.about else {},
         state.force,
         lane,
         linked=state.linked,

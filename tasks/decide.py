@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
+from core.records import to_json
 from db import assets
 from db.reviews import Decided, record_decision, take_back
 from tasks.webhooks import EVENT_OF_STATUS, Tell
@@ -20,7 +21,7 @@ def decide(engine: Engine, asset_id: str, decision: str, note: str | None, revie
     decided = record_decision(engine, asset_id, decision, note, reviewer)
     (row,) = assets.list_assets(engine, ids=[asset_id])
     review = {"decision": decision, "note": note, "reviewer": reviewer, "at": decided.at.isoformat()}
-    tell(EVENT_OF_DECISION[decision], row.reported() | {"review": review})
+    tell(EVENT_OF_DECISION[decision], to_json(row.reported()) | {"review": review})
     return decided
 
 
@@ -32,5 +33,5 @@ def undo(engine: Engine, review_id: int, by: str, tell: Tell) -> str:
     asset_id = take_back(engine, review_id, by)
     (row,) = assets.list_assets(engine, ids=[asset_id])
     if row.status in EVENT_OF_STATUS:
-        tell(EVENT_OF_STATUS[row.status], row.reported() | {"undone_by": by})
+        tell(EVENT_OF_STATUS[row.status], to_json(row.reported()) | {"undone_by": by})
     return asset_id

@@ -6,11 +6,10 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel
@@ -80,10 +79,6 @@ class Delivery:
     table: str
     products: tuple[DeliveredProduct, ...]
     refused: tuple[Refused, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON, once, at the edge."""
-        return asdict(self) | {"products": [product.model_dump(mode="json") for product in self.products]}
 
 
 def deliver(

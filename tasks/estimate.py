@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from core.errors import InputError
+from core.parameters import JsonObject
 from core.recipes import Recipe
 from db.standing import PastStage, past_nights, past_runs
 from tasks.factory import Factory
@@ -149,13 +150,13 @@ def check_price(factory: Factory, night: Night) -> None:
         raise InputError("--max-cost needs a price: set MESHMILL_COST_PER_GPU_HOUR or MESHMILL_COST_PER_CPU_HOUR.")
 
 
-def hashed_params(stage: str, recipe: Recipe) -> dict[str, Any]:
+def hashed_params(stage: str, recipe: Recipe) -> JsonObject:
     """The parameters that a stage's key hashes."""
     row = STAGE[stage]
     return {name: value for name, value in row.params_of(recipe).items() if name != row.weights_parameter}
 
 
-def _without_pose(params: Mapping[str, Any]) -> dict[str, Any]:
+def _without_pose(params: Mapping[str, Any]) -> JsonObject:
     """A photo's name may say its elevation, which then stands in the parameters."""
     return {name: value for name, value in params.items() if name != "elevation"}
 

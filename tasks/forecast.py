@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 from urllib.parse import unquote
 
 from core.errors import InputError, PolicyViolation
@@ -47,6 +46,51 @@ class PlannedProduct:
 
 
 @dataclass(frozen=True)
+class ShotReport:
+    """A photo in the document of `plan --json`."""
+
+    file: str
+    role: str | None
+    azimuth: float | None
+    elevation: float | None
+    use: str | None
+
+
+@dataclass(frozen=True)
+class ProductReport:
+    """A product in the document of `plan --json`."""
+
+    sku: str
+    action: str
+    reason: str
+    size_known: bool
+    warnings: list[str]
+    photos: list[ShotReport]
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """What the run takes; None where nobody knows."""
+
+    seconds: float | None
+    cost: float | None
+    ends_at: str | None
+    unknown_stages: list[str]
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """The document of `plan --json`."""
+
+    products: list[ProductReport]
+    estimate: EstimateReport
+    counts: dict[str, int]
+    """Products by action."""
+    removed: int
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a run would do."""
 
@@ -62,45 +106,37 @@ class Forecast:
     """Stages without a past run."""
     source: str
 
-    def document(self) -> dict[str, Any]:
-        """The document of `plan --json`."""
-        ends = None if self.ends_at is None else self.ends_at.isoformat(timespec="seconds")
-        return {
-            "products": [self._product(product) for product in self.products],
-            "estimate": {
-                "seconds": None if self.seconds is None else round(self.seconds, 1),
-                "cost": None if self.cost is None else round(self.cost, 4),
-                "ends_at": ends,
-                "unknown_stages": list(self.unknown),
-            },
-            "counts": self.counts(),
-            "removed": self.removed,
-            "notes": list(self.notes),
-        }
+    def report(self) -> PlanReport:
+        return PlanReport(
+            products=[self._product(product) for product in self.products],
+            estimate=EstimateReport(
+                seconds=None if self.seconds is None else round(self.seconds, 1),
+                cost=None if self.cost is None else round(self.cost, 4),
+                ends_at=None if self.ends_at is None else self.ends_at.isoformat(timespec="seconds"),
+                unknown_stages=list(self.unknown),
+            ),
+            counts=self.counts(),
+            removed=self.removed,
+            notes=list(self.notes),
+        )
 
     def counts(self) -> dict[str, int]:
         actions = [product.action for product in self.products]
         return {action: actions.count(action) for action in ("build", "reuse", "wait", "refuse")}
 
-    def _product(self, product: PlannedProduct) -> dict[str, Any]:
+    def _product(self, product: PlannedProduct) -> ProductReport:
         found = product.found
-        return {
-            "sku": found.sku,
-            "action": product.action,
-            "reason": product.reason,
-            "size_known": any(side is not None for side in (found.height_cm, found.width_cm, found.depth_cm)),
-            "warnings": list(found.warnings),
-            "photos": [
-                {
-                    "file": self.file_of(photo),
-                    "role": photo.role,
-                    "azimuth": photo.azimuth,
-                    "elevation": photo.elevation,
-                    "use": photo.used_for,
-                }
+        return ProductReport(
+            sku=found.sku,
+            action=product.action,
+            reason=product.reason,
+            size_known=any(side is not None for side in (found.height_cm, found.width_cm, found.depth_cm)),
+            warnings=list(found.warnings),
+            photos=[
+                ShotReport(self.file_of(photo), photo.role, photo.azimuth, photo.elevation, photo.used_for)
                 for photo in found.photos
             ],
-        }
+        )
 
     def file_of(self, photo: FoundPhoto) -> str:
         """A photo's path inside its source, else its whole address."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from core.errors import InputError, ObjectMissing, StoreDown, StoreRefused
 from db import installation, objects
@@ -41,6 +40,30 @@ class Faulty:
     repaired: bool = False
 
 
+@dataclass(frozen=True)
+class StoreReport:
+    """The document of `fsck --json`."""
+
+    checked: int
+    missing: int
+    damaged: int
+    unknown: int
+    repaired: int
+    unrepairable: int
+    """0 where nothing was to be repaired."""
+    unpublished: int
+    """Published assets that are harmed."""
+    objects: list[Faulty]
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """The store did not answer."""
+
+    sentence: str
+    checked: int = 0
+
+
 @dataclass
 class Checked:
     """What a check found, and what became of it."""
@@ -56,19 +79,18 @@ class Checked:
         """What is not as it should be now."""
         return [found for found in self.faulty if not found.repaired]
 
-    def document(self, repair: bool) -> dict[str, Any]:
-        """The document of `fsck --json`."""
+    def report(self, repair: bool) -> StoreReport:
         harmed = {user.asset_id for found in self.left for user in found.assets if user.published}
-        return {
-            "checked": self.checked,
-            "missing": self.count("missing"),
-            "damaged": self.count("damaged"),
-            "unknown": self.count("unknown"),
-            "repaired": sum(found.repaired for found in self.faulty),
-            "unrepairable": len([f for f in self.left if f.state != "unknown"]) if repair else 0,
-            "unpublished": len(harmed),
-            "objects": [asdict(found) for found in self.faulty],
-        }
+        return StoreReport(
+            checked=self.checked,
+            missing=self.count("missing"),
+            damaged=self.count("damaged"),
+            unknown=self.count("unknown"),
+            repaired=sum(found.repaired for found in self.faulty),
+            unrepairable=len([f for f in self.left if f.state != "unknown"]) if repair else 0,
+            unpublished=len(harmed),
+            objects=list(self.faulty),
+        )
 
 
 def window_of_the_night(share: float, seconds: float | None = None) -> Window:
@@ -129,17 +151,17 @@ NAMED = 20
 """Objects that a night's summary names."""
 
 
-def checked_tonight(factory: Factory) -> dict[str, Any] | None:
+def checked_tonight(factory: Factory) -> StoreReport | NotChecked | None:
     """What the part of the store whose turn it is looks like, for a night's summary; None where nobody wants to know.
     A store that does not answer is a sentence there: the night itself has ended well."""
     share = factory.settings.check_share
     if not share:
         return None
     try:
-        document = fsck(factory, window=window_of_the_night(share)).document(repair=False)
+        found = fsck(factory, window=window_of_the_night(share)).report(repair=False)
     except StoreDown as error:
-        return {"checked": 0, "sentence": str(error)}
-    return document | {"objects": document["objects"][:NAMED]}
+        return NotChecked(str(error))
+    return replace(found, objects=found.objects[:NAMED])
 
 
 def _state(factory: Factory, stored: Stored) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from core.parameters import JsonObject
 from core.recipes import canonical_json
 from tasks.stages import STAGE
 
@@ -18,15 +19,15 @@ def stage_parameters(
     seed: int | None,
     models: Mapping[str, str],
     about: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """What a key hashes: input roles to sha256, parameters, seed, model roles to sha256, the stage's version."""
-    tree: dict[str, Any] = {
+    tree: JsonObject = {
         "stage": stage,
         "version": STAGE[stage].version,
-        "inputs": dict(inputs),
-        "params": dict(params),
+        "inputs": {**inputs},
+        "params": {**params},
         "seed": seed,
-        "models": dict(models),
+        "models": {**models},
     }
     return tree | ({"about": dict(about)} if about else {})
 

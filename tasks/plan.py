@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from core.licences import credit_line
+from core.parameters import JsonObject
 from core.recipes import Recipe, load_recipe, overridden, recipe_hash
+from core.records import OPTIONAL, to_json
 from db import planning, runs
 from db.assets import Job, job
 from db.candidates import Candidate
@@ -23,6 +27,9 @@ from tasks.night import not_shown
 from tasks.ownership import renew
 from tasks.stages import STAGE, VERSIONS
 
+if TYPE_CHECKING:
+    from core.mesh.values import AssetAbout
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -32,36 +39,61 @@ class Plan:
     reused: tuple[str, ...]
 
 
-def product_facts(candidate: Candidate) -> dict[str, Any]:
-    """What the catalogue says about a product and the finished file repeats."""
-    facts = {
-        "sku": candidate.sku,
-        "height_cm": candidate.height_cm,
-        "width_cm": candidate.width_cm,
-        "depth_cm": candidate.depth_cm,
-        "azimuth": candidate.azimuth,
-        "licence": candidate.photo_licence or candidate.product_licence,
-        "attribution": candidate.photo_attribution,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+@dataclass(frozen=True)
+class ProductFacts:
+    """What the catalogue says about a product and the finished file repeats; what nobody said is not hashed."""
+
+    sku: str
+    height_cm: float | None = field(metadata=OPTIONAL)
+    width_cm: float | None = field(metadata=OPTIONAL)
+    depth_cm: float | None = field(metadata=OPTIONAL)
+    azimuth: float | None = field(metadata=OPTIONAL)
+    licence: str | None = field(metadata=OPTIONAL)
+    attribution: str | None = field(metadata=OPTIONAL)
 
 
-def about_of(job: Job, models: Mapping[str, Weights], photos: int = 1) -> dict[str, Any]:
-    """The fields of core's ``AssetAbout``; part of the finish stage's key."""
+def product_facts(candidate: Candidate) -> ProductFacts:
+    """The facts of a product and of its photo."""
+    return ProductFacts(
+        candidate.sku,
+        candidate.height_cm,
+        candidate.width_cm,
+        candidate.depth_cm,
+        candidate.azimuth,
+        candidate.photo_licence or candidate.product_licence,
+        candidate.photo_attribution,
+    )
+
+
+def about_of(job: Job, models: Mapping[str, Weights], photos: int = 1) -> AssetAbout:
+    """What the finished file says of itself; part of the finish stage's key (:func:`about_values`)."""
+    from core.mesh.values import AssetAbout
+
     candidate, views = job.candidate, models["views"]
     photo = credit_line("Photo", candidate.photo_licence or candidate.product_licence, candidate.photo_attribution)
     credits = (photo, *(credit_line("Model", w.licence, w.attribution) for w in models.values() if w.attribution))
-    about = {
-        "sku": candidate.sku,
-        "asset_id": job.asset_id,
-        "recipe_hash": job.recipe_hash,
-        "checkpoint": views.label,
-        "checkpoint_licence": views.licence or "not on record",
-        "copyright": "; ".join(credit for credit in credits if credit),
-    }
-    several = {"photos": photos} if photos > 1 else {}
-    stands = {name: getattr(candidate, name) for name in ("height_cm", "width_cm", "depth_cm", "azimuth")}
-    return about | several | {name: value for name, value in stands.items() if value is not None}
+    return AssetAbout(
+        sku=candidate.sku,
+        asset_id=job.asset_id,
+        recipe_hash=job.recipe_hash,
+        checkpoint=views.label,
+        checkpoint_licence=views.licence or "not on record",
+        copyright="; ".join(credit for credit in credits if credit),
+        height_cm=candidate.height_cm,
+        photos=photos,
+        width_cm=candidate.width_cm,
+        depth_cm=candidate.depth_cm,
+        azimuth=candidate.azimuth,
+    )
+
+
+def about_values(about: AssetAbout) -> JsonObject:
+    """As the key hashes it and the stage gets it.
+
+    A single photo, and sides that nobody measured, are left out: keys are those of before either could be said.
+    """
+    said = {name: value for name, value in vars(about).items() if value is not None}
+    return {name: value for name, value in said.items() if name != "photos" or value > 1}
 
 
 def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) -> str:
@@ -73,7 +105,7 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
             "photo": candidate.photo_sha256,
             "recipe": recipe_hash,
             "models": models,
-            "product": product_facts(candidate),
+            "product": to_json(product_facts(candidate)),
             "elevation": candidate.elevation,
             "versions": dict(VERSIONS),
         }
@@ -83,11 +115,11 @@ def plan_key(candidate: Candidate, recipe_hash: str, models: Mapping[str, str]) 
     )
 
 
-def _shape(base: Candidate | None) -> dict[str, Any]:
+def _shape(base: Candidate | None) -> JsonObject:
     """What a variant's shape depends on."""
     if base is None or base.problem:
         return {}
-    photos = [base.photo_sha256, base.elevation, *(photo.said for photo in base.further)]
+    photos: list[JsonValue] = [base.photo_sha256, base.elevation, *(photo.said for photo in base.further)]
     return {"shape": photos, "recolour": STAGE["recolour"].version, "align": STAGE["align"].version}
 
 

@@ -17,7 +17,6 @@ from core.errors import (
     PhotoUnavailable,
     StoreDown,
 )
-from core.recipes import Recipe
 from db import leases, objects, planning, stage_runs
 from db.objects import Origin
 from db.stage_runs import Stored
@@ -133,12 +132,12 @@ class Remaker:
     def _weights(self, role: str, sha256: str) -> Weights:
         if self._models is None:
             self._models = []
-            for parameters in self.factory.retry_database(planning.recipes):
+            for recipe in self.factory.retry_database(planning.recipes):
                 try:
-                    self._models += models_of(self.factory, Recipe.model_validate(parameters)).values()
+                    self._models += models_of(self.factory, recipe).values()
                 except DatabaseDown:
                     raise
-                except (MeshmillError, ValueError):  # a recipe of an older version, weights that are gone
+                except MeshmillError:  # weights that are gone
                     continue
         for found in self._models:
             if (found.role, found.sha256) == (role, sha256):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import DatabaseDown, MeshmillError, ObjectDamaged, ObjectMissing, OutOfMemory, StageError
+from core.parameters import JsonObject
 from db import leases, stage_runs
 from db.housekeeping import ObjectsCollected
 from db.stage_runs import FinishedRun, LeaseLost, NewArtifact, Stored
@@ -94,7 +95,7 @@ def _claimed(factory: Factory, key: str, owner: str) -> bool:
     return factory.retry_database(leases.claim, key, owner, factory.settings.lease_seconds)
 
 
-def _parameters(request: StageRequest) -> dict[str, Any]:
+def _parameters(request: StageRequest) -> JsonObject:
     named = STAGE[request.stage].weights_parameter
     params = {name: value for name, value in request.params.items() if name != named}
     return stage_parameters(
@@ -123,7 +124,7 @@ def _linked(factory: Factory, request: StageRequest, run: FinishedRun, reused: b
     return StageResult(run, reused)
 
 
-def _build(factory: Factory, request: StageRequest, key: str, parameters: dict[str, Any]) -> FinishedRun:
+def _build(factory: Factory, request: StageRequest, key: str, parameters: JsonObject) -> FinishedRun:
     """Compute under our lease, one step further down the memory ladder after each :class:`OutOfMemory`."""
     factory.listener.stage(request.asset_id, request.stage, "started")
     owner = _owner(factory, request)
@@ -154,7 +155,7 @@ def _attempt(
     request: StageRequest,
     key: str,
     owner: str,
-    parameters: dict[str, Any],
+    parameters: JsonObject,
     inputs: dict[str, bytes],
     ladder: int,
 ) -> FinishedRun:

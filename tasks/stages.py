@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from core.mesh.params import FinishParams, MeshParams
-from core.parameters import Parameters
+from core.parameters import JsonObject, Parameters
 from core.quality.params import QualityParams
 from core.recipes import Recipe
 from core.segment.params import SegmentParams
@@ -63,7 +63,7 @@ class Stage:
     about: bool = False
     """Whether it writes what the catalogue says of the product (SKU, size, credits) into what it makes."""
 
-    def params_of(self, recipe: Recipe) -> dict[str, Any]:
+    def params_of(self, recipe: Recipe) -> JsonObject:
         """The stage's part of the recipe, as JSON values."""
         part: Parameters = getattr(recipe, _RECIPE_FIELDS[self.params])
         return part.model_dump(mode="json")
@@ -72,7 +72,7 @@ class Stage:
         """Kinds of the artifacts it reads, of those that were ``made``."""
         return (*self.inputs, "photos") if self.several and "photos" in made else self.inputs
 
-    def steps_down(self, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def steps_down(self, params: Mapping[str, Any]) -> Iterator[JsonObject]:
         """``params`` (step 0, the recipe's own), then what is left of them after each step down the ladder."""
         changed = dict(params)
         yield dict(changed)
@@ -81,7 +81,7 @@ class Stage:
                 changed[rung.parameter] = max(rung.floor, int(changed[rung.parameter] * rung.factor))
                 yield dict(changed)
 
-    def step_down(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    def step_down(self, params: Mapping[str, Any], steps: int) -> JsonObject:
         """``params`` after so many steps; after the last one where there are fewer."""
         return list(self.steps_down(params))[: steps + 1][-1]
 

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 from core.errors import RunStopped, SetupError, TransientError
+from core.records import to_json
 from db import assets
 from tasks.factory import Factory, Listener
 from tasks.settings import Settings, read_settings
@@ -155,7 +156,7 @@ def _send(factory: Factory, outbox: Queue[tuple[str, dict[str, Any]] | None]) ->
                 (row,) = assets.list_assets(factory.engine, ids=[payload["asset_id"]])
             except TransientError:
                 continue
-            payload = row.reported()
+            payload = to_json(row.reported())
         # One patient wait is enough to know that nobody is there; the next success restores the patience.
         tries = TRIES if post(factory.settings, event, payload, tries) else 1
 

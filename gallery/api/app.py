@@ -178,9 +178,7 @@ def create_api(
         found = queries.files(engine, asset_id).get(KIND_OF_NAME.get(name, ""))
         if found is None:
             raise HTTPException(404, "There is no such asset, or it has no such file.")
-        return stored_file(
-            request, store, found["key"], found["sha256"], found["bytes"], found["media_type"], public=False
-        )
+        return stored_file(request, store, found.key, found.sha256, found.bytes, found.media_type, public=False)
 
     @app.get("/api/v1/catalogues", tags=["assets"], dependencies=[reader, *shown])
     def list_catalogues() -> Catalogues:

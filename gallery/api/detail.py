@@ -6,16 +6,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import assets
+from core.records import to_json
 from db import gallery as queries
 from db.assets import AssetRow
+from db.lineage import lineage
 from db.published import published_files
 from gallery.api.addresses import NAME_OF_KIND, asset_file_url, embed_url, file_url
 from gallery.api.models import AssetDetail, AssetSummary, FileOf, Made, ReviewOf, Size, StageOf, Why
 
 
 def summary(row: AssetRow) -> AssetSummary:
-    return AssetSummary(**_summary(row.as_dict()))
+    return AssetSummary(**_summary(to_json(row)))
 
 
 def _summary(row: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
 
 def detail(engine: Engine, asset_id: str) -> AssetDetail:
     """Raises :class:`core.errors.NotFound`."""
-    row = assets.lineage(engine, asset_id)
+    row = to_json(lineage(engine, asset_id))
     catalogue, sku = row["catalogue"], row["sku"]
     shown = published_files(engine, catalogue, sku)
     is_published = any(file.asset_id == asset_id for file in shown.values())
@@ -33,9 +34,9 @@ def detail(engine: Engine, asset_id: str) -> AssetDetail:
     for kind, file in queries.files(engine, asset_id).items():
         if (name := NAME_OF_KIND.get(kind)) is None:
             continue
-        same = is_published and kind in shown and shown[kind].sha256 == file["sha256"]
+        same = is_published and kind in shown and shown[kind].sha256 == file.sha256
         url = file_url(catalogue, sku, name) if same else asset_file_url(asset_id, name)
-        stored = {field: file[field] for field in ("sha256", "bytes", "media_type")}
+        stored = {field: getattr(file, field) for field in ("sha256", "bytes", "media_type")}
         files.append(FileOf(kind=name, url=url, **stored))
     return AssetDetail(
         **_summary(row),

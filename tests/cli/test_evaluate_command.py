@@ -15,8 +15,9 @@ from cli.gallery import app as gallery
 from cli.review import app as review
 from core.errors import InputError
 from core.recipes import load_recipe
-from db import assets
+from core.records import to_json
 from db.engine import open_engine
+from db.lineage import lineage
 from db.migrate import upgrade
 from evaluation.comparison import compare_results
 from storage import open_store
@@ -114,7 +115,7 @@ def test_a_decision_is_kept_with_who_when_and_why(home: Path):
     assert document["status"] == "finished"
     assert (document["review"]["reviewer"], document["review"]["note"]) == ("Ann", "fine")
     engine = open_engine(f"sqlite:///{home / 'meshmill.db'}")
-    assert assets.lineage(engine, document["asset_id"])["reviews"][0]["decision"] == "approve"
+    assert to_json(lineage(engine, document["asset_id"]))["reviews"][0]["decision"] == "approve"
     engine.dispose()
 
 

@@ -62,11 +62,12 @@ def test_a_database_of_every_earlier_version_is_brought_up_with_its_rows(empty_d
         assert [d for d in compare_metadata(context, Base.metadata) if "alembic_version" not in str(d)] == []
         row = connection.execute(text("SELECT sku, glb_uri, quality, recipe, model FROM finished_assets")).one()
         assert tuple(row) == ("mug", "file:///a", 0.75, "starter", "xl@cc")
-    from db.assets import lineage, list_assets
+    from db.assets import list_assets
     from db.checkpoints import list_checkpoints
+    from db.lineage import lineage
 
     assert [r.status for r in list_assets(engine)] == ["finished"]
-    assert lineage(engine, "a1")["parameters"] == {"seed": 3}
+    assert lineage(engine, "a1").parameters == {"seed": 3}
     assert [c.commercial for c in list_checkpoints(engine)] == [False]
     engine.dispose()
 

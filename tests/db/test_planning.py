@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from core.records import to_json
 from db import assets, runs
 from db.catalogue import ensure_catalogue, sync_products
 from db.engine import reading
@@ -86,24 +87,22 @@ def test_a_run_is_summed_up_by_the_database(engine: Any) -> None:
     for n in (2, 3):
         assets.set_status(engine, f"a-s000{n}", "quarantined", reason="No object.", error_class="NoObject")
     found = runs.outcome(engine, "run")
-    assert {name: count for name, count in found["counts"].items() if count} == {
+    assert {name: count for name, count in found.counts.items() if count} == {
         "finished": 2,
         "quarantined": 2,
         "queued": 1,
     }
-    assert [row["sku"] for row in found["slowest"]] == ["s0001", "s0000"]
-    assert found["failures"] == [
-        {"status": "quarantined", "error": "NoObject", "reason": "No object.", "count": 2, "example": "s0002"}
-    ]
-    assert (found["computed_seconds"], found["cost"]) == (10.0, 1.0)
+    assert [row.sku for row in found.slowest] == ["s0001", "s0000"]
+    assert found.failures == [runs.Ended("quarantined", "NoObject", "No object.", 2, "s0002")]
+    assert (found.computed_seconds, found.cost) == (10.0, 1.0)
     assert runs.unsettled(engine, ["a-s0004", "a-s0000"]) == ["a-s0004"]
     assets.set_status(engine, "a-s0004", "queued", reason="Its photo cannot be read now.")
     assert runs.unsettled(engine, ["a-s0004", "a-s0000"]) == [], "it waits for the next run"
-    runs.end_run(engine, "run", found)
+    runs.end_run(engine, "run", to_json(found))
     with reading(engine) as session:
         row = session.get(Run, "run")
         assert row is not None
-        assert row.summary == found
+        assert row.summary == to_json(found)
         assert row.finished_at is not None
 
 

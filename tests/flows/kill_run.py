@@ -63,9 +63,9 @@ def main() -> None:
     recipe = load_recipe("starter", (folder / "recipe").read_text().split())
     force = "MESHMILL_TEST_FORCE" in os.environ
     factory = open_factory(Settings(), compute=importlib.import_module(sys.argv[2]).compute, listener=Writes())
-    document = flows.run.run_folder(factory, str(folder / "photos"), recipe, out=folder / "out", force=force)
+    report = flows.run.run_folder(factory, str(folder / "photos"), recipe, out=folder / "out", force=force)
     factory.close()
-    print(json.dumps(document["counts"]))  # noqa: T201
+    print(json.dumps(report.counts))  # noqa: T201
 
 
 if __name__ == "__main__":

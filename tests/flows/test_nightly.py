@@ -26,6 +26,7 @@ import flows.retry_failed
 from core.recipes import Recipe, load_recipe
 from db import assets
 from db.engine import reading
+from db.runs import ToReview
 from db.tables import Run, StageRun
 from flows.embedded import EmbeddedServer
 from tasks.factory import open_factory
@@ -107,14 +108,14 @@ def test_a_night_says_what_came_out(
         (photos / f"{name}.png").write_bytes(name.encode())
     (photos / "dark.png").write_bytes(b"bad")
     first = flows.ingest.ingest(str(photos), recipe, settle_seconds=0, shard_size=3)
-    assert {name: count for name, count in first["counts"].items() if count} == {
+    assert {name: count for name, count in first.counts.items() if count} == {
         "finished": 3,
         "quarantined": 1,
         "planned": 4,
     }
-    assert first["changes"]["new"] == 4
-    assert {row["sku"] for row in first["slowest"]} == {"cup", "mug", "pan"}
-    (failure,) = first["failures"]
+    assert first.changes["new"] == 4
+    assert {row.sku for row in first.slowest} == {"cup", "mug", "pan"}
+    (failure,) = first.failures
     assert (failure["reason"], failure["count"], failure["example"]) == ("No object was found in the photo.", 1, "dark")
 
     (path,) = (tmp_path / "home" / "summaries").iterdir()
@@ -125,7 +126,7 @@ def test_a_night_says_what_came_out(
     assert [(found["type"], found["data"]) for found in progress] == [("progress", 100.0)] * 3, "the night, two shards"
     factory = open_factory()
     with reading(factory.engine) as session:
-        run = session.get(Run, first["run_id"])
+        run = session.get(Run, first.run_id)
         assert run is not None
         assert run.summary == first
         assert run.prefect_run_id is not None
@@ -139,20 +140,20 @@ def test_a_night_says_what_came_out(
     for headers, body in got:
         assert headers["X-Meshmill-Signature"] == signature("s3cret", headers["X-Meshmill-Time"], body)
 
-    assert first["store"]["objects"] == []
+    assert first.store.objects == []
     factory = open_factory()
-    stored = assets.artifact(factory.engine, first["slowest"][0]["asset_id"])
+    stored = assets.artifact(factory.engine, first.slowest[0].asset_id)
     assert stored is not None
     factory.store.delete(stored.key)
     factory.close()
     monkeypatch.setenv("MESHMILL_CHECK_SHARE", "1")
     (photos / "pan.png").unlink()
     second = flows.ingest.ingest(str(photos), recipe, settle_seconds=0, allow_removal=True)
-    assert (second["store"]["missing"], second["store"]["objects"][0]["kind"]) == (1, "glb")
+    assert (second.store.missing, second.store.objects[0].kind) == (1, "glb")
     said = [found["data"] for found in artifacts(api, "nightly-summary")]
     assert sum("1 missing. Run `meshmill fsck --repair`" in text for text in said) == 1
-    assert (second["counts"]["planned"], second["counts"]["reused"]) == (0, 3)
-    assert second["changes"] == {"new": 0, "changed": 0, "removed": 1, "waiting": 0, "unchanged": 3}
+    assert (second.counts["planned"], second.counts["reused"]) == (0, 3)
+    assert second.changes == {"new": 0, "changed": 0, "removed": 1, "waiting": 0, "unchanged": 3}
 
 
 @pytest.mark.server
@@ -162,9 +163,9 @@ def test_what_failed_for_its_surroundings_is_built_by_the_next_night_or_by_retry
     photos, recipe = shop
     (photos / "a.png").write_bytes(b"ours")
     first = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
-    assert first["counts"]["failed"] == 1
+    assert first.counts["failed"] == 1
     again = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
-    assert again["counts"]["planned"] == 0, "the same input and code give the same end"
+    assert again.counts["planned"] == 0, "the same input and code give the same end"
     (asset_id,) = retried = flows.retry_failed.retry_failed("failed")
     assert retried == {asset_id: "failed"}
     ((row,),) = (json.loads(table["data"]) for table in artifacts(api, "assets"))
@@ -188,7 +189,7 @@ def test_a_night_can_be_read_on_prefects_pages(
     (photos / "cup.png").write_bytes(b"cup")
     (photos / "vase.png").write_bytes(b"review this vase")
     ended = flows.ingest.ingest(str(photos), recipe, settle_seconds=0)
-    assert ended["reviews"] == [{"reason": None, "count": 1, "example": "vase"}]
+    assert ended.reviews == [ToReview(None, 1, "vase")]
 
     runs = {run["name"]: run for run in ask(f"{api}/flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})}
     night = runs[f"photos {datetime.now():%Y-%m-%d}"]

@@ -8,15 +8,20 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from db.catalogue import Changes
-from flows.report import KEPT_DAYS, ended_in_words, in_words, markdown_summary, write_summary
+from db.runs import Ended, Slow, ToReview
+from flows.report import KEPT_DAYS, NightSummary, ended_in_words, in_words, markdown_summary, write_summary
+from tasks.fsck import StoreReport
 from tasks.settings import Settings
 from tasks.webhooks import post, signature
+
+NIGHT = NightSummary("r", 1.0, None, {}, [], [], [], 0.0, 0.0, 0, {}, {}, 0, [], None)
 
 
 @pytest.fixture
@@ -68,18 +73,18 @@ def test_what_a_source_showed_is_said_in_words() -> None:
 
 
 def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
-    document = {
-        "run_id": "r",
-        "seconds": 3,
-        "stopped": "Stopped: the | bucket <is> gone.",
-        "counts": {"finished": 1, "failed": 2, "queued": 0},
-        "store": {"checked": 1200, "missing": 0, "damaged": 2, "unknown": 1},
-        "changes": {"new": 3, "changed": 0},
-        "slowest": [{"sku": "a|b\n<script>", "asset_id": "x", "seconds": 12.0}],
-        "failures": [{"status": "failed", "error": "E", "reason": "Too dark.", "count": 2, "example": "c"}],
-        "size_unknown": 2,
-        "reviews": [{"reason": "Its back | is invented.", "count": 4, "example": "<b>"}],
-    }
+    document = replace(
+        NIGHT,
+        seconds=3,
+        stopped="Stopped: the | bucket <is> gone.",
+        counts={"finished": 1, "failed": 2, "queued": 0},
+        store=StoreReport(1200, 0, 2, 1, repaired=0, unrepairable=0, unpublished=0, objects=[]),
+        changes={"new": 3, "changed": 0},
+        slowest=[Slow("a|b\n<script>", "x", 12.0)],
+        failures=[Ended("failed", "E", "Too dark.", 2, "c")],
+        size_unknown=2,
+        reviews=[ToReview("Its back | is invented.", 4, "<b>")],
+    )
     text = markdown_summary(document, lambda status: f"http://gallery/?status={status}")
     assert "| [failed](http://gallery/?status=failed) | 2 |" in text
     assert "| Its back \\| is invented. | 4 | &lt;b> |" in text
@@ -101,7 +106,7 @@ def test_the_summary_counts_reasons_and_cannot_be_broken_by_a_name() -> None:
 def test_summaries_of_long_ago_leave_the_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     for name, days in (("old", KEPT_DAYS + 1), ("recent", KEPT_DAYS - 1)):
-        path = write_summary(settings, {"run_id": name})
+        path = write_summary(settings, replace(NIGHT, run_id=name))
         os.utime(path, (time.time() - days * 86_400,) * 2)
-    write_summary(settings, {"run_id": "tonight"})
+    write_summary(settings, replace(NIGHT, run_id="tonight"))
     assert {path.name for path in (tmp_path / "summaries").iterdir()} == {"recent.json", "tonight.json"}

@@ -6,7 +6,9 @@ import pytest
 from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
 import flows.run
+from core.records import to_json
 from db import assets
+from db.lineage import lineage
 from db.reviews import record_decision
 from db.skus import find_product
 from tasks.build import build_ahead
@@ -35,7 +37,7 @@ def test_assets_of_several_recipes_are_each_built_with_their_own_weights(
     small_shop.build(factory, f"views.checkpoint={other}")
     assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 2)
     monkeypatch.setattr(flows.run, "_build", build)
-    document = flows.run.build_again(factory, assets.requeue(factory.engine, ["finished"], []))
+    document = to_json(flows.run.build_again(factory, assets.requeue(factory.engine, ["finished"], [])))
     assert [row["status"] for row in document["assets"]] == ["finished", "finished"]
     assert small_shop.computed() == {}, "with another's weights every stage from the views on would be another"
 
@@ -49,21 +51,23 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     (first,) = small_shop.build(factory).build
     record_decision(factory.engine, first, "reject", "too round", "Ann")
     monkeypatch.setattr(flows.run, "_build", build)
-    document = flows.run.build_again(
-        factory, assets.requeue(factory.engine, ["failed"], [find_product(factory.engine, "a")])
+    document = to_json(
+        flows.run.build_again(factory, assets.requeue(factory.engine, ["failed"], [find_product(factory.engine, "a")]))
     )
     assert [(row["status"], row["reason"]) for row in document["assets"]] == [("failed", "too round")], (
         "the same photo and settings make the same asset"
     )
     small_shop.computed()
     chosen = assets.of_status(factory.engine, ["failed"], [find_product(factory.engine, "a")])
-    document = flows.run.build_again(factory, plan_with_changes(factory, chosen, None, ["finish.faces=5000"]).build)
+    document = to_json(
+        flows.run.build_again(factory, plan_with_changes(factory, chosen, None, ["finish.faces=5000"]).build)
+    )
     assert [(row["sku"], row["status"]) for row in document["assets"]] == [("a", "finished")]
     assert small_shop.computed() == {"finish": 1, "assess": 1}, "only from the changed stage on"
     second = document["assets"][0]["asset_id"]
     assert second != first
-    assert assets.lineage(factory.engine, second)["parameters"]["finish"]["faces"] == 5000
-    assert assets.lineage(factory.engine, first)["status"] == "superseded"
-    assert [row["note"] for row in assets.lineage(factory.engine, first)["reviews"]] == ["too round"]
+    assert to_json(lineage(factory.engine, second))["parameters"]["finish"]["faces"] == 5000
+    assert to_json(lineage(factory.engine, first))["status"] == "superseded"
+    assert [row["note"] for row in to_json(lineage(factory.engine, first))["reviews"]] == ["too round"]
     again = plan_with_changes(factory, [second], None, ["finish.faces=5000"])
     assert (again.build, again.reused) == ((), (second,))

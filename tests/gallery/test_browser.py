@@ -16,9 +16,10 @@ from sqlalchemy import select
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
-from db import assets
+from core.records import to_json
 from db.engine import writing
 from db.gallery import Filters
+from db.lineage import lineage
 from db.reviews import said_of
 from db.tables import Artifact, Asset, AssetStage, StageRun
 from gallery.app import Access, create_app
@@ -119,13 +120,13 @@ def test_deciding_changes_the_database(browser: Browser, served: str, shop: Shop
     browser.evaluate("document.querySelector('[name=note]').value = 'good enough'")
     browser.evaluate("document.getElementById('approve').click()")
     browser.until("location.pathname === '/assets/asset-0005' && document.getElementById('undo') !== null")
-    row = assets.lineage(shop.engine, "asset-0001")
+    row = to_json(lineage(shop.engine, "asset-0001"))
     assert (row["status"], row["reviews"][-1]["note"]) == ("finished", "good enough")
     browser.open(served + "/assets/asset-0000")
     browser.evaluate("document.querySelector('[name=token]').value = 'sesame'")
     browser.evaluate("document.getElementById('reject').click()")
     browser.until("location.pathname === '/assets/asset-0005' && document.getElementById('undo') !== null")
-    assert assets.lineage(shop.engine, "asset-0000")["status"] == "failed"
+    assert to_json(lineage(shop.engine, "asset-0000"))["status"] == "failed"
 
 
 def press(browser: Browser, key: str) -> None:
@@ -153,10 +154,10 @@ def test_a_key_decides_and_goes_on_and_another_takes_it_back(browser: Browser, s
     shown(browser, "asset-0001")
     (said,) = said_of(shop.engine, "asset-0005")
     assert (said.decision, said.by, said.text) == ("better-photo", "Ann", "Part is missing.")
-    assert assets.lineage(shop.engine, "asset-0005")["status"] == "failed"
+    assert to_json(lineage(shop.engine, "asset-0005"))["status"] == "failed"
     press(browser, "z")
     shown(browser, "asset-0005")
-    assert assets.lineage(shop.engine, "asset-0005")["status"] == "review"
+    assert to_json(lineage(shop.engine, "asset-0005"))["status"] == "review"
     (said,) = said_of(shop.engine, "asset-0005")
     assert said.undone
     assert said.undone_by == "Ann"
@@ -164,7 +165,7 @@ def test_a_key_decides_and_goes_on_and_another_takes_it_back(browser: Browser, s
     shown(browser, "asset-0001")
     press(browser, "r")
     browser.until("location.pathname === '/' && document.readyState === 'complete'")
-    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0005", "asset-0001")] == [
+    assert [to_json(lineage(shop.engine, name))["status"] for name in ("asset-0005", "asset-0001")] == [
         "finished",
         "failed",
     ]
@@ -177,11 +178,11 @@ def test_many_are_ticked_and_decided_at_once(browser: Browser, served: str, shop
     browser.evaluate("document.querySelector('#bulk [name=token]').value = 'sesame'")
     browser.evaluate("document.querySelector('#bulk .approve').click()")
     browser.until("document.readyState === 'complete' && document.body.innerText.includes('2 products are approved')")
-    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0001", "asset-0005")] == ["finished"] * 2
+    assert [to_json(lineage(shop.engine, name))["status"] for name in ("asset-0001", "asset-0005")] == ["finished"] * 2
     browser.evaluate("document.querySelector('.did [name=token]').value = 'sesame'")
     press(browser, "z")
     browser.until("document.readyState === 'complete' && document.querySelectorAll('.card').length === 2")
-    assert [assets.lineage(shop.engine, name)["status"] for name in ("asset-0001", "asset-0005")] == ["review"] * 2
+    assert [to_json(lineage(shop.engine, name))["status"] for name in ("asset-0001", "asset-0005")] == ["review"] * 2
 
 
 def replace_file(shop: Shop, asset_id: str, kind: str, data: bytes) -> None:

@@ -19,12 +19,13 @@ from PIL import Image
 from sqlalchemy import insert
 
 from core.errors import NotReviewable
-from db import assets
+from core.records import to_json
 from db import gallery as queries
 from db.assets import set_status
 from db.engine import writing
 from db.finished import finished_assets
 from db.gallery import Filters
+from db.lineage import lineage
 from db.reviews import record_decision, take_back
 from db.tables import Artifact, Asset, Photo, Product, RecipeRow
 from gallery.api.people import People, User, token_hash
@@ -121,7 +122,7 @@ def test_files_come_only_by_known_kinds(shop: Shop):
 
 def test_a_damaged_object_is_not_served(shop: Shop):
     found = queries.files(shop.engine, "asset-0000")["hero.png"]
-    path = Path(shop.store.uri(found["key"]).removeprefix("file://"))
+    path = Path(shop.store.uri(found.key).removeprefix("file://"))
     path.chmod(0o644)
     path.write_bytes(b"damaged")
     assert client_of(shop).get("/assets/asset-0000/files/hero.png").status_code == 404
@@ -149,7 +150,7 @@ def test_nothing_is_decided_in_a_read_only_gallery(shop: Shop):
     client = client_of(shop)
     assert review(client).status_code == 403
     assert "Approve" not in client.get("/assets/asset-0001").text
-    assert assets.lineage(shop.engine, "asset-0001")["status"] == "review"
+    assert to_json(lineage(shop.engine, "asset-0001"))["status"] == "review"
 
 
 def test_a_decision_needs_the_page_s_secret_and_the_token(shop: Shop):
@@ -158,10 +159,10 @@ def test_a_decision_needs_the_page_s_secret_and_the_token(shop: Shop):
     assert review(client, token="sesame").status_code == 403
     assert review(client, secret=access.secret).status_code == 403
     assert review(client, secret=access.secret, token="other").status_code == 403
-    assert assets.lineage(shop.engine, "asset-0001")["reviews"] == []
+    assert to_json(lineage(shop.engine, "asset-0001"))["reviews"] == []
     answer = review(client, secret=access.secret, token="sesame", note="<b>fine</b>", reviewer="Ann")
     assert answer.status_code == 303
-    row = assets.lineage(shop.engine, "asset-0001")
+    row = to_json(lineage(shop.engine, "asset-0001"))
     assert row["status"] == "finished"
     assert [(r["decision"], r["note"], r["reviewer"]) for r in row["reviews"]] == [("approve", "<b>fine</b>", "Ann")]
     assert "<b>fine</b>" not in client.get("/assets/asset-0001").text
@@ -240,7 +241,7 @@ def test_the_queue_of_those_that_wait_goes_round(shop: Shop):
 @pytest.mark.parametrize("more", [{}, {"status": "finished"}, {"lowest": 0.2}, {"search": "x"}])
 def test_next_walks_the_list_as_it_is_shown(shop: Shop, order: str, more: dict[str, Any]):
     queue = Filters(order=order, **more)
-    shown = [row["asset_id"] for row in queries.page(shop.engine, queue, 1, 100)[0]]
+    shown = [row.asset_id for row in queries.page(shop.engine, queue, 1, 100)[0]]
     assert queries.total(shop.engine, queue) == len(shown)
     for here, following in zip(shown, shown[1:] + shown[:1], strict=True):
         assert queries.next_of(shop.engine, queue, here) == (following if len(shown) > 1 else None)
@@ -390,10 +391,10 @@ def test_what_was_decided_can_be_taken_back_once_and_only_while_it_stands(shop: 
     before = list(finished_assets(shop.engine))
     decided = record_decision(shop.engine, "asset-0001", "approve", None, "Ann")
     assert [row.asset_id for row in finished_assets(shop.engine)] == ["asset-0001"]
-    assert assets.lineage(shop.engine, "asset-0000")["status"] == "superseded"
+    assert to_json(lineage(shop.engine, "asset-0000"))["status"] == "superseded"
     assert take_back(shop.engine, decided.review_id, "Bob") == "asset-0001"
     assert list(finished_assets(shop.engine)) == before
-    assert [assets.lineage(shop.engine, f"asset-000{i}")["status"] for i in (0, 1)] == ["finished", "review"]
+    assert [to_json(lineage(shop.engine, f"asset-000{i}"))["status"] for i in (0, 1)] == ["finished", "review"]
     with pytest.raises(NotReviewable):
         take_back(shop.engine, decided.review_id, "Bob")
     first = record_decision(shop.engine, "asset-0001", "reject", None, "Ann")
@@ -406,7 +407,7 @@ def test_what_was_decided_can_be_taken_back_once_and_only_while_it_stands(shop: 
 def test_a_better_photo_is_asked_for_and_what_is_published_stays(shop: Shop):
     set_status(shop.engine, "asset-0000", "finished")
     record_decision(shop.engine, "asset-0000", "better-photo", None, "Ann")
-    row = assets.lineage(shop.engine, "asset-0000")
+    row = to_json(lineage(shop.engine, "asset-0000"))
     assert (row["status"], row["reason"]) == ("failed", "A person asks for a better photo.")
     assert [row.asset_id for row in finished_assets(shop.engine)] == ["asset-0000"]
 
@@ -443,7 +444,7 @@ def test_several_are_decided_at_once_and_who_cannot_be_is_named(shop: Shop):
     assert client.post("/undo", data={"secret": "x", "reviews": "1"}).status_code == 403
     answer = client.post("/undo", data={"secret": access.secret, "reviews": "1,2,x"})
     assert answer.status_code == 409, "the first was decided again since"
-    assert assets.lineage(shop.engine, "asset-0005")["status"] == "review"
+    assert to_json(lineage(shop.engine, "asset-0005"))["status"] == "review"
 
 
 def test_reasons_are_counted_and_narrow_the_list(shop: Shop):
@@ -495,4 +496,4 @@ def test_who_decides_on_a_page_is_who_the_token_or_the_proxy_says(shop: Shop):
     proxied = People(users, proxy_header="x-user")
     assert decided(proxied, "", {"x-user": "Ron"}) == decided(proxied, "", {"x-user": "nobody"}) == 403
     assert decided(proxied, "", {"x-user": "Ann"}) == 303
-    assert [said["reviewer"] for said in assets.lineage(shop.engine, "asset-0001")["reviews"]] == ["Ann", "Ann"]
+    assert [said["reviewer"] for said in to_json(lineage(shop.engine, "asset-0001"))["reviews"]] == ["Ann", "Ann"]

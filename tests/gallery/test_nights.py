@@ -131,7 +131,7 @@ def test_the_models_of_the_list_come_in_one_archive_and_what_is_lost_is_named(sh
     assert archive.read(names[0])[:4] == b"glTF"
     assert len(zipfile.ZipFile(io.BytesIO(client.get("/models.zip?q=mug").content)).namelist()) == 1
     glb = queries.files(shop.engine, "asset-0000")["glb"]
-    path = Path(shop.store.uri(glb["key"]).removeprefix("file://"))
+    path = Path(shop.store.uri(glb.key).removeprefix("file://"))
     path.chmod(0o644)
     path.write_bytes(b"damaged")
     left = zipfile.ZipFile(io.BytesIO(client.get("/models.zip?q=mug").content))

@@ -12,8 +12,10 @@ from sqlalchemy import select, update
 from test_run_stage import Shop, shop  # noqa: F401 - the fixture
 
 from core.errors import InputError, MeshmillError, ObjectMissing
+from core.records import to_json
 from db import assets
 from db.engine import writing
+from db.lineage import lineage
 from db.tables import Artifact, CollectionMark, StageRun
 from storage import read_bytes
 from tasks.collect import collect
@@ -46,7 +48,7 @@ def keys(factory: Any) -> set[str]:
 
 
 def all_there(factory: Any, asset_id: str) -> bool:
-    made = [a for stage in assets.lineage(factory.engine, asset_id)["stages"] for a in stage["artifacts"]]
+    made = [a for stage in to_json(lineage(factory.engine, asset_id))["stages"] for a in stage["artifacts"]]
     return all(read_bytes(factory.store, a["key"], a["sha256"]) for a in made)
 
 
@@ -117,7 +119,7 @@ def test_what_superseded_assets_were_made_of_goes_only_when_asked(shop: Shop) ->
     assert gone < first, "only the old finish and assess results: the rest is shared with the new assets"
     assert len(gone) == 2 * 3
     assert all_there(factory, new)
-    record = assets.lineage(factory.engine, old)
+    record = to_json(lineage(factory.engine, old))
     assert [stage["stage"] for stage in record["stages"]] == list(STAGE_NAMES), "how it was made stays on record"
     glb = assets.artifact(factory.engine, old)
     assert glb is not None
@@ -155,8 +157,8 @@ def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) 
     (shop.photos / "p.png").write_bytes(b"photo")
     (asset_id,) = shop.build(factory).build
     same = reproduce(factory, asset_id)
-    assert same["same"]
-    assert {item["stage"] for item in same["artifacts"]} == set(STAGE_NAMES)
+    assert same.same
+    assert {item.stage for item in same.artifacts} == set(STAGE_NAMES)
     with writing(factory.engine) as session:  # a file that the asset had, and that this code no longer makes
         (finish,) = session.scalars(select(StageRun.id).where(StageRun.stage == "finish"))
         gone = {
@@ -168,8 +170,8 @@ def test_an_asset_is_rebuilt_bit_for_bit_or_the_difference_is_named(shop: Shop) 
         }
         session.add(Artifact(made_by=finish, kind="lod9", **gone))
     fewer = reproduce(factory, asset_id)
-    assert not fewer["same"]
-    assert [(a["kind"], a["sha256"]) for a in fewer["artifacts"] if not a["same"]] == [("lod9", None)]
+    assert not fewer.same
+    assert [(a.kind, a.sha256) for a in fewer.artifacts if not a.same] == [("lod9", None)]
     (shop.folder / "views" / "config.json").write_text('{"other": 1}')
     with pytest.raises(MeshmillError, match="weights are no longer"):
         reproduce(factory, asset_id)

@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import InputError
 from core.recipes import load_recipe
+from core.records import to_json
 from tasks.factory import Factory, open_factory
 from tasks.forecast import forecast
 from tasks.settings import Settings
@@ -32,7 +33,7 @@ Planned = dict[str, dict[str, Any]]
 
 def planned(factory: Factory, source: Path) -> tuple[Planned, list[str]]:
     """What `meshmill plan` says: SKU to product, and notes."""
-    document = forecast(factory, str(source), load_recipe("starter", [])).document()
+    document = to_json(forecast(factory, str(source), load_recipe("starter", [])).report())
     return {row["sku"]: row for row in document["products"]}, document["notes"]
 
 

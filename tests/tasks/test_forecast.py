@@ -14,6 +14,7 @@ from test_run_stage import Shop, shop, small_shop  # noqa: F401 - the fixtures
 
 import flows.run
 from core.errors import InputError
+from core.records import to_json
 from db import assets
 from db.engine import reading
 from db.tables import Asset, Catalogue, Product
@@ -51,7 +52,7 @@ def build(shop: Shop, factory: Factory, *overrides: str) -> None:  # noqa: F811
 def test_a_new_folder_is_shown_with_its_shots_and_nothing_is_written(shop: Shop) -> None:  # noqa: F811
     put(shop.photos, "A1_front.png", "A1_back.png", "A1_detail.png", "B2_back.png", "B2_front.png", "c.png")
     factory = shop.factory()
-    document = seen(shop, factory).document()
+    document = to_json(seen(shop, factory).report())
     products = {row["sku"]: row for row in document["products"]}
     assert {sku: row["action"] for sku, row in products.items()} == dict.fromkeys(("A1", "B2", "c"), "build")
     assert [(p["file"], p["role"], p["azimuth"], p["use"]) for p in products["A1"]["photos"]] == [
@@ -191,12 +192,12 @@ def test_a_run_ends_where_its_night_ends_and_the_rest_stays_queued(
     put(small_shop.photos, "mug.png", "cap.png", "box.png")
     factory = small_shop.factory()
     past = Night(until=datetime.now().astimezone() - timedelta(seconds=1))
-    document = flows.run.run_folder(factory, str(small_shop.photos), small_shop.recipe(), night=past)
+    document = to_json(flows.run.run_folder(factory, str(small_shop.photos), small_shop.recipe(), night=past))
     assert (document["counts"]["queued"], document["counts"]["finished"]) == (3, 0)
     assert "stays queued" in document["night"]
     assert document["stopped"] is None, "a night that ends as planned is no failure"
     assert list(small_shop.computed()) == []
-    document = flows.run.run_folder(factory, str(small_shop.photos), small_shop.recipe())
+    document = to_json(flows.run.run_folder(factory, str(small_shop.photos), small_shop.recipe()))
     assert (document["night"], document["counts"]["finished"]) == (None, 3)
 
 
@@ -234,7 +235,7 @@ def test_past_nights_say_what_a_run_takes_beside_its_stages(
 ) -> None:
     put(small_shop.photos, "mug.png", "cap.png")
     factory, recipe = small_shop.factory(), small_shop.recipe()
-    document = flows.run.run_folder(factory, str(small_shop.photos), recipe)
+    document = to_json(flows.run.run_folder(factory, str(small_shop.photos), recipe))
     estimator = Estimator(factory, recipe, models_of(factory, recipe))
     tally = estimator.night()
     tally.add(STAGE_NAMES)

@@ -11,8 +11,10 @@ from s3_server import ACCESS, SECRET, ready
 from test_run_stage import Shop
 
 from core.errors import InputError, StoreDown
+from core.records import to_json
 from db import assets
 from db.engine import reading, writing
+from db.lineage import lineage
 from db.objects import Window
 from db.tables import Artifact, StageRun
 from flows.run import deliver
@@ -59,7 +61,7 @@ def key_of(factory: Factory, kind: str, sku: str = "p0") -> str:
 
 
 def row_photo(factory: Factory, asset_id: str) -> str:
-    sha256 = assets.lineage(factory.engine, asset_id)["photo"]["sha256"]
+    sha256 = to_json(lineage(factory.engine, asset_id))["photo"]["sha256"]
     return f"objects/{sha256[:2]}/{sha256}"
 
 
@@ -86,7 +88,7 @@ HOWS = ("missing", "flipped", "truncated", "empty")
 
 def test_a_store_that_is_whole(shop: Shop) -> None:
     found = fsck(build(shop), repair=True)
-    assert found.document(True) == {
+    assert to_json(found.report(True)) == {
         "checked": 2 * OBJECTS, "missing": 0, "damaged": 0, "unknown": 0, "repaired": 0, "unrepairable": 0,
         "unpublished": 0, "objects": [],
     }  # fmt: skip
@@ -107,14 +109,14 @@ def test_one_object_is_found_and_made_again(shop: Shop, how: str, kind: str, sta
     before = factory.store.size(key_of(factory, kind))
     spoil(factory, key_of(factory, kind), how)
     state = "missing" if how == "missing" else "damaged"
-    found = fsck(factory).document(False)
+    found = to_json(fsck(factory).report(False))
     assert (found["checked"], found[state], found["repaired"]) == (2 * OBJECTS, 1, 0)
     (named,) = found["objects"]
     assert (named["key"], named["kind"], named["state"]) == (key_of(factory, kind), kind, state)
     assert [user["sku"] for user in named["assets"]] == ["p0"]
     assert found["unpublished"] == (1 if kind == "glb" else 0), "readers get the files of the finish stage"
     assert shop.computed() == {}, "nothing is made where nobody asked for it"
-    mended = fsck(factory, repair=True).document(True)
+    mended = to_json(fsck(factory, repair=True).report(True))
     assert (mended[state], mended["repaired"], mended["unrepairable"], mended["unpublished"]) == (1, 1, 0, 0)
     assert shop.computed() == dict.fromkeys(stages, 1)
     assert factory.store.size(key_of(factory, kind)) == before
@@ -128,7 +130,7 @@ def test_a_whole_chain_is_made_again_from_the_photos_place(shop: Shop, how: str)
     factory = build(shop)
     for kind in ("photo", "cutout", "views", "field", "mesh", "glb", "report", "assessment"):
         spoil(factory, key_of(factory, kind), how)
-    found = fsck(factory, repair=True).document(True)
+    found = to_json(fsck(factory, repair=True).report(True))
     assert (found["repaired"], found["unrepairable"]) == (8, 0)
     assert shop.computed() == dict.fromkeys(STAGE_NAMES, 1), "each stage once"
     assert fsck(factory).left == []
@@ -138,11 +140,11 @@ def test_a_photo_that_is_nowhere_any_more_is_said(shop: Shop) -> None:
     factory = build(shop)
     spoil(factory, key_of(factory, "photo"), "missing")
     (shop.photos / "p0.png").write_bytes(b"another photo")
-    found = fsck(factory, repair=True).document(True)
+    found = to_json(fsck(factory, repair=True).report(True))
     assert (found["repaired"], found["unrepairable"], found["unpublished"]) == (0, 1, 0)
     assert "put it back there" in found["objects"][0]["sentence"]
     (shop.photos / "p0.png").write_bytes(b"photo 0")
-    assert fsck(factory, repair=True).document(True)["repaired"] == 1
+    assert to_json(fsck(factory, repair=True).report(True))["repaired"] == 1
 
 
 def test_what_comes_out_otherwise_here_is_not_taken_for_it(shop: Shop) -> None:
@@ -153,13 +155,13 @@ def test_what_comes_out_otherwise_here_is_not_taken_for_it(shop: Shop) -> None:
     with writing(factory.engine) as session:
         (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
         run.version += 1
-    old = fsck(factory, repair=True).document(True)
+    old = to_json(fsck(factory, repair=True).report(True))
     assert "in another way" in old["objects"][0]["sentence"]
     with writing(factory.engine) as session:
         (run,) = session.query(StageRun).join(Artifact, Artifact.made_by == StageRun.id).filter(Artifact.key == key)
         run.version -= 1
         run.parameters = run.parameters | {"params": run.parameters["params"] | {"faces": 7}}
-    found = fsck(factory, repair=True).document(True)
+    found = to_json(fsck(factory, repair=True).report(True))
     assert (found["unrepairable"], found["unpublished"]) == (1, 1)
     assert "retry --status finished" in found["objects"][0]["sentence"]
     assets.requeue(factory.engine, ["finished"], [])
@@ -172,7 +174,7 @@ def test_weights_that_are_gone_are_said(shop: Shop) -> None:
     factory = build(shop)
     spoil(factory, key_of(factory, "views"), "missing")
     (shop.folder / "views" / "config.json").write_text('{"other": 1}')
-    found = fsck(factory, repair=True).document(True)
+    found = to_json(fsck(factory, repair=True).report(True))
     assert "weights" in found["objects"][0]["sentence"]
     assert shop.computed() == {}
 
@@ -257,7 +259,7 @@ def test_a_store_that_seems_to_be_gone_is_not_filled_anew(shop: Shop) -> None:
     with pytest.raises(InputError, match="marker"):
         fsck(factory, repair=True)
     assert list(factory.store.list()) == []
-    assert fsck(factory).document(False)["missing"] == 2 * OBJECTS, "looking is always allowed"
+    assert to_json(fsck(factory).report(False))["missing"] == 2 * OBJECTS, "looking is always allowed"
     assert fsck(factory, repair=True, really=True).left == []
 
 

@@ -10,8 +10,10 @@ from test_run_stage import Shop, shop, small_shop  # noqa: F401 - the fixtures
 
 from cli.show import _print_tree
 from core.quality.reasons import reason, text_of
+from core.records import to_json
 from db import assets
 from db.finished import finished_assets
+from db.lineage import lineage
 from db.runs import outcome
 from flows.report import sizes_in_words
 from flows.run import summary
@@ -40,7 +42,7 @@ def build(shop: Shop, factory: Factory) -> str:  # noqa: F811
 
 
 def about(factory: Factory, asset_id: str) -> dict[str, object]:
-    finish = next(s for s in assets.lineage(factory.engine, asset_id)["stages"] if s["stage"] == "finish")
+    finish = next(s for s in to_json(lineage(factory.engine, asset_id))["stages"] if s["stage"] == "finish")
     found: dict[str, object] = finish["parameters"]["about"]
     return found
 
@@ -58,11 +60,11 @@ def test_an_unknown_size_is_said_everywhere(shop: Shop) -> None:  # noqa: F811
     }
     assert {row.sku: row.reason for row in rows} == {"known": None, "unknown": None}, "no complaint about the asset"
     assert {row.sku: row.size_known for row in finished_assets(factory.engine)} == {"known": True, "unknown": False}
-    assert summary(run_id, rows, (), 1.0, None)["size_unknown"] == 1
-    assert outcome(factory.engine, run_id)["size_unknown"] == 1
+    assert summary(run_id, rows, (), 1.0, None).size_unknown == 1
+    assert outcome(factory.engine, run_id).size_unknown == 1
     assert "height_cm" in (sizes_in_words(1) or "")
     assert sizes_in_words(0) is None
-    shown = assets.lineage(factory.engine, next(row.asset_id for row in rows if row.sku == "unknown"))
+    shown = to_json(lineage(factory.engine, next(row.asset_id for row in rows if row.sku == "unknown")))
     assert "real size is not known" in str(_reasons(shown)), "the page has it"
 
 
@@ -94,9 +96,9 @@ def test_what_lies_beside_a_photo_is_said_with_its_asset(
     factory = small_shop.factory()
     build(small_shop, factory)
     (row,) = assets.list_assets(factory.engine)
-    notes = [told["message"] for told in row.reported()["reasons"] if told["code"] == "photos_beside"]
+    notes = [told["message"] for told in row.reported().reasons if told["code"] == "photos_beside"]
     assert [note.split(" is ")[0] for note in sorted(notes)] == ["A1_back.png", "A1_front.psd"]
-    record = assets.lineage(factory.engine, row.asset_id)
+    record = to_json(lineage(factory.engine, row.asset_id))
     shots = {shot["uri"].rsplit("/", 1)[-1]: (shot["role"], shot["use"]) for shot in record["shots"]}
     assert shots == {
         "A1_front.png": ("front", "main"),

@@ -16,7 +16,9 @@ from core.artifacts import Cutout
 from core.errors import InputError, NotFound
 from core.photos import PhotoLimits, read_photo
 from core.recipes import overridden
+from core.records import to_json
 from db import assets, mends, planning
+from db.lineage import lineage
 from tasks.build import build_ahead
 from tasks.chosen import Recipes, as_stored
 from tasks.factory import Factory
@@ -101,7 +103,7 @@ def test_a_painted_cutout_or_a_better_photo_is_built_from_until_the_shop_sends_a
     shop.computed()
     build(factory, second)
     assert "segment" in shop.computed(), "the stage's key knows it"
-    assert assets.lineage(factory.engine, second)["status"] == "finished"
+    assert to_json(lineage(factory.engine, second))["status"] == "finished"
     assert night(shop, factory).build == (), "the catalogue has not changed, so what the person said holds"
     (shop.photos / "mug.png").write_bytes(photo("green"))
     (third,) = night(shop, factory).build

@@ -14,9 +14,11 @@ from PIL import Image
 
 from core.errors import CheckpointError, PolicyViolation
 from core.recipes import load_recipe
+from core.records import to_json
 from db import assets
 from db.checkpoints import CheckpointRow, add_checkpoint, assets_touched, find_checkpoint
 from db.engine import reading
+from db.lineage import lineage
 from db.tables import Photo, StageRun
 from tasks.build import build_ahead
 from tasks.factory import Factory, open_factory
@@ -149,8 +151,8 @@ def test_photographers_and_model_makers_are_named_in_the_published_file(factory:
     recipe = load_recipe("starter", [f"views.checkpoint={tmp_path}/ours"])
     models = resolve_models(factory.settings, recipe, registered_in(factory.engine))
     wanted = "Photo: Jane Doe (CC-BY-4.0); Model: The Weights' Makers (CC-BY-4.0)"
-    assert about_of(assets.job(factory.engine, asset_id), models)["copyright"] == wanted
-    finish = next(s for s in assets.lineage(factory.engine, asset_id)["stages"] if s["stage"] == "finish")
+    assert about_of(assets.job(factory.engine, asset_id), models).copyright == wanted
+    finish = next(s for s in to_json(lineage(factory.engine, asset_id))["stages"] if s["stage"] == "finish")
     assert finish["parameters"]["about"]["copyright"] == wanted, "what the finish stage writes into asset.copyright"
 
 
@@ -159,9 +161,9 @@ def test_every_asset_that_a_model_touched_is_listed(factory: Factory, tmp_path: 
     build(factory, catalogue(tmp_path, {"sku": "a"}, {"sku": "b"}), tmp_path, "stable_zero123", policy="any")
     first = content_hash(factory.settings, tmp_path / "ours")
     second = content_hash(factory.settings, tmp_path / "stable_zero123")
-    assert [(r["sku"], r["stages"]) for r in assets_touched(factory.engine, first)] == [("a", ["views", "reconstruct"])]
-    assert [r["sku"] for r in assets_touched(factory.engine, second)] == ["a", "b"]
-    assert all(r["glb"] for r in assets_touched(factory.engine, second))
+    assert [(r.sku, r.stages) for r in assets_touched(factory.engine, first)] == [("a", ["views", "reconstruct"])]
+    assert [r.sku for r in assets_touched(factory.engine, second)] == ["a", "b"]
+    assert all(r.glb for r in assets_touched(factory.engine, second))
     with reading(factory.engine) as session:
         run = session.query(StageRun).filter(StageRun.stage == "segment").first()
         assert run is not None

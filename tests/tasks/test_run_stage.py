@@ -14,9 +14,11 @@ from sqlalchemy import select, text, update
 
 from core.errors import NoObject, StageError, StageTimeout
 from core.recipes import Recipe, load_recipe
+from core.records import to_json
 from db import assets
 from db.catalogue import ensure_catalogue, sync_products
 from db.engine import reading, writing
+from db.lineage import lineage
 from db.tables import Lease, StageRun
 from storage.places import file_uri
 from tasks.build import begin_asset, build_ahead, request
@@ -123,7 +125,7 @@ def test_every_asset_says_how_it_was_made(shop: Shop) -> None:
     factory = shop.factory()
     (shop.photos / "p.png").write_bytes(b"photo")
     (asset_id,) = shop.build(factory).build
-    record = assets.lineage(factory.engine, asset_id)
+    record = to_json(lineage(factory.engine, asset_id))
     assert [stage["stage"] for stage in record["stages"]] == list(STAGE_NAMES)
     made = {a["kind"]: a["sha256"] for stage in record["stages"] for a in stage["artifacts"]}
     for stage in record["stages"]:
@@ -228,14 +230,14 @@ def test_memory_that_runs_out_is_met_a_step_down_on_record_and_repeated_by_repro
             (0, "failed", "OutOfMemory"), (1, "failed", "OutOfMemory"), (2, "finished", None)
         ]  # fmt: skip
         assert len({row.key for row in rows}) == 1
-    (stage,) = [s for s in assets.lineage(factory.engine, asset_id)["stages"] if s["stage"] == "reconstruct"]
+    (stage,) = [s for s in to_json(lineage(factory.engine, asset_id))["stages"] if s["stage"] == "reconstruct"]
     assert (stage["ladder"], stage["parameters"]["params"]["rays"]) == (2, 4096), "what was asked, and what was done"
     monkeypatch.delenv("MESHMILL_TEST_MEMORY")
     roomy = small_shop.factory()
-    assert reproduce(roomy, asset_id)["same"], "at the step that was taken, though there is memory now"
+    assert reproduce(roomy, asset_id).same, "at the step that was taken, though there is memory now"
     with writing(factory.engine) as session:
         session.execute(update(StageRun).where(StageRun.stage == "reconstruct").values(ladder=0))
-    assert not reproduce(roomy, asset_id)["same"], "the full size makes another field"
+    assert not reproduce(roomy, asset_id).same, "the full size makes another field"
 
 
 def test_memory_that_runs_out_at_every_step_fails_the_asset_until_the_next_night(

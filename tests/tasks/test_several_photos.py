@@ -14,7 +14,9 @@ from core.errors import NotFound
 from core.photos.told import SET_ASIDE, UNNAMED
 from db import assets, mends
 from db.candidates import ASIDE
+from core.records import to_json
 from db.engine import writing
+from db.lineage import lineage
 from db.tables import CollectionMark
 from tasks.collect import collect
 from tasks.factory import Factory
@@ -43,7 +45,7 @@ def test_every_photo_is_cut_out_once_and_the_asset_is_made_of_all(counter: Shop)
     assert counter.computed() == dict.fromkeys(STAGE_NAMES, 1) | {"segment": 4, "align": 1}
     (row,) = assets.list_assets(factory.engine, ids=[asset])
     assert (row.status, row.photos) == ("finished", 4)
-    record = assets.lineage(factory.engine, asset)
+    record = to_json(lineage(factory.engine, asset))
     reads = {stage["part"]: {item["role"] for item in stage["inputs"]} for stage in record["stages"]}
     assert reads["align"] == {"cutout", "cutout 2", "cutout 3", "cutout 4"}
     assert all("photos" in reads[part] for part in ("views", "reconstruct", "mesh", "finish", "assess"))
@@ -140,13 +142,13 @@ def test_with_no_other_photo_left_the_asset_is_the_one_of_its_main_photo(counter
     (counter.photos / "mug").mkdir()
     (counter.photos / "mug" / "front.png").write_bytes(b"photo of the front")
     (alone,) = counter.build(factory).build
-    keys = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, alone)["stages"]}
+    keys = {stage["part"]: stage["key"] for stage in to_json(lineage(factory.engine, alone))["stages"]}
     counter.computed()
     (counter.photos / "mug" / "back.png").write_bytes(b"bad")
     (both,) = counter.build(factory).build
-    lineage = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, both)["stages"]}
+    stands = {stage["part"]: stage["key"] for stage in to_json(lineage(factory.engine, both))["stages"]}
     same = ("segment", "views", "reconstruct", "mesh")
-    assert {part: lineage[part] for part in same} == {part: keys[part] for part in same}
+    assert {part: stands[part] for part in same} == {part: keys[part] for part in same}
 
 
 @pytest.mark.parametrize("sides", [SIDES, ("front",)], ids=["four", "one"])
@@ -155,8 +157,8 @@ def test_an_asset_of_several_photos_is_made_again(counter: Shop, sides: tuple[st
     photograph(counter, *sides)
     (asset,) = counter.build(factory).build
     again = reproduce(factory, asset)
-    assert again["same"], [item for item in again["artifacts"] if not item["same"]]
-    assert sum(item["kind"] == "cutout" for item in again["artifacts"]) == len(sides)
+    assert again.same, [item for item in again.artifacts if not item.same]
+    assert sum(item.kind == "cutout" for item in again.artifacts) == len(sides)
 
 
 def test_further_photos_of_a_published_asset_are_no_garbage(counter: Shop) -> None:
@@ -174,4 +176,4 @@ def test_further_photos_of_a_published_asset_are_no_garbage(counter: Shop) -> No
             session.execute(update(CollectionMark).values(marked=CollectionMark.marked - 100_000))
     back = hashlib.sha256(b"photo of the back").hexdigest()
     assert any(back in entry.key for entry in factory.store.list("objects/"))
-    assert reproduce(factory, asset)["same"]
+    assert reproduce(factory, asset).same

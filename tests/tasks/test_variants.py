@@ -9,9 +9,11 @@ from test_known_sizes import build
 from test_run_stage import Shop, shop, small_shop  # noqa: F401 - the fixtures
 
 from core.errors import InputError
+from core.records import to_json
 from db import assets
 from db.engine import writing
 from db.families import published_family
+from db.lineage import lineage
 from db.tables import Publication
 from tasks.duplicates import duplicate_warning
 from tasks.forecast import forecast
@@ -46,7 +48,7 @@ def test_one_reconstruction_and_a_file_for_each(shop: Shop) -> None:  # noqa: F8
     assert len({row.glb for row in rows.values()}) == 3
     assert {sku: row.photos for sku, row in rows.items()} == {"A-blue": 1, "B": 1, "C-green": 1}
     assert {sku: row.size_known for sku, row in rows.items()} == {"A-blue": True, "B": True, "C-green": True}
-    finish = [s for s in assets.lineage(factory.engine, rows["A-blue"].asset_id)["stages"] if s["stage"] == "finish"]
+    finish = [s for s in to_json(lineage(factory.engine, rows["A-blue"].asset_id))["stages"] if s["stage"] == "finish"]
     assert finish[0]["parameters"]["about"]["height_cm"] == 12, "as high as the product whose shape it has"
     build(shop, factory)
     assert shop.computed() == {}, "nothing has changed"
@@ -100,8 +102,8 @@ def test_a_variant_is_made_again_and_foretold(small_shop: Shop) -> None:  # noqa
     build(small_shop, factory)
     row = next(row for row in assets.list_assets(factory.engine) if row.sku == "A-blue")
     again = reproduce(factory, row.asset_id)
-    assert again["same"], [item for item in again["artifacts"] if not item["same"]]
-    assert "recolour" in {item["stage"] for item in again["artifacts"]}
+    assert again.same, [item for item in again.artifacts if not item.same]
+    assert "recolour" in {item.stage for item in again.artifacts}
     recipe = small_shop.recipe("finish.texture=256")
     plan = forecast(factory, str(small_shop.photos / "table.csv"), recipe)
     assert {p.found.sku: p.stages for p in plan.products}["A-blue"] == ("finish", "assess")

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pytest
 from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
 from core.errors import NotReviewable
-from db.assets import ASSET_FIELDS
+from db.assets import AssetReport
 from db.reviews import record_decision
 from tasks.decide import decide
 from tasks.settings import Settings
@@ -132,7 +132,7 @@ def test_every_end_of_an_asset_is_told_by_its_name(
         "none": ("asset.failed", "quarantined"),
         "bug": ("asset.failed", "failed"),
     }
-    assert all(tuple(data) == ASSET_FIELDS for _, data in receiver.events())
+    assert all(list(data) == [field.name for field in fields(AssetReport)] for _, data in receiver.events())
 
 
 def test_a_decision_is_told_once_it_stands(small_shop: Shop) -> None:  # noqa: F811
@@ -168,9 +168,9 @@ def test_what_cannot_be_decided_is_a_sentence_and_leaves_nothing_behind(small_sh
     small_shop.plan(factory, force=True)
     with pytest.raises(NotReviewable, match="this one is queued"):
         record_decision(factory.engine, asset_id, "reject", None, "Ann")
-    from db.assets import lineage
+    from db.lineage import lineage
 
-    assert lineage(factory.engine, asset_id)["reviews"] == []
+    assert lineage(factory.engine, asset_id).reviews == []
 
 
 def test_the_command_decides_and_tells(receiver: Receiver, small_shop: Shop) -> None:  # noqa: F811

@@ -1,0 +1,56 @@
+"""What crosses a room has a type: the check sees what it must, and the rooms keep it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[1] / ".ci" / "typed_returns.py"
+
+
+@pytest.fixture(scope="module")
+def check() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("typed_returns", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "dict[str, Any]",
+        "dict",
+        "'dict[str, Any]'",
+        "typing.Mapping[str, typing.Any]",
+        "dict[str, object]",
+        "list[dict[str, Any]]",
+        "tuple[bytes, dict[str, Any]]",
+        "Iterator[list[Mapping[str, Any]]]",
+        "dict[str, Any] | None",
+        "dict[str, dict[str, Any]]",
+        "Callable[[int], dict[str, Any]]",
+        "Row",
+        "list[Row]",
+    ],
+)
+def test_a_mapping_to_anything_is_found_wherever_it_hides(check: ModuleType, annotation: str) -> None:
+    source = f"Row = Mapping[str, Any]\nclass A:\n    async def made(self) -> {annotation}: ...\n"
+    assert list(check.untyped_returns(source)) == [(3, "made")]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["dict[str, int]", "None", "Any", "Row", "list[tuple[str, ...]]", "Select[Any]", "Callable[[dict[str, Any]], int]"],
+)
+def test_what_has_a_type_passes(check: ModuleType, annotation: str) -> None:
+    assert not list(check.untyped_returns(f"Row = tuple[int, str]\ndef made(x: dict[str, Any]) -> {annotation}: ...\n"))
+
+
+def test_no_room_returns_one(check: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([]) == 0, capsys.readouterr().out
