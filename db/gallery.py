@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, Text, cast, func, select
 
 from db.engine import reading
+from db.stage_runs import Stored, stored_of
 from db.tables import UNDONE, Artifact, Asset, AssetStage, Catalogue, Photo, Product, Review, StageRun
 
 
@@ -82,16 +83,6 @@ class Version:
     status: str
     score: float | None
     created_at: datetime
-
-
-@dataclass(frozen=True)
-class AssetFile:
-    """A stored file of an asset."""
-
-    key: str
-    sha256: str
-    bytes: int
-    media_type: str
 
 
 def page(engine: Engine, filters: Filters, number: int, size: int) -> tuple[list[GridRow], int]:
@@ -221,22 +212,21 @@ def versions(engine: Engine, asset_id: str) -> list[Version]:
     return [Version(*row) for row in rows]
 
 
-def files(engine: Engine, asset_id: str) -> dict[str, AssetFile]:
+def files(engine: Engine, asset_id: str) -> dict[str, Stored]:
     """The asset's stored files by kind, its photo as ``photo``."""
-    columns = (Artifact.kind, Artifact.key, Artifact.sha256, Artifact.bytes, Artifact.media_type)
     with reading(engine) as session:
-        made = session.execute(
-            select(*columns)
+        made = session.scalars(
+            select(Artifact)
             .join(AssetStage, AssetStage.stage_run_id == Artifact.made_by)
             .where(AssetStage.asset_id == asset_id, ~AssetStage.stage.like("segment %"))
             .order_by(Artifact.id)
         ).all()
-        photo = session.execute(
-            select(*columns)
+        photo = session.scalars(
+            select(Artifact)
             .join(Photo, Photo.sha256 == Artifact.sha256)
             .join(Asset, Asset.photo_id == Photo.id)
             .where(Asset.id == asset_id, Artifact.made_by.is_(None))
             .limit(1)
-        ).all()
-    kinds = {kind: AssetFile(*stored) for kind, *stored in made}
-    return kinds | ({"photo": AssetFile(*photo[0][1:])} if photo else {})
+        ).first()
+        kinds = {row.kind: stored_of(row) for row in made}
+        return kinds if photo is None else kinds | {"photo": stored_of(photo)}

@@ -8,7 +8,7 @@ The document is what `meshmill evaluate --json` prints; `docs/evaluation.md` say
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from core.progress import Progress, silent
 from core.quality import images
 from core.quality.calibration import ordering
 from core.recipes import Recipe, recipe_hash
+from core.records import OPTIONAL, to_json
 from core.segment.framing import unframe_alpha
 from evaluation import controls, frames, protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
@@ -37,15 +38,44 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class AssetFacts:
+    """What building an asset, its verification and the gate say of it; what was not measured stands nowhere."""
+
+    cpu_seconds: float | None = field(default=None, metadata=OPTIONAL)
+    reconstruct_cpu_seconds: float | None = field(default=None, metadata=OPTIONAL)
+    valid: float | None = field(default=None, metadata=OPTIONAL)
+    """1 where the GLB meets the recipe's profile."""
+    score: float | None = field(default=None, metadata=OPTIONAL)
+    verdict: str | None = field(default=None, metadata=OPTIONAL)
+    reasons: Sequence[str] | None = field(default=None, metadata=OPTIONAL)
+    elevation: float | None = field(default=None, metadata=OPTIONAL)
+    gate: Mapping[str, float] | None = field(default=None, metadata=OPTIONAL)
+    """What the gate measured."""
+    used: int | None = field(default=None, metadata=OPTIONAL)
+    """Photos."""
+    placements: Sequence[Mapping[str, Any]] | None = field(default=None, metadata=OPTIONAL)
+    """What became of each photo."""
+
+
+@dataclass(frozen=True)
+class BuiltAsset:
+    """A finished asset, and how to look at it."""
+
+    glb: bytes
+    facts: AssetFacts
+    renders: Sequence[Picture] = ()
+    look: Callable[..., list[Picture]] | None = None
+    """Cameras of the cutout's world and a size to the asset's pictures ``(size, size, 3)``."""
+
+
+@dataclass(frozen=True)
 class Models:
     """The weights of a recipe, loaded. Functions, so that tests can put the truth in a model's place."""
 
     novel_views: Callable[..., NDArray[np.uint8]] | None
     """``(cutout, elevation, targets, seed) -> (N, S, S, 3)``."""
-    build: Callable[..., tuple[bytes, dict[str, Any]]] | None
-    """``(cutout, elevation or None, recipe, progress[, further shots, photo's size]) -> (GLB, facts)``:
-    cutout to finished asset, what the gate says of it, ``renders`` to look at, and ``look``:
-    cameras of the cutout's world and a size to the asset's pictures ``(size, size, 3)``."""
+    build: Callable[..., BuiltAsset] | None
+    """``(cutout, elevation or None, recipe, progress[, further shots, photo's size])``: cutout to finished asset."""
     segment: Callable[[Photo], Cutout] | None
     """A photo with its background to a cutout; None where there is no segmentation model."""
     cut_by_alpha: Callable[[Photo], Cutout]
@@ -336,16 +366,16 @@ def built_shape(
         if run.models.build is None:
             raise CheckpointError("There is no view model to build assets with.")
         elevation = None if run.options.estimate_elevation else item.camera.elevation
-        glb, facts = run.models.build(cutout, elevation, run.recipe, run.progress, *([shots, size] if shots else []))
+        made = run.models.build(cutout, elevation, run.recipe, run.progress, *([shots, size] if shots else []))
         seconds = round(time.monotonic() - began, 1)
-        read, paint = read_painted(glb)
+        read, paint = read_painted(made.glb)
         surface = protocol.asset_in_truth_frame(read, item.camera)
         scores = protocol.shape_scores(surface, truth, item.camera, run.recipe.seed, run.options.align)
     except (MeshmillError, ValueError) as error:
         errors["shape"] = str(error)
         return _shape_figures(protocol.SCORES_OF_NO_SHAPE)
-    shown["asset"], look = facts.pop("renders", []), facts.pop("look", None)
-    asset = {"bytes": len(glb), "faces": len(surface[1]), "seconds": seconds} | facts
+    shown["asset"] = list(made.renders)
+    asset = {"bytes": len(made.glb), "faces": len(surface[1]), "seconds": seconds} | to_json(made.facts)
     seen: dict[str, Any] = {}
     if item.views:
         exact = decode_photo(item.photo).rgba[..., 3] >= images.MASK_LEVEL
@@ -353,8 +383,8 @@ def built_shape(
         shown["seen"], alphas = protocol.asset_renders(placed, paint, item.views)
         seen["asset_view"] = protocol.view_scores(shown["seen"], item.views, run.perceptual, alphas)
         asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["asset_view"]["psnr"])
-        if look is not None:
-            old = _recentred(item, look, frames.zoom_of(cutout.source_box, photo_width))
+        if made.look is not None:
+            old = _recentred(item, made.look, frames.zoom_of(cutout.source_box, photo_width))
             seen["asset_view_recentred"] = protocol.view_scores(old, item.views, run.perceptual)
     return _shape_figures(scores) | seen | {"asset": asset}
 

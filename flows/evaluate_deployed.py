@@ -16,6 +16,9 @@ from flows.artifacts import ProgressArtifact, show_link, show_text
 from flows.evaluation_models import load_models
 from flows.pages import night_name
 
+Means = dict[str, dict[str, float | None] | None]
+"""Groups of figures to figures; None where no object has any."""
+
 LPIPS = "lpips_alex.npz"
 
 
@@ -25,7 +28,7 @@ def evaluate(
     recipe: Recipe | RecipeName = ("starter"),
     out: Annotated[str, Field(min_length=1)] = "evaluation-result",
     limit: Annotated[int | None, Field(ge=1)] = None,
-) -> dict[str, Any]:
+) -> Means:
     """The mean figures.
 
     Args:
@@ -54,5 +57,5 @@ def evaluate(
     contact_sheet(result.pictures).save(path / "contact-sheet.png")
     show_text(markdown_table(result.document), "evaluation")
     show_link((path / "contact-sheet.png").as_uri(), "evaluation-contact-sheet", "contact sheet")
-    mean: dict[str, Any] = result.document["mean"]
+    mean: Means = result.document["mean"]
     return mean

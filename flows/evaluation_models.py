@@ -12,7 +12,7 @@ from core.placing.align import Placement, Shot, align, as_records
 from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.recipes import Recipe
-from evaluation.run import Models
+from evaluation.run import AssetFacts, BuiltAsset, Models
 
 
 def load_models(
@@ -89,9 +89,11 @@ def build_asset(
     progress: Progress = silent,
     shots: Sequence[Shot] = (),
     size: tuple[int, int] | None = None,
-) -> tuple[bytes, dict[str, Any]]:
-    """Cutout, and further photos, to GLB through the factory's own stages, and the facts that
-    :class:`evaluation.run.Models` promises. ``size``: the first photo's width and height in pixels."""
+) -> BuiltAsset:
+    """Cutout, and further photos, to finished asset through the factory's own stages.
+
+    ``size``: the first photo's width and height in pixels.
+    """
     import time
 
     from core.cameras import Camera
@@ -127,21 +129,19 @@ def build_asset(
     def look(cameras: Sequence[Camera], size: int) -> list[Any]:
         return [picture_of(world, faces, camera, size, paint)[0] for camera in cameras]
 
-    facts: dict[str, Any] = {
-        "cpu_seconds": round(seconds, 2),
-        "reconstruct_cpu_seconds": round(reconstruct_seconds, 2),
-        "valid": float(verify_glb(glb, recipe.finish.profile).passed),
-        "score": judged.score,
-        "verdict": judged.verdict,
-        "reasons": [str(reason) for reason in judged.reasons],
-        "elevation": view_set.condition.elevation,
-        "gate": judged.metrics,
-        "used": 1 if photos is None else len(photos.photos),
-        "placements": as_records(placements),
-        "renders": look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192),
-        "look": look,
-    }
-    return glb, facts
+    facts = AssetFacts(
+        cpu_seconds=round(seconds, 2),
+        reconstruct_cpu_seconds=round(reconstruct_seconds, 2),
+        valid=float(verify_glb(glb, recipe.finish.profile).passed),
+        score=judged.score,
+        verdict=judged.verdict,
+        reasons=[str(reason) for reason in judged.reasons],
+        elevation=view_set.condition.elevation,
+        gate=judged.metrics,
+        used=1 if photos is None else len(photos.photos),
+        placements=as_records(placements),
+    )
+    return BuiltAsset(glb, facts, look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192), look)
 
 
 def _registered(settings: Any) -> Any:

@@ -26,6 +26,7 @@ from db import gallery as queries
 from db import nights as db_nights
 from db.lineage import lineage
 from db.reviews import decisions_of, last_words, said_of
+from db.stage_runs import Stored
 from gallery import pages
 from gallery.access import LOOPBACK, Access
 from gallery.api.app import ApiPaths, create_api
@@ -317,7 +318,7 @@ def _knows(request: Request, login: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(given, login.encode())
 
 
-def linked(files: dict[str, queries.AssetFile], base: str) -> dict[str, dict[str, Any]]:
+def linked(files: dict[str, Stored], base: str) -> dict[str, dict[str, Any]]:
     """The files with where the server shows them and where it hands them out."""
     return {
         kind: vars(file) | {"href": base + kind, "download": f"{base}{kind}?download=true"}

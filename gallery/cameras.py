@@ -11,11 +11,11 @@ import numpy as np
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS
 from core.errors import ObjectDamaged, ObjectMissing, StoreDown
 from core.mesh.placement import Placement
-from db.gallery import AssetFile
+from db.stage_runs import Stored
 from storage import Store, read_bytes
 
 
-def photo_camera(asset: dict[str, Any], store: Store, report: AssetFile | None) -> dict[str, str] | None:
+def photo_camera(asset: dict[str, Any], store: Store, report: Stored | None) -> dict[str, str] | None:
     """``orbit``, ``target``, ``field`` and ``farthest`` (orbit) of ``<model-viewer>`` where it sees the cutout;
     None for an asset
     whose finishing report does not say how the model was placed."""

@@ -28,7 +28,7 @@ from evaluation import controls, protocol, shape
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
 from evaluation.photos import PhotoOptions, evaluate_photos, table
 from evaluation.pictures import PERFECT_PSNR
-from evaluation.run import Models, Options, evaluate_folder
+from evaluation.run import AssetFacts, BuiltAsset, Models, Options, evaluate_folder
 from evaluation.surfaces import Surface
 
 PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
@@ -113,7 +113,7 @@ def oracle(folder: Path, broken: bool = False) -> Models:
         if broken:
             raise MeshFailed("No closed surface.")
         item = known[name_of(cutout)]
-        return as_asset(item), {"score": 1.0}
+        return BuiltAsset(as_asset(item), AssetFacts(score=1.0))
 
     def cut(photo: Photo) -> Cutout:
         return Cutout(photo.rgba, (0, 0, 128, 128), "alpha")
