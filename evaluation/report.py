@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.render.sheet import rows_of_pictures
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -65,15 +67,9 @@ def _row(name: str, figures: dict[str, Any] | None) -> str:
 
 def contact_sheet(pictures: dict[str, dict[str, Any]]) -> Image.Image:
     """A row an object: the photo, three true views and the asset from the same cameras, the asset from four sides."""
-    from PIL import Image
-
     rows = []
     for shown in pictures.values():
         truth, seen = shown.get("truth", []), shown.get("seen", [])
         pairs = [picture for pair in zip(truth[:3], seen[:3], strict=False) for picture in pair]
         rows.append([shown["photo"], *pairs, *shown.get("asset", [])])
-    sheet = Image.new("RGB", (CELL * max(map(len, rows), default=1), CELL * max(1, len(rows))), "white")
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            sheet.paste(Image.fromarray(picture).resize((CELL, CELL), Image.Resampling.LANCZOS), (x * CELL, y * CELL))
-    return sheet
+    return rows_of_pictures(rows, CELL)

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.artifacts import Cutout, Photo
 from core.errors import MeshmillError
+from core.photo_set import PhotoSet
 from core.placing.align import Placement, Shot, align, as_records
-from core.placing.values import PhotoSet
 from core.progress import Progress, silent
 from core.recipes import Recipe
 from evaluation.run import AssetFacts, BuiltAsset, Models

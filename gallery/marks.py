@@ -49,7 +49,7 @@ def seen_model(read: Callable[[str], bytes], several: bool) -> bytes:
     :class:`core.errors.MeshmillError` for files that cannot be read."""
     from core.artifacts import Cutout, ViewSet
     from core.mesh.unseen import seen_and_unseen
-    from core.placing.values import PhotoSet
+    from core.photo_set import PhotoSet
 
     return seen_and_unseen(
         read("glb"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from core.errors import ObjectDamaged
+from core.whole_file import whole_file
 
 CHUNK = 1 << 20
 """Bytes moved at a time: no object is held whole in memory unless a caller asks for its bytes."""
@@ -79,20 +79,14 @@ def is_whole(store: Store, key: str, sha256: str) -> bool:
 
 def copy_to_file(store: Store, key: str, sha256: str, path: Path) -> None:
     """Stream an object into a file that appears only whole and verified."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The name is nobody else's: two nights may hand the same file out into one folder.
-    partial = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
     digest = hashlib.sha256()
-    try:
+    with whole_file(path) as partial:
         with store.open(key) as stream, partial.open("xb") as out:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 out.write(chunk)
         if digest.hexdigest() != sha256:
             raise ObjectDamaged(f"The object {key} is damaged: its checksum is not the recorded one.")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_key(key: str) -> str:

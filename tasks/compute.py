@@ -11,7 +11,7 @@ from typing import Any
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.memory import peak_memory
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.progress import Progress
 from tasks.slots import slot
 from tasks.stages import STAGE

@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
+from core.quality.images import mask_iou, over_white
+from core.render.likeness import decibels
+from core.render.sheet import rows_of_pictures
 from core.zero123.model import Zero123
 from training.dataset import Shard, to_tensor
 from training.rendering import shoot
@@ -129,11 +132,6 @@ def shuffled(cases: Cases) -> Cases:
     return replace(cases, cameras=tuple(cases.cameras[i] for i in order))
 
 
-def over_white(rgba: Image) -> Image:
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)), np.uint8)
-
-
 def score(predicted: Image, targets: Image) -> dict[str, float]:
     """Mean PSNR (dB), SSIM and mask IoU of predictions ``(M, S, S, 3)`` against RGBA targets ``(M, S, S, 4)``."""
     from skimage.metrics import structural_similarity
@@ -146,11 +144,9 @@ def score(predicted: Image, targets: Image) -> dict[str, float]:
         y, x = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
         box = np.s_[_span(y, len(truth)), _span(x, len(truth))]
         a, b = guess[box].astype(np.float64), over_white(truth)[box].astype(np.float64)
-        error = max(float(((a - b) ** 2).mean()), 1e-3)
         ssim = structural_similarity(a, b, channel_axis=-1, data_range=255, win_size=7)  # type: ignore[no-untyped-call]
         mask = white_mask(guess)
-        union = (mask | inside).sum()
-        rows.append((10 * np.log10(255**2 / error), ssim, (mask & inside).sum() / union))
+        rows.append((decibels(float(((a - b) ** 2).mean()), 1e-3), ssim, mask_iou(mask, inside)))
     psnr, ssim, iou = np.mean(rows, 0)
     return {"psnr": round(float(psnr), 3), "ssim": round(float(ssim), 4), "mask_iou": round(float(iou), 4)}
 
@@ -195,17 +191,13 @@ def evaluate(model: Zero123, cases: Cases, *, steps: int = 20, guidance: float =
 
 def contact_sheet(cases: Cases, predicted: Image, path: Path, objects: int = 12, columns: int = 4) -> None:
     """A picture: a row an object, its condition, then prediction and truth in turns."""
-    from PIL import Image as Pillow
-
     rows = []
     for k in range(min(objects, len(cases.names))):
         mine = np.flatnonzero(cases.owner == k)[:columns]
-        tiles = [over_white(cases.conditions[k])]
-        for i in mine:
-            tiles += [predicted[i], over_white(cases.targets[i])]
-        rows.append(np.concatenate(tiles, 1))
+        pairs = [picture for i in mine for picture in (predicted[i], over_white(cases.targets[i]))]
+        rows.append([over_white(cases.conditions[k]), *pairs])
     path.parent.mkdir(parents=True, exist_ok=True)
-    Pillow.fromarray(np.concatenate(rows)).save(path)
+    rows_of_pictures(rows, predicted.shape[1]).save(path)
 
 
 def loss_curve(history: Sequence[tuple[int, float]], path: Path, title: str = "loss") -> None:

@@ -21,7 +21,7 @@ from core.zero123.lift import HALF_DEPTH, Volume, lift, occupancy, pixel_grid
 from core.zero123.lift_s import DEPTH, LiftS
 from training.families import MIX, THIN, draft
 from training.photos import Photos, photograph
-from training.renderer import renderer_for
+from training.renderers import renderer_for
 
 HELD_OUT = 1_000_000_000
 """Objects with this seed and above are never trained on."""

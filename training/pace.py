@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.whole_file import whole_file
 from training.families import MIX, draft
 from training.lift_s import Learner
 from training.photos import Photos, Pool, photograph
 from training.procedural import ObjectTable
-from training.renderer import Renderer, renderer_for
+from training.renderers import Renderer, renderer_for
 
 Report = Callable[..., None]
 
@@ -145,10 +146,8 @@ def settle(device: torch.device) -> None:
 
 
 def save(learner: Learner, path: Path, minutes: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    torch.save(learner.state() | {"minutes": minutes}, temporary)
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        torch.save(learner.state() | {"minutes": minutes}, partial)
 
 
 def resume(learner: Learner, path: Path) -> float:

@@ -16,7 +16,8 @@ from torch import Tensor
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, pixel_grid
 from core.zero123.lift_s import DEPTH, SIZE
 from training.procedural import ObjectTable, normalize, studio_light
-from training.renderer import Rays, Renderer, colours
+from training.renderer import Rays, colours
+from training.renderers import Renderer
 from training.rendering import FRAME, boxes
 
 ELEVATION, RADIUS = (-20.0, 70.0), (1.4, 2.6)

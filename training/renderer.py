@@ -9,7 +9,6 @@ width there), so that one ray a pixel gives an outline without steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -69,29 +68,6 @@ class Seen:
     """How open the sky is above the surface, 0..1."""
     lit: Tensor
     """How much of the key light arrives, 0.15..1."""
-
-
-Trace = Callable[[ObjectTable, Rays, Light], Seen]
-Distance = Callable[[ObjectTable, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Renderer:
-    """One of the two ways to compute the same."""
-
-    name: str
-    trace: Trace
-    distance: Distance
-    """Signed distances ``(B, N)`` in dataset units at ``(B, N, 3)``, as :func:`training.procedural.signed_distance`."""
-
-
-def renderer_for(device: torch.device | str) -> Renderer:
-    """The fused kernels on a GPU, plain torch elsewhere."""
-    if torch.device(device).type == "cuda":
-        from training import kernels
-
-        return Renderer("triton", kernels.trace, kernels.distance)
-    return Renderer("torch", trace, distance)
 
 
 def distance(table: ObjectTable, points: Tensor) -> Tensor:

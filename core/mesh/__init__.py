@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
 from core.mesh.values import AssetAbout, Finished, Model
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from core.mesh.atlas import Atlas
 from core.mesh.sources import Source, look, photo_source, view_sources
 from core.mesh.surface import sample_color
 from core.mesh.topology import areas, vertex_normals
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.render import rasterize
 
 Floats = NDArray[np.float32]

@@ -24,9 +24,10 @@ from core.mesh.topology import inspect, vertex_normals, weld
 from core.mesh.usdz import validate_usdz, write_usdz
 from core.mesh.values import AssetAbout, Finished, Model
 from core.mesh.verify import verify_glb
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.progress import Progress, silent
 from core.render import render_mesh
+from core.render.likeness import decibels
 
 
 def finish_asset(
@@ -201,7 +202,7 @@ def _front(final: Model, placed: Placement, field: Field, cutout: Cutout) -> dic
     both = ours & photo
     iou = float(both.sum() / max((ours | photo).sum(), 1))
     error = np.mean((render.rgb[both].astype(np.float64) - cutout.rgba[both][:, :3]) ** 2) if both.any() else 255.0**2
-    return {"iou": round(iou, 4), "psnr": round(float(10 * np.log10(255**2 / max(float(error), 1e-3))), 2)}
+    return {"iou": round(iou, 4), "psnr": round(decibels(float(error), 1e-3), 2)}
 
 
 def _extras(about: AssetAbout) -> dict[str, Any]:

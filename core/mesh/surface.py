@@ -14,7 +14,7 @@ from core.mesh.fairing import smooth
 from core.mesh.params import MeshParams
 from core.mesh.pieces import joined, without_crumbs
 from core.mesh.topology import crossing_faces, inspect, signed_volumes
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 
 PAD = 2
 """Voxels of empty space added on each side: a surface that reaches the border is closed there."""

@@ -15,7 +15,7 @@ from core.mesh.placement import Placement
 from core.mesh.sources import photo_source, view_sources
 from core.mesh.topology import vertex_normals, weld
 from core.mesh.values import Model
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 
 SHOWN, IMAGINED, UNSEEN = (205, 205, 205), (245, 190, 60), (200, 30, 30)
 """Colours: a photo shows it; only a synthesized view does; nothing does."""

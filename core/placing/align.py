@@ -16,9 +16,9 @@ from core.artifacts import Cutout
 from core.cameras import Camera
 from core.photos.shot import ANCHORS
 from core.photos.told import STEEP_PHOTO, UNNAMED
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
-from core.placing.values import PhotoSet, Place, PosedPhoto
 from core.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Cutout
 from core.cameras import Camera
+from core.photo_set import Place
 from core.placing.outlines import Outline, Placed, depth_in_others, outline_of, rim_points
-from core.placing.values import Place
 
 if TYPE_CHECKING:
     from torch import Tensor

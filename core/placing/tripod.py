@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera
+from core.photo_set import Place
 from core.placing.frame import LARGEST, Round, misses, placed_photos, settled
 from core.placing.outlines import outline_of
-from core.placing.values import Place
 from core.segment.framing import FILL
 
 ROUNDS = (Round(40, 64, 24, 0.02), Round(40, 160, 48, 0.005))

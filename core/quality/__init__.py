@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.artifacts import Cutout, ViewSet
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.quality.params import QualityParams
 
 if TYPE_CHECKING:

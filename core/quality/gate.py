@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from core.artifacts import Cutout, ViewSet
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.quality.checks import EVIDENCE, NOTES, VETOES, Check
 from core.quality.measurement import UnreadableGlb, measure
 from core.quality.params import QualityParams

@@ -6,11 +6,13 @@ truth's mask, because a white background flatters every method (a blank image al
 
 from __future__ import annotations
 
-from math import inf, log10
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.render import over
+from core.render.likeness import decibels
 
 Box = tuple[int, int, int, int]
 
@@ -23,8 +25,7 @@ MINIMUM_BOX = 11
 
 def over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Straight-alpha ``(H, W, 4)`` composited over white, ``(H, W, 3)`` uint8."""
-    alpha = rgba[..., 3:].astype(np.float64) / 255
-    return np.asarray(np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)), np.uint8)
+    return over(rgba[..., :3], rgba[..., 3])
 
 
 def object_box(mask: NDArray[np.bool_]) -> Box:
@@ -59,8 +60,7 @@ def crop(picture: NDArray[Any], box: Box | None) -> NDArray[Any]:
 def psnr(picture: NDArray[np.uint8], truth: NDArray[np.uint8], box: Box | None = None) -> float:
     """Peak signal-to-noise ratio in dB, ``10 log10(255² / MSE)``; infinite for equal pictures."""
     difference = crop(picture, box).astype(np.float64) - crop(truth, box)
-    error = float(np.mean(difference**2))
-    return inf if error == 0 else 10 * log10(255**2 / error)
+    return decibels(float(np.mean(difference**2)))
 
 
 def mask_iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

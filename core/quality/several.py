@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.artifacts import ViewSet
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.quality.images import over_white
 
 OF_SYNTHESIZED = frozenset(

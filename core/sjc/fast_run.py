@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import ReconstructionFailed
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.sjc import fit
 from core.sjc.cutoff import best_cutoff
 from core.sjc.fused import LIKELY, SHARE, fused_matter

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from core.placing.values import PhotoSet, Place, PosedPhoto
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.sjc.carve import sampled, voxel_centers
 from core.sjc.matter import beams, met
 

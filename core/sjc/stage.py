@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Cutout, Field, ViewSet
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.memory import is_out_of_memory
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.progress import Progress, silent
 from core.sjc.params import ReconstructParams
 from core.sjc.runner import Loop, run_to_end, thinned

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import ViewSet
 from core.cameras import Camera
-from core.placing.values import PhotoSet, Place
+from core.photo_set import PhotoSet, Place
 from core.progress import Progress, silent
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import view_seed

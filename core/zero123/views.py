@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
-from core.placing.values import PhotoSet
+from core.photo_set import PhotoSet
 from core.progress import Progress, silent
+from core.render.likeness import decibels
 from core.zero123.conditioning import cutout_pixels, sees_alpha
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
@@ -88,7 +89,7 @@ def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
     """PSNR in dB, at most 40, of two sets of views ``(N, S, S, 3)``, where either is off white."""
     seen = np.minimum(views, others).min(-1) < 247
     error = float(np.mean((views[seen].astype(np.float64) - others[seen]) ** 2)) if seen.any() else 0.0
-    return round(min(40.0, 10 * float(np.log10(255**2 / max(error, 1e-6)))), 3)
+    return round(min(40.0, decibels(error, 1e-6)), 3)
 
 
 def photo_elevation(

@@ -27,6 +27,7 @@ from db.finished import finished_assets
 from db.gallery import Filters
 from db.lineage import lineage
 from db.reviews import record_decision, take_back
+from db.stage_runs import Stored
 from db.tables import Artifact, Asset, Photo, Product, RecipeRow
 from gallery.api.people import People, User, token_hash
 from gallery.app import Access, create_app, download_name
@@ -375,11 +376,12 @@ def test_the_photo_s_camera_sees_the_model_where_the_photo_shows_it(shop: Shop):
     sha256 = hashlib.sha256(report).hexdigest()
     shop.store.put(report, "objects/report", sha256, "application/json")
     row = {"stages": [{"stage": "views", "figures": {"elevation": {"degrees": 20.0}}}]}
-    camera = photo_camera(row, shop.store, {"key": "objects/report", "sha256": sha256})
+    stored = Stored(1, "report", "objects/report", sha256, len(report), "application/json")
+    camera = photo_camera(row, shop.store, stored)
     assert camera is not None
     assert camera["orbit"] == "30deg 70deg 1m"
     assert camera["target"] == "0.05m 0.3m -0.1m"
-    assert photo_camera({"stages": []}, shop.store, {"key": "objects/report", "sha256": sha256}) is None
+    assert photo_camera({"stages": []}, shop.store, stored) is None
     assert photo_camera(row, shop.store, None) is None
 
 

@@ -108,7 +108,7 @@ def test_what_lies_beside_a_photo_is_said_with_its_asset(
     }
     assert record["shots"][0]["azimuth"] == 0
     assert "A1_back.png is empty" in str(_reasons(record)), "the page has it"
-    _print_tree(record)
+    _print_tree(lineage(factory.engine, row.asset_id))
     printed = " ".join(capsys.readouterr().out.split())
     assert "shot A1_detail.png: detail, not used. It shows a detail: kept" in printed
     assert "A1_back.png is empty" in printed

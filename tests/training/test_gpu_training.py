@@ -18,7 +18,7 @@ from training.judge import judge
 from training.lift_s import Learner, Schedule, along_rays, losses
 from training.pace import resume, save
 from training.photos import STEPS_A_CELL, Photos, Pool, from_cutout, photograph, to_cutout, varied
-from training.renderer import renderer_for
+from training.renderers import renderer_for
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = lift_s_config(width=48, layers=1, heads=2, registers=2)

@@ -10,9 +10,9 @@ import pytest
 
 from core.artifacts import Cutout
 from core.cameras import Camera, project
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.placing.align import Shot, align
 from core.placing.frame import common_frame
-from core.placing.values import PhotoSet, Place, PosedPhoto
 from core.segment.framing import bounding_box, frame_square, frame_straight
 from core.zero123.params import ViewsParams
 

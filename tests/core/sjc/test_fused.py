@@ -8,7 +8,7 @@ import torch
 
 from core.artifacts import Cutout
 from core.cameras import Camera, project
-from core.placing.values import Place, PosedPhoto
+from core.photo_set import Place, PosedPhoto
 from core.sjc.carve import voxel_centers
 from core.sjc.fused import LIKELY, SHARE, heights, own_frustum
 from core.sjc.matter import CELLS, averaged, met
