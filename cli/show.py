@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
@@ -34,7 +35,8 @@ def show(
         if json:
             put_json(to_json(record))
         else:
-            _print_tree(spoken(factory, record))
+            said = spoken(factory, {"reason": record.asset.reason, "reasons": record.asset.reasons})
+            _print_tree(replace(record, asset=replace(record.asset, **said)))
 
 
 def _print_tree(record: Lineage) -> None:

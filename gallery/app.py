@@ -139,7 +139,7 @@ def create_app(
         rows, total = queries.page(engine, filters, asked.page, PAGE_SIZE)
         last = max(1, -(-total // PAGE_SIZE))
         return pages.grid_page(
-            rows,
+            [vars(row) for row in rows],
             language=language_of(request.headers.get("accept-language"), language),
             total=total,
             counts=queries.counts(engine),

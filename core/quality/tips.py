@@ -19,10 +19,12 @@ AZIMUTHS = (0, 90, 180, 270)
 
 def thin_tips(world: Points, faces: NDArray[np.int64]) -> float:
     """How far the longest thin tip sticks out, seen from four sides: a share of the picture's side."""
-    from core.quality.measurement import picture_of
+    from core.render import render_mesh
 
     world = world - (world.min(0) + world.max(0)) / 2
-    pictures = (picture_of(world, faces, Camera(azimuth, 10), SIZE, {})[1] >= 128 for azimuth in AZIMUTHS)
+    pictures = (
+        render_mesh(world, faces, Camera(azimuth, 10), SIZE, supersample=2).alpha >= 128 for azimuth in AZIMUTHS
+    )
     return max(longest_tip(mask) for mask in pictures) / SIZE
 
 
