@@ -24,6 +24,7 @@ import flows.embedded
 import flows.ingest
 import flows.retry_failed
 from core.recipes import Recipe, load_recipe
+from core.records import to_json
 from db import assets
 from db.engine import reading
 from db.runs import ToReview
@@ -116,10 +117,10 @@ def test_a_night_says_what_came_out(
     assert first.changes["new"] == 4
     assert {row.sku for row in first.slowest} == {"cup", "mug", "pan"}
     (failure,) = first.failures
-    assert (failure["reason"], failure["count"], failure["example"]) == ("No object was found in the photo.", 1, "dark")
+    assert (failure.reason, failure.count, failure.example) == ("No object was found in the photo.", 1, "dark")
 
     (path,) = (tmp_path / "home" / "summaries").iterdir()
-    assert json.loads(path.read_text()) == first
+    assert json.loads(path.read_text()) == to_json(first)
     (artifact,) = artifacts(api, "nightly-summary")
     assert "| No object was found in the photo. | quarantined | 1 | dark |" in artifact["data"]
     progress = artifacts(api, "nightly-progress", "assets-done")
@@ -128,7 +129,7 @@ def test_a_night_says_what_came_out(
     with reading(factory.engine) as session:
         run = session.get(Run, first.run_id)
         assert run is not None
-        assert run.summary == first
+        assert run.summary == to_json(first)
         assert run.prefect_run_id is not None
         stages = session.scalars(select(StageRun).where(StageRun.state == "finished")).all()
         assert all(stage.cost == pytest.approx(stage.seconds) for stage in stages), "a unit a second"
@@ -207,6 +208,6 @@ def test_a_night_can_be_read_on_prefects_pages(
     (text,) = (a["data"] for a in artifacts(api, "nightly-summary") if a["flow_run_id"] == night["id"])
     assert "[review](https://shop.example.com/gallery/?catalogue=photos&status=review)" in text
     names = {run["name"] for run in runs.values()}
-    assert f"2 assets of {ended['run_id']}" in names
+    assert f"2 assets of {ended.run_id}" in names
     stages = {getattr(record, "task_run_name", None) for record in caplog.records}
     assert {f"{sku} {stage}" for sku in ("cup", "vase") for stage in ("segment", "assess")} <= stages
