@@ -10,11 +10,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
+from core.photos.told import SET_ASIDE, why_left_out
 from core.records import INLINE
 from db.assets import AssetRow, list_assets
-from db.engine import reading
-from core.photos.told import SET_ASIDE, why_left_out
 from db.candidates import ASIDE
+from db.engine import reading
 from db.shots import ShotRow, shots_of
 from db.tables import Artifact, ArtifactInput, Asset, AssetStage, Photo, RecipeRow, Review, StageRun
 

@@ -256,9 +256,7 @@ def create_app(
         if not set(MADE_FROM) <= set(files):
             raise HTTPException(404, "This asset does not hold what it was made from.")
         try:
-            data = seen_model(
-                lambda kind: read_bytes(store, files[kind]["key"], files[kind]["sha256"]), "photos" in files
-            )
+            data = seen_model(lambda kind: read_bytes(store, files[kind].key, files[kind].sha256), "photos" in files)
         except StoreDown as error:
             raise HTTPException(503, "The store does not answer; try again.") from error
         except MeshmillError as error:
@@ -267,8 +265,8 @@ def create_app(
 
     small = SmallPictures()
 
-    def made_small(kind: str, file: dict[str, Any]) -> bytes:
-        data = read_bytes(store, file["key"], file["sha256"])
+    def made_small(kind: str, file: Stored) -> bytes:
+        data = read_bytes(store, file.key, file.sha256)
         return SMALL[kind](data) if kind in SMALL else data
 
     def drawn(asset_id: str, kinds: tuple[str, ...]) -> Response:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.photos.shot import ANCHORS
 from core.photos.told import STEEP_PHOTO, UNNAMED
-from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
 from core.progress import Progress, silent

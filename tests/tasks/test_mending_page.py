@@ -12,7 +12,9 @@ from fastapi.testclient import TestClient
 from test_person_mends import candidate, made, night, photo, png, small_shop  # noqa: F401 - the fixtures
 from test_run_stage import Shop
 
+from core.records import to_json
 from db import assets, mends
+from db.lineage import lineage
 from gallery.access import Access
 from gallery.app import create_app
 from gallery.mending import Builder
@@ -166,7 +168,7 @@ def test_the_page_shows_every_photo_and_a_person_says_what_it_shows(small_shop: 
     assert section.count("<li") == 3
     assert "used for shape and colours" in section
     assert "It shows a detail: kept, but no shape can be made from it." in section
-    (back,) = [shot for shot in assets.lineage(factory.engine, first)["shots"] if shot["role"] == "back"]
+    (back,) = [shot for shot in to_json(lineage(factory.engine, first))["shots"] if shot["role"] == "back"]
     fields = {"what": "side", "photo": str(back["id"])}
     assert client.post(f"/assets/{first}/mend", data=allowed(access) | fields | {"side": "inside"}).status_code == 422
     assert (

@@ -12,9 +12,9 @@ from test_run_stage import Shop
 
 from core.errors import NotFound
 from core.photos.told import SET_ASIDE, UNNAMED
+from core.records import to_json
 from db import assets, mends
 from db.candidates import ASIDE
-from core.records import to_json
 from db.engine import writing
 from db.lineage import lineage
 from db.tables import CollectionMark
@@ -75,7 +75,7 @@ def test_a_photo_that_shows_nothing_is_left_out(counter: Shop) -> None:
         "mug_right.png": (True, ""),
         "mug_back.png": (False, "No object was found in the photo."),
     }
-    assert reproduce(factory, asset)["same"]
+    assert reproduce(factory, asset).same
 
 
 def test_a_photo_without_a_side_is_handed_on_where_three_others_have_one(counter: Shop) -> None:
@@ -96,14 +96,14 @@ def test_what_its_name_sets_aside_is_kept_unread_and_said(counter: Shop) -> None
     factory = counter.factory()
     photograph(counter, *SIDES)
     (asset,) = counter.build(factory).build
-    keys = {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, asset)["stages"]}
+    keys = {stage["part"]: stage["key"] for stage in to_json(lineage(factory.engine, asset))["stages"]}
     counter.computed()
     beside = ("packaging", "detail", "lifestyle", "top")
     photograph(counter, *beside)
     plan = counter.build(factory)
     assert plan.build == ()
     assert counter.computed() == {}
-    assert {stage["part"]: stage["key"] for stage in assets.lineage(factory.engine, asset)["stages"]} == keys
+    assert {stage["part"]: stage["key"] for stage in to_json(lineage(factory.engine, asset))["stages"]} == keys
     said = told(factory, asset)
     assert [said[f"mug_{side}.png"][0] for side in SIDES] == [True] * 4
     assert said["mug_packaging.png"] == (False, "It shows the packaging, not the product: kept, not used.")
@@ -116,7 +116,7 @@ def test_a_person_says_which_side_a_photo_shows_and_every_later_night_keeps_it(c
     photograph(counter, "front", "right", "back")
     (first,) = counter.build(factory).build
     product = mends.product_of(factory.engine, first)
-    shots = {shot["role"]: shot for shot in assets.lineage(factory.engine, first)["shots"]}
+    shots = {shot["role"]: shot for shot in to_json(lineage(factory.engine, first))["shots"]}
     mends.say_side(factory.engine, product, shots["right"]["id"], "left")
     mends.say_side(factory.engine, product, shots["back"]["id"], ASIDE)
     (second,) = counter.build(factory).build
@@ -133,7 +133,7 @@ def test_a_person_says_which_side_a_photo_shows_and_every_later_night_keeps_it(c
 
 def told(factory: Factory, asset: str) -> dict[str, tuple[bool, str]]:
     """Of each photo of the asset's product whether it is used, and what is said of it."""
-    shots = assets.lineage(factory.engine, asset)["shots"]
+    shots = to_json(lineage(factory.engine, asset))["shots"]
     return {shot["uri"].rsplit("/", 1)[-1]: (shot["used"], shot["said"]) for shot in shots}
 
 
