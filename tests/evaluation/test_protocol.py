@@ -374,7 +374,7 @@ def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path,
         assert (elevation is None) == (poses != "given"), "what is not told of one photo is not told of several"
         told.append([(shot.azimuth, shot.elevation) for shot in shots])
         assert (cutout.rgba.shape[0] < 128) == (poses == "cropped")
-        return glb, {"used": 1 + len(shots)}
+        return BuiltAsset(glb, AssetFacts(used=1 + len(shots)))
 
     asked = PhotoOptions((1, 4), (poses,))
     document = evaluate_photos(folder, load_recipe(), replace(models, build=build), asked, Options(limit=1))
