@@ -74,13 +74,18 @@ def sentences() -> Iterator[None]:
     except KeyboardInterrupt as error:
         code = 143 if isinstance(error, Terminated) else 130
         stop("Stopped. What was finished is kept; run the same command again to go on.", code, "stopped")
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: typer ends quietly
     except Exception as error:
         from core.errors import StageError
+        from core.photos.names import display_name
         from tasks.failures import as_meshmill_error
 
         known = as_meshmill_error(error)
-        if isinstance(known, StageError):  # a bug: its traceback says more than a sentence
-            raise
+        if isinstance(known, StageError):
+            if isinstance(error, OSError) and error.filename and error.strerror:
+                stop(f"{display_name(str(error.filename))}: {error.strerror}.", 2, "file")
+            raise  # a bug: its traceback says more than a sentence
         stop(known.whole, known.exit_code, known.code)
 
 

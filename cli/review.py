@@ -118,6 +118,7 @@ def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | N
 
 
 def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
+    from core.photos.names import display_name
     from core.quality.calibration import Decision, fit, shipped_examples
     from core.recipes import load_recipe
     from db.gallery import decisions
@@ -128,7 +129,9 @@ def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
     finally:
         factory.close()
     chosen = load_recipe(recipe)
-    fitted = chosen.model_copy(update={"name": out.stem, "quality": fit(shipped_examples(), said, chosen.quality)})
+    fitted = chosen.model_copy(
+        update={"name": display_name(out.stem), "quality": fit(shipped_examples(), said, chosen.quality)}
+    )
     out.write_text(fitted.model_dump_json(indent=1) + "\n", "utf-8")
     quality = fitted.quality.model_dump(mode="json")
     return {"recipe": str(out), "decisions": len(said), "quality": quality}
