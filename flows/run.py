@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.errors import ObjectDamaged, RunStopped
+from core.errors import ObjectDamaged, RunStopped, TransientError
 from core.photos.names import file_name, told_apart
 from core.recipes import Recipe
 from core.records import OPTIONAL, to_json
@@ -151,7 +151,8 @@ def _build(
 
 
 def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) -> None:
-    """The flow in this process; a server must be up and the factory in its context."""
+    """The flow in this process; a server must be up and the factory in its context. Raises :class:`TransientError`
+    where ``PREFECT_API_URL`` names a server that does not answer."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_CLIENT_RETRY_EXTRA_CODES,
@@ -168,8 +169,17 @@ def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) 
         PREFECT_CLIENT_RETRY_EXTRA_CODES: "500,504",
         PREFECT_API_URL: os.environ["PREFECT_API_URL"],
     }
-    with temporary_settings(settings):
-        build_assets(asset_ids, force, run_id)
+    try:
+        with temporary_settings(settings):
+            build_assets(asset_ids, force, run_id)
+    except RuntimeError as error:
+        if not str(error).startswith("Failed to reach API"):  # Prefect has no class for it
+            raise
+        url = os.environ["PREFECT_API_URL"]
+        raise TransientError(
+            f"Prefect's server {url} does not answer: start it, or unset PREFECT_API_URL and a server is started for "
+            "each run. What was finished is kept."
+        ) from error
 
 
 def _warm(factory: Factory, models: Mapping[str, Weights]) -> None:

@@ -83,3 +83,9 @@ def test_a_socks_proxy_without_its_package_is_a_sentence(tmp_path: Path) -> None
     done = Shop(tmp_path).run(ALL_PROXY="socks5://127.0.0.1:1")
     assert done.returncode == 2
     assert "ALL_PROXY names a SOCKS proxy" in sentence(done)
+
+
+def test_a_prefect_server_that_does_not_answer_is_a_sentence(tmp_path: Path) -> None:
+    done = Shop(tmp_path).run(PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1, done.stderr
+    assert "Prefect's server http://127.0.0.1:9/api does not answer" in sentence(done)
