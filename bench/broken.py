@@ -1,10 +1,10 @@
 """Does the gate hold back what a person would call broken? Assets that it lets through, broken by construction.
 
-    python bench/broken.py DIR [DIR ...] [--params fitted.json] [--sheet FILE.png]
+    python bench/broken.py DIR [DIR ...] [--params fitted.json] [--rows FILE.jsonl]
 
-Each DIR holds folders with ``cutout.npz``, ``views.npz``, ``model.glb`` and ``report.json`` (``bench/gate.py make``
-leaves them so). Every asset that finishes is broken in each of :data:`KINDS`, with amounts drawn from its name, and
-judged again. The report says how many of the intact ones finish, and how many of each kind do not.
+Each DIR holds folders as ``bench/gate.py make`` leaves them. Every asset that finishes is broken in each of
+:data:`KINDS`, with amounts drawn from its name, and judged again. The report says how many of the intact ones finish,
+and how many of each kind do not.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from gate import stored
 
-from core.artifacts import Cutout, ViewSet
 from core.mesh.gltf import read_glb, write_glb
 from core.mesh.topology import compact
 from core.mesh.values import Model
 from core.quality import QualityParams
-from core.quality.checks import EVIDENCE, VETOES
-from core.quality.gate import combine, ramp
-from core.quality.measurement import measure
+from core.quality.checks import VETOES, VISIBLE, forecasting
+from core.quality.gate import combine, measured, ramp, visible_faults
 
 KINDS = ("cut", "cut behind", "shift", "shift behind", "split", "hole", "open", "mirror", "lean", "lean back")
 
@@ -113,15 +111,6 @@ def replaced(model, vertices, faces, uv):
     )
 
 
-def assets(folders) -> Iterator[tuple[str, Cutout, ViewSet, bytes, dict]]:
-    for folder in folders:
-        for home in sorted(path.parent for path in folder.glob("*/model.glb")):
-            cutout = Cutout.from_bytes((home / "cutout.npz").read_bytes())
-            views = ViewSet.from_bytes((home / "views.npz").read_bytes())
-            report = json.loads((home / "report.json").read_text())
-            yield f"{folder.name}/{home.name}", cutout, views, (home / "model.glb").read_bytes(), report
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+")
@@ -132,15 +121,18 @@ def main() -> None:
     held, made, through, intact = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0, 0
     rows = options.rows.open("w") if options.rows else None
 
-    def judged(name, kind, cutout, views, glb, report):
-        metrics = measure(cutout, views, glb, report)
+    def judged(name, kind, glb, asset):
+        cutout, views, _, report, photos = asset
+        metrics = measured(cutout, views, glb, report, photos)
         if rows:
             print(json.dumps({"name": name, "kind": kind, "metrics": metrics}), file=rows, flush=True)
-        return metrics, combine(metrics, params) >= params.finished
+        return metrics, combine(metrics, params) * visible_faults(metrics) >= params.finished
 
-    for name, cutout, views, glb, report in assets(options.folders):
+    for home in sorted(path.parent for folder in options.folders for path in folder.glob("*/row.json")):
+        name, asset = f"{home.parent.name}/{home.name}", stored(home)
+        glb = asset[2]
         intact += 1
-        if not judged(name, "", cutout, views, glb, report)[1]:
+        if not judged(name, "", glb, asset)[1]:
             continue
         through += 1
         model = read_glb(glb)
@@ -149,13 +141,12 @@ def main() -> None:
             worse = broken(model, kind, rng)
             if worse is None:
                 continue
-            metrics, finishes = judged(name, kind, cutout, views, write_glb(worse, "broken"), report)
+            metrics, finishes = judged(name, kind, write_glb(worse, "broken"), asset)
             made[kind] += 1
             held[kind] += not finishes
             if finishes:
-                low = [
-                    c.metric for c in (*VETOES, *EVIDENCE) if c.metric in metrics and ramp(metrics[c.metric], c) < 0.5
-                ]
+                checks = [c for c in (*VETOES, *VISIBLE, *forecasting(metrics)) if c.metric in metrics]
+                low = [c.metric for c in checks if ramp(metrics[c.metric], c) < 0.5]
                 print(f"{name} {kind}: finishes ({combine(metrics, params):.2f}), low: {', '.join(low)}", flush=True)
     total = sum(made.values())
     kinds = {kind: f"{held[kind]}/{made[kind]}" for kind in KINDS}

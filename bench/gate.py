@@ -1,14 +1,16 @@
 """How well the gate's score orders assets by their true quality: procedural objects through the real line, cheaply.
 
-    python bench/gate.py make DIR --objects 90 --first-seed 800000     # assets of very different quality (resumes)
-    python bench/gate.py fit DIR > fitted.json                         # calibration.csv, and weights fitted to it
-    python bench/gate.py report OTHER [--params fitted.json]           # how well the score orders other assets
+    python bench/gate.py make DIR --objects 90 --first-seed 800000        # assets as the line makes them (resumes)
+    python bench/gate.py make DIR --objects 40 --first-seed 700000 --photos 4
+    python bench/gate.py fit DIR [DIR ...] > fitted.json                  # calibration.csv, and weights fitted to it
+    python bench/gate.py report OTHER [OTHER ...] [--params fitted.json]  # how well the score orders other assets
 
-Each object is photographed, cut out, and its views are either the starter's or the truth's, spoilt as a view model
-spoils them: blurred towards their mean, noisy, from the wrong elevation, too few, the front repeated all round. Then
-reconstruction, mesh, texture and gate run as in the factory, with small grids and few faces. True quality is
-:func:`evaluation.protocol.true_quality` of the asset's shape and of its renders from six cameras that nothing was
-made from. Objects for fitting and for reporting must not share seeds.
+Each object is photographed from a height that the line is not told, cut out, and goes through views, reconstruction,
+mesh, texture and gate as in the factory, with small grids and few faces. Several photos come in one of :data:`POSES`.
+With ``--spoilt`` a single photo's views are the truth's, spoilt as a view model without a lift spoils them: blurred
+towards their mean, noisy, from the wrong elevation, too few, the front repeated all round. True quality is
+:func:`evaluation.protocol.true_quality` of the asset's shape and of its renders from six cameras that nothing was made
+from. Objects for fitting and for reporting must not share seeds.
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ import numpy as np
 SIZE = 64
 """Pixels a side of the views, as the starter's."""
 
-MODES = ("clean", "blurred", "noisy", "tilted", "few", "mean", "front", "starter", "starter", "starter tilted")
-"""How the views come about; an object's mode follows from its seed."""
+SPOILT = ("clean", "blurred", "noisy", "tilted", "few", "mean", "front", "starter", "starter", "starter tilted")
+"""With ``--spoilt``: how the views come about; an object's mode follows from its seed."""
+
+POSES = ("given", "given", "named", "turned")
+"""Several photos, by the seed: heights and angles given; named sides, off by up to ten degrees in both; one of these
+taken from another side than its name says."""
 
 HELD_OUT = ((25, 15), (100, 0), (170, 30), (215, 10), (280, 45), (330, 60))
 """Azimuths and elevations of the cameras of the true appearance, degrees."""
@@ -90,62 +96,115 @@ def spoilt(mode, rng, table, targets, tilt, zoom):
     return np.clip(np.rint(true), 0, 255).astype(np.uint8)
 
 
-def make(seed, table, model, recipe, folder):
-    """One asset: cutout, views, GLB, report and truth under ``folder``."""
+def mode_of(seed, photos, spoilt):
+    """How an object's pictures come about, by its seed."""
+    if photos > 1:
+        return POSES[seed % len(POSES)]
+    return SPOILT[seed % len(SPOILT)] if spoilt else "line"
+
+
+def one_photo(seed, mode, table, model, recipe):
+    """Cutout, view set, no photo set, the field's model, and what :func:`measured_truth` wants of the photo."""
     from core.artifacts import Photo, ViewSet
     from core.cameras import Camera
-    from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
-    from core.quality.measurement import measure
     from core.segment import segment
-    from core.sjc import reconstruct
     from core.zero123 import make_view_set
     from core.zero123.views import ring_cameras
     from evaluation.frames import zoom_of
+
+    rng = np.random.default_rng(seed)
+    elevation = float(rng.uniform(0, 45))
+    tilt = float(rng.choice([-1, 1]) * rng.uniform(12, 45)) if mode.endswith("tilted") else 0.0
+    photo = pictures(table, [(0.0, elevation, 2.0)], 192)[0]
+    cutout = segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None)
+    seen = ([photo], [Camera(0.0, elevation)])
+    if mode == "line":
+        return cutout, make_view_set(model, cutout, recipe.views, recipe.seed), None, model, seen
+    believed = float(np.clip(elevation - tilt, -20, 80))
+    if mode.startswith("starter"):  # its lift then has its say in the shape, too
+        params = recipe.views.model_copy(update={"elevation": believed})
+        return cutout, make_view_set(model, cutout, params, recipe.seed), None, model, seen
+    cameras = ring_cameras(recipe.views)
+    if mode == "few":
+        cameras = tuple(cameras[i] for i in sorted(rng.choice(len(cameras), rng.integers(2, 6), replace=False)))
+    zoom = zoom_of(cutout.source_box, 192)
+    images = spoilt(mode, rng, table, [(c.azimuth, c.elevation) for c in cameras], elevation - believed, zoom)
+    view_set = ViewSet(images, cameras, Camera(0.0, believed), {"elevation": {"confidence": 1.0}})
+    return cutout, view_set, None, None, seen
+
+
+def several_photos(seed, mode, table, model, recipe, count):
+    """The same of ``count`` photos, each cropped on its own and placed by ``align``, which may leave some out."""
+    from core.artifacts import Photo
+    from core.cameras import Camera
+    from core.placing.align import Shot, align
+    from core.segment import segment
+    from core.zero123 import make_view_set
+    from evaluation.photos import AZIMUTHS
+
+    rng = np.random.default_rng(seed)
+    height = float(rng.uniform(0, 45))
+    believed = [0.0, *AZIMUTHS[count]]
+    cameras = [Camera(azimuth, height) for azimuth in believed]
+    if mode != "given":
+        off, lower = rng.uniform(-10, 10, (2, count))
+        off[0] = lower[0] = 0
+        if mode == "turned":
+            off[rng.integers(1, count)] = rng.choice([-1, 1]) * rng.uniform(25, 60)
+        cameras = [Camera((a + o) % 360, height + e) for a, o, e in zip(believed, off, lower, strict=True)]
+    shown = [pictures(table, [(c.azimuth, c.elevation, 2.0)], 192)[0] for c in cameras]
+    cutouts = [segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None) for photo in shown]
+    given = mode == "given"
+    shots = [
+        Shot(cutout, str(azimuth), azimuth, height if given else None, size=(192, 192) if given else None)
+        for cutout, azimuth in zip(cutouts, believed, strict=True)
+    ]
+    params = recipe.views.model_copy(update={"elevation": height}) if given else recipe.views
+    photos, _ = align(model, shots, params, recipe.seed)
+    cutout = photos.main.framed() if len(photos.photos) > 1 else cutouts[0]
+    photos = photos if len(photos.photos) > 1 else None
+    view_set = make_view_set(model, cutout, params, recipe.seed, photos=photos)
+    return cutout, view_set, photos, model, (shown, cameras)
+
+
+def make(seed, table, model, recipe, folder, count=1, spoilt=False):
+    """One asset: cutout, views, photos, GLB, report and truth under ``folder``."""
+    from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
+    from core.quality.gate import measured
+    from core.sjc import reconstruct
 
     # Pictures for people cost a third of such a small asset.
     for name in ("hero", "contact_sheet"):
         patch.object(previews, name, lambda *_: b"").start()
     began = time.process_time()
-    rng = np.random.default_rng(seed)
-    mode = MODES[seed % len(MODES)]
-    elevation = float(rng.uniform(0, 45))
-    tilt = float(rng.choice([-1, 1]) * rng.uniform(12, 45)) if mode.endswith("tilted") else 0.0
-    photo = pictures(table, [(0.0, elevation, 2.0)], 192)[0]
-    cutout = segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None)
-    zoom = zoom_of(cutout.source_box, 192)
-    believed = float(np.clip(elevation - tilt, -20, 80))
-    starter = model if mode.startswith("starter") else None  # its lift then has its say in the shape, too
-    if starter is not None:
-        params = recipe.views.model_copy(update={"elevation": believed})
-        view_set = make_view_set(starter, cutout, params, recipe.seed)
-    else:
-        cameras = ring_cameras(recipe.views)
-        if mode == "few":
-            cameras = tuple(cameras[i] for i in sorted(rng.choice(len(cameras), rng.integers(2, 6), replace=False)))
-        images = spoilt(mode, rng, table, [(c.azimuth, c.elevation) for c in cameras], elevation - believed, zoom)
-        view_set = ViewSet(images, cameras, Camera(0.0, believed), {"elevation": {"confidence": 1.0}})
-    field = reconstruct(starter, cutout, view_set, recipe.reconstruct, recipe.seed)
-    mesh = extract_mesh(field, cutout, view_set, recipe.mesh)
+    mode = mode_of(seed, count, spoilt)
+    how = (seed, mode, table, model, recipe)
+    cutout, view_set, photos, own, (shown, cameras) = one_photo(*how) if count == 1 else several_photos(*how, count)
+    field = reconstruct(own, cutout, view_set, recipe.reconstruct, recipe.seed, photos=photos)
+    mesh = extract_mesh(field, cutout, view_set, recipe.mesh, photos)
     about = AssetAbout(f"bench-{seed}", "bench", "bench", "bench", "")
-    finished = finish_asset(mesh, field, cutout, view_set, recipe.finish, about)
+    finished = finish_asset(mesh, field, cutout, view_set, recipe.finish, about, photos=photos)
     glb = finished.files["model.glb"]
-    metrics = measure(cutout, view_set, glb, finished.report)
-    truth = measured_truth(table, glb, photo[..., 3] >= 128, elevation)
+    metrics = measured(cutout, view_set, glb, finished.report, photos)
+    truth = measured_truth(table, glb, shown, cameras)
     seconds = time.process_time() - began
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cutout.npz").write_bytes(cutout.to_bytes())
     (folder / "views.npz").write_bytes(view_set.to_bytes())
+    if photos is not None:
+        (folder / "photos.npz").write_bytes(photos.to_bytes())
     (folder / "field.npz").write_bytes(field.to_bytes())
     (folder / "model.glb").write_bytes(glb)
     (folder / "report.json").write_text(json.dumps(finished.report))
-    about_it = {"seed": seed, "family": table.names[0], "mode": mode, "tilt": tilt, "cpu_seconds": round(seconds, 2)}
+    about_it = {"seed": seed, "family": table.names[0], "mode": mode, "given": count, "cpu_seconds": round(seconds, 2)}
     row = about_it | truth | {"metrics": {name: round(value, 5) for name, value in metrics.items()}}
     (folder / "row.json").write_text(json.dumps(row))
     return about_it | truth
 
 
-def measured_truth(table, glb, mask, elevation):
-    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together."""
+def measured_truth(table, glb, shown, cameras):
+    """Shape by the protocol's rules (64 voxels), appearance of renders from the held-out cameras, and both together, of
+    an asset made from the photos ``shown`` by ``cameras``."""
     from core.cameras import Camera
     from evaluation import protocol, shape
     from evaluation.folder import TruthView, read_painted
@@ -157,7 +216,8 @@ def measured_truth(table, glb, mask, elevation):
     theirs = (shape.normalised(true.vertices), true.faces)
     ours, paint = read_painted(glb)
     a, b = (sample_surface(surface, 5000, i) for i, surface in enumerate((ours, theirs)))
-    world = protocol.where_photographed(ours, mask, Camera(0, elevation))
+    further = [TruthView("", camera, photo) for camera, photo in zip(cameras[1:], shown[1:], strict=True)]
+    world = protocol.where_photographed(ours, shown[0][..., 3] >= 128, cameras[0], further)
     expected = pictures(table, [(a_, e, 2.0) for a_, e in HELD_OUT], 2 * SIZE)
     truths = [TruthView(str(pose), Camera(*pose), shown) for pose, shown in zip(HELD_OUT, expected, strict=True)]
     renders, alphas = protocol.asset_renders(world, paint, truths)
@@ -181,41 +241,45 @@ def make_all(options):
     from training.procedural import generate_objects
 
     torch.set_num_threads(1)
-    model = None
-    recipe = cheap_recipe()
+    model, recipe = load_model(Path(options.weights), "cpu"), cheap_recipe()
+    (folder,) = options.folders
     for seed in range(options.first_seed, options.first_seed + options.objects):
-        folder = options.folder / str(seed)
-        if (folder / "row.json").is_file() or (options.starter is not None and options.starter != is_starter(seed)):
+        home = folder / str(seed)
+        if (home / "row.json").is_file():
             continue
-        if is_starter(seed) and model is None:
-            model = load_model(Path(options.weights), "cpu")
         try:
-            row = make(seed, generate_objects([seed]), model, recipe, folder)
+            row = make(seed, generate_objects([seed]), model, recipe, home, options.photos, options.spoilt)
         except MeshmillError as error:
             row = {"seed": seed, "error": str(error)}
         print(json.dumps(row), file=sys.stderr, flush=True)
 
 
-def is_starter(seed):
-    return MODES[seed % len(MODES)].startswith("starter")
-
-
-def measured(folder, again):
-    """Of every asset under ``folder``: seed, mode, truth, metrics; measured ``again`` where the gate has changed."""
-    from core.artifacts import Cutout, ViewSet
-    from core.quality.measurement import measure
+def rows_of(folders, again):
+    """Of every asset under ``folders``: seed, mode, truth, metrics; measured ``again`` where the gate has changed."""
+    from core.quality.gate import measured
 
     rows = []
-    for path in sorted(folder.glob("*/row.json")):
-        row, home = json.loads(path.read_text()), path.parent
+    for path in sorted(path for folder in folders for path in folder.glob("*/row.json")):
+        row = json.loads(path.read_text())
         if again:
-            cutout = Cutout.from_bytes((home / "cutout.npz").read_bytes())
-            views = ViewSet.from_bytes((home / "views.npz").read_bytes())
-            report = json.loads((home / "report.json").read_text())
-            metrics = measure(cutout, views, (home / "model.glb").read_bytes(), report)
-            row["metrics"] = {name: round(value, 5) for name, value in metrics.items()}
+            row["metrics"] = {name: round(value, 5) for name, value in measured(*stored(path.parent)).items()}
         rows.append(row)
     return rows
+
+
+def stored(home):
+    """Cutout, view set, GLB, report and photo set, if there is one, of an asset that `make` left."""
+    from core.artifacts import Cutout, ViewSet
+    from core.photo_set import PhotoSet
+
+    photos = home / "photos.npz"
+    return (
+        Cutout.from_bytes((home / "cutout.npz").read_bytes()),
+        ViewSet.from_bytes((home / "views.npz").read_bytes()),
+        (home / "model.glb").read_bytes(),
+        json.loads((home / "report.json").read_text()),
+        PhotoSet.from_bytes(photos.read_bytes()) if photos.is_file() else None,
+    )
 
 
 def fit(rows, out):
@@ -244,7 +308,7 @@ def report(rows, params):
     found = {"all": ordering(score, [row["quality"] for row in rows], params.finished)}
     for name in ("iou", "fscore_2", "psnr", "ssim"):
         found["all"][f"rank_correlation_{name}"] = float(spearmanr(score, [row[name] for row in rows]).statistic)
-    for mode in dict.fromkeys(MODES):
+    for mode in dict.fromkeys(row["mode"] for row in rows):
         chosen = [i for i, row in enumerate(rows) if row["mode"] == mode]
         if chosen:
             found[mode] = ordering(score[chosen], [rows[i]["quality"] for i in chosen]) | {
@@ -262,26 +326,25 @@ def report(rows, params):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=("make", "fit", "report"))
-    parser.add_argument("folder", type=Path, help="where the assets are")
+    parser.add_argument("folders", type=Path, nargs="+", help="where the assets are")
     parser.add_argument("--objects", type=int, default=120)
     parser.add_argument("--first-seed", type=int, default=800_000)
     parser.add_argument("--weights", default="models/starter")
     parser.add_argument("--params", type=Path, help="what `fit` printed, instead of the recipe's")
     parser.add_argument("--out", type=Path, default=Path("core/quality/calibration.csv"), help="what `fit` writes")
     parser.add_argument("--again", action="store_true", help="measure the stored assets again")
-    parser.add_argument(
-        "--starter", action=argparse.BooleanOptionalAction, help="only with, or only without, its views"
-    )
+    parser.add_argument("--photos", type=int, default=1, choices=(1, 2, 3, 4, 6), help="photos of each object")
+    parser.add_argument("--spoilt", action="store_true", help="views of the truth, spoilt, instead of the line's own")
     options = parser.parse_args()
     if options.action == "make":
         make_all(options)
     elif options.action == "fit":
-        fit(measured(options.folder, options.again), options.out)
+        fit(rows_of(options.folders, options.again), options.out)
     else:
         from core.quality import QualityParams
 
         chosen = json.loads(options.params.read_text()) if options.params else {}
-        report(measured(options.folder, options.again), QualityParams.model_validate(chosen))
+        report(rows_of(options.folders, options.again), QualityParams.model_validate(chosen))
 
 
 if __name__ == "__main__":

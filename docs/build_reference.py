@@ -114,11 +114,18 @@ def errors_page() -> str:
 
 
 def checks_page() -> str:
-    from core.quality.checks import EVIDENCE, NOTES, VETOES
+    from core.quality.checks import EVIDENCE, NOTES, SEVERAL, VETOES, VISIBLE
     from core.quality.reasons import text_of
 
     text = "# Checks of the quality gate\n\nFrom `bad` to `good` a check counts 0 to 1 (docs/how-to-read-a-score.md).\n"
-    for title, checks in (("What the score is made of", EVIDENCE), ("Vetoes", VETOES), ("Told beside it", NOTES)):
+    groups = (
+        ("What the score of one photo is made of", EVIDENCE),
+        ("What the score of several photos is made of", SEVERAL),
+        ("Vetoes", VETOES),
+        ("Visible faults", VISIBLE),
+        ("Told beside it", NOTES),
+    )
+    for title, checks in groups:
         rows = (
             (f"`{c.metric}`", f"{c.bad:g}", f"{c.good:g}", c.unit, c.severity, f"`{c.code}`", text_of(c.code)[0])
             for c in checks

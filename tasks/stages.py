@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "reconstruct",
-        version=7,
+        version=8,
         params=ReconstructParams,
         inputs=("cutout", "views"),
         outputs=("field",),
@@ -154,7 +154,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "assess",
-        version=5,
+        version=6,
         params=QualityParams,
         inputs=("cutout", "views", "glb", "report"),
         outputs=("assessment",),

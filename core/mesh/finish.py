@@ -48,7 +48,8 @@ def finish_asset(
     ``photos``, where several are given. ``mesh.info["engine"]`` says which tools may decimate.
     ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world, ``v`` turned about +Y
     first where ``turn`` is given; ``report["texture"]``: where ``model.glb``'s texels came from, ``unseen`` being the
-    share that no picture shows. Equal inputs give equal bytes. Raises
+    share that no picture shows; ``report["confidence"]``: how much the reconstruction believes its shape, where it says
+    so. Equal inputs give equal bytes. Raises
     :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
     met, :class:`core.errors.InvalidRecipe` for an unknown profile.
     """
@@ -99,6 +100,8 @@ def finish_asset(
     if params.turntable:
         files["turntable.webp"] = previews.turntable(final, params.turntable)
     step("turntable")
+    if "confidence" in field.info:
+        report["confidence"] = field.info["confidence"]
     report["front"] = _front(final, placed, field, cutout)
     report["verification"] = verify_glb(files["model.glb"], params.profile).report()
     report["bytes"] = {name: len(data) for name, data in files.items()}

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.quality.checks import EVIDENCE
+from core.quality.checks import EVIDENCE, SEVERAL, Check, forecasting
 from core.quality.gate import ramp, vetoes
-from core.quality.params import QualityParams
+from core.quality.params import Formula, QualityParams
 
 SHIPPED = Path(__file__).with_name("calibration.csv")
 """Procedural assets of every quality that ``bench/gate.py`` made: what the gate measured, and ``truth``."""
@@ -57,25 +57,42 @@ def shipped_examples(path: Path = SHIPPED) -> list[Example]:
 
 
 def fit(examples: Sequence[Example], decisions: Sequence[Decision], params: QualityParams) -> QualityParams:
-    """``params`` with the weights, ``low`` and ``high`` that explain the examples and respect the decisions.
+    """``params`` with the weights, ``low`` and ``high`` that explain the examples and respect the decisions: those of
+    one photo and those of several, each from its own assets. Those of several stay where no such asset is known.
 
     Assets that a veto pulls down are left out: their score is not the weights' doing. Raises ValueError for fewer
     than two examples.
     """
+    usable = [example for example in examples if vetoes(example.metrics) == 1]
+    people = [decision for decision in decisions if vetoes(decision.metrics) == 1]
+    one = [example for example in usable if forecasting(example.metrics) is EVIDENCE]
+    more = [example for example in usable if forecasting(example.metrics) is SEVERAL]
+    if len(one) < 2:
+        raise ValueError("A fit needs at least two assets of known quality.")
+    found = _formula(EVIDENCE, one, [d for d in people if forecasting(d.metrics) is EVIDENCE], params)
+    update: dict[str, Any] = {"weights": found.weights, "low": found.low, "high": found.high}
+    if len(more) >= 2:
+        found = _formula(SEVERAL, more, [d for d in people if forecasting(d.metrics) is SEVERAL], params)
+        update |= {"several_weights": found.weights, "several_low": found.low, "several_high": found.high}
+    return params.model_copy(update=update)
+
+
+def _formula(
+    checks: Sequence[Check], examples: Sequence[Example], people: Sequence[Decision], params: QualityParams
+) -> Formula:
+    """Weights, ``low`` and ``high`` of one kind of assets. A check that none of the examples has made gets the mean
+    weight of the others, and no part in ``high``."""
     from scipy.optimize import nnls
 
-    usable = [example for example in examples if vetoes(example.metrics) == 1]
-    if len(usable) < 2:
-        raise ValueError("A fit needs at least two assets of known quality.")
-    known = _qualities([example.metrics for example in usable])
+    made = [check for check in checks if any(check.metric in example.metrics for example in examples)]
+    known = _qualities([example.metrics for example in examples], made)
     base = _design(known)
-    truth = np.array([example.truth for example in usable])
-    people = [decision for decision in decisions if vetoes(decision.metrics) == 1]
-    asked = _design(_qualities([decision.metrics for decision in people], known.mean(0)))
+    truth = np.array([example.truth for example in examples])
+    asked = _design(_qualities([decision.metrics for decision in people], made, known.mean(0)))
     wanted = np.array([params.finished if decision.approved else params.review for decision in people])
     sign = np.array([1.0 if decision.approved else -1.0 for decision in people])
 
-    count = len(EVIDENCE)
+    count = len(made)
     even = np.hstack([np.zeros((count, 2)), np.eye(count) - 1 / count]) * np.sqrt(EVENNESS)
     pulling = np.zeros(len(people), bool)
     for _ in range(ROUNDS):
@@ -88,16 +105,18 @@ def fit(examples: Sequence[Example], decisions: Sequence[Decision], params: Qual
         pulling |= unhappy
     low, weights = float(found[0] - found[1]), found[2:]
     total = float(weights.sum())
-    shares = {
-        check.metric: round(float(w / total), 4) if total else 0.0 for check, w in zip(EVIDENCE, weights, strict=True)
-    }
-    return params.model_copy(update={"weights": shares, "low": round(low, 4), "high": round(min(1.0, low + total), 4)})
+    found_for = dict(zip((check.metric for check in made), weights, strict=True))
+    full = [float(found_for.get(check.metric, total / count)) for check in checks]
+    shares = {check.metric: round(w / sum(full), 4) if total else 0.0 for check, w in zip(checks, full, strict=True)}
+    return Formula(shares, round(low, 4), round(min(1.0, low + total), 4))
 
 
-def _qualities(metrics: Sequence[Mapping[str, float]], fill: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+def _qualities(
+    metrics: Sequence[Mapping[str, float]], checks: Sequence[Check], fill: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """``(N, checks)`` ramps; what an asset lacks takes the mean of those that have it."""
-    table = np.array([[ramp(m[c.metric], c) if c.metric in m else np.nan for c in EVIDENCE] for m in metrics])
-    table = table.reshape(len(metrics), len(EVIDENCE))
+    table = np.array([[ramp(m[c.metric], c) if c.metric in m else np.nan for c in checks] for m in metrics])
+    table = table.reshape(len(metrics), len(checks))
     if fill is None:
         there = np.isfinite(table)
         fill = np.where(there, table, 0).sum(0) / np.maximum(there.sum(0), 1)

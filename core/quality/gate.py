@@ -2,7 +2,8 @@
 
 Every check is a measured value on a ramp from bad (0) to good (1). The score foretells the asset's true quality
 (:func:`evaluation.protocol.true_quality`): a weighted mean with weights fitted to assets of known quality
-(:mod:`core.quality.calibration`), times vetoes, which nothing makes up for. Checks below ``params.named`` become
+(:mod:`core.quality.calibration`), times vetoes, which nothing makes up for. Visible faults leave the score alone and
+keep an asset from being published. Checks below ``params.named`` become
 reasons for a person (:mod:`core.quality.reasons`): what blocks, what affects, then notes, each worst first.
 """
 
@@ -16,11 +17,11 @@ from typing import Any
 
 from core.artifacts import Cutout, ViewSet
 from core.photo_set import PhotoSet
-from core.quality.checks import EVIDENCE, NOTES, VETOES, Check
+from core.quality.checks import FLOOR, NOTES, SEEN, VETOES, VISIBLE, Check, forecasting
 from core.quality.measurement import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, in_order, reason, share
-from core.quality.several import OF_SYNTHESIZED, photos_as_views
+from core.quality.several import not_asked, of_photos, photos_as_views
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,30 @@ def assess(
     where present, else the GLB is fitted to the cutout's outline. Of several ``photos`` the further ones are the views.
     Raises nothing for a bad asset: an unreadable or empty GLB has score 0 and the verdict ``failed``.
     """
-    views = view_set if photos is None else photos_as_views(photos, view_set)
     try:
-        metrics = measure(cutout, views, glb, report)
+        metrics = measured(cutout, view_set, glb, report, photos)
     except UnreadableGlb as error:
         logging.getLogger(__name__).warning("The GLB cannot be judged: %s", error)
         return Assessment(0.0, "failed", (reason("unreadable_file", "blocks"),), {})
-    if photos is not None:
-        metrics = {name: value for name, value in metrics.items() if name not in OF_SYNTHESIZED}
     score = round(combine(metrics, params), 4)
-    decided = verdict(score, params)
-    counted = [check for check in EVIDENCE if params.weights.get(check.metric, 0) > 0]
-    found = _named([*VETOES, *counted, *NOTES], metrics, params.named)
+    decided = verdict(score * visible_faults(metrics), params)
+    weights = params.formula(metrics).weights
+    counted = [check for check in forecasting(metrics) if weights.get(check.metric, 0) > 0]
+    found = _named([*VETOES, *VISIBLE, *counted, *NOTES], metrics, params.named)
     found += [reason("photo_warning", "affects", place="cutout", sentence=warning) for warning in cutout.warnings]
     if decided == "finished":  # it was found good enough: what is left is good to know, no complaint
         found = [replace(item, severity="note") for item in found]
     return Assessment(score, decided, tuple(in_order(found)), {k: round(v, 5) for k, v in metrics.items()})
+
+
+def measured(
+    cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any], photos: PhotoSet | None = None
+) -> dict[str, float]:
+    """All metrics of an asset from one photo or from several. Raises :class:`UnreadableGlb`."""
+    if photos is None:
+        return measure(cutout, view_set, glb, report)
+    metrics, left_out = measure(cutout, photos_as_views(photos, view_set), glb, report), not_asked(photos)
+    return {name: value for name, value in metrics.items() if name not in left_out} | of_photos(photos)
 
 
 def _named(checks: Sequence[Check], metrics: Mapping[str, float], below: float) -> list[Reason]:
@@ -91,19 +100,26 @@ def ramp(value: float, check: Check) -> float:
 
 def combine(metrics: Mapping[str, float], params: QualityParams) -> float:
     """The score 0..1: weighted mean of the checks that were made, between ``low`` and ``high``, times the vetoes."""
-    made = [(params.weights.get(c.metric, 0.0), ramp(metrics[c.metric], c)) for c in EVIDENCE if c.metric in metrics]
+    weights, low, high = params.formula(metrics)
+    checks = [check for check in forecasting(metrics) if check.metric in metrics]
+    made = [(weights.get(check.metric, 0.0), ramp(metrics[check.metric], check)) for check in checks]
     total = sum(weight for weight, _ in made)
     if not total:
         return 0.0
     mean = sum(weight * quality for weight, quality in made) / total
-    return max(0.0, params.low + (params.high - params.low) * mean) * vetoes(metrics)
+    return max(0.0, low + (high - low) * mean) * vetoes(metrics)
 
 
 def vetoes(metrics: Mapping[str, float]) -> float:
     """What nothing else makes up for, 0..1; never 0, so that the score still orders what fails a check completely."""
-    return prod(max(check.floor, ramp(metrics[check.metric], check)) for check in VETOES if check.metric in metrics)
+    return prod(max(FLOOR, ramp(metrics[check.metric], check)) for check in VETOES if check.metric in metrics)
+
+
+def visible_faults(metrics: Mapping[str, float]) -> float:
+    """What visible faults leave of the score when it is decided, 0..1: never so little that they fail an asset."""
+    return prod(max(SEEN, ramp(metrics[check.metric], check)) for check in VISIBLE if check.metric in metrics)
 
 
 def verdict(score: float, params: QualityParams) -> str:
-    """``finished``, ``review`` or ``failed`` by the recipe's thresholds."""
+    """``finished``, ``review`` or ``failed`` by the recipe's thresholds, of a score times its visible faults."""
     return "finished" if score >= params.finished else "review" if score >= params.review else "failed"

@@ -28,6 +28,14 @@ PATTERN = (2, 16)
 HOLE_SIZE = 96
 """Pixels a side of the pictures in which holes through the model are looked for."""
 
+CONFIDENCE = {
+    "shape": "shape_confidence",
+    "left_out_outline": "left_out_outline",
+    "worst_left_out": "worst_left_out",
+    "left_out_colours": "left_out_colours",
+}
+"""What the reconstruction says of its shape (:mod:`core.sjc.confidence`), and the metrics that it becomes."""
+
 PSNR_CAP = 40.0
 """Above this a picture is as good as equal, dB."""
 
@@ -296,7 +304,7 @@ def hull_volume(vertices: Points) -> float:
 
 
 def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
-    """What earlier stages said: how sure the elevation is, how alike another seed, how much texture no view saw."""
+    """What earlier stages said: how sure elevation and shape are, how alike another seed, how much nobody saw."""
     found: dict[str, float] = {}
     elevation = view_set.info.get("elevation")
     if isinstance(elevation, dict) and isinstance(elevation.get("confidence"), int | float):
@@ -306,6 +314,9 @@ def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
     texture = report.get("texture")
     if isinstance(texture, dict) and isinstance(texture.get("unseen"), int | float):
         found["unseen_texture"] = float(texture["unseen"])
+    confidence = report.get("confidence")
+    if isinstance(confidence, dict):
+        found |= {name: float(confidence[key]) for key, name in CONFIDENCE.items() if key in confidence}
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.artifacts import ViewSet
 from core.photo_set import PhotoSet
+from core.placing.align import MISFIT
 from core.quality.images import over_white
 
 OF_SYNTHESIZED = frozenset(
@@ -22,6 +23,23 @@ OF_SYNTHESIZED = frozenset(
     }
 )
 """Metrics that ask whether views were drawn well: a photo's back may well have other colours than its front."""
+
+
+BACK = 60.0
+"""Degrees from straight behind within which a photo shows the back: a bottle may look alike from there."""
+
+
+def not_asked(photos: PhotoSet) -> frozenset[str]:
+    """Metrics that say nothing of an asset from these photos: those of drawn views, and where a photo shows the back,
+    whether it copies the front."""
+    behind = any(abs(photo.camera.azimuth % 360 - 180) <= BACK for photo in photos.photos[1:])
+    return OF_SYNTHESIZED | {"back_copy"} if behind else OF_SYNTHESIZED
+
+
+def of_photos(photos: PhotoSet) -> dict[str, float]:
+    """``photos``: how many there are. ``pose_confidence``: how well the worst outline fits the others', 0..1."""
+    slack = max(photo.place.slack for photo in photos.photos)
+    return {"photos": float(len(photos.photos)), "pose_confidence": max(0.0, 1 - slack / MISFIT)}
 
 
 def photos_as_views(photos: PhotoSet, view_set: ViewSet) -> ViewSet:

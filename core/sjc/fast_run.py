@@ -11,9 +11,9 @@ from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import ReconstructionFailed
 from core.photo_set import PhotoSet
-from core.sjc import fit
+from core.sjc import confidence, fit
 from core.sjc.cutoff import best_cutoff
-from core.sjc.fused import LIKELY, SHARE, fused_matter
+from core.sjc.fused import LIKELY, SHARE, fused_matter, lifts
 from core.sjc.matter import averaged, lifted_matter
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
@@ -160,14 +160,19 @@ class FastLoop:
             weights = [4.0 if view.trusted else 1.0 for view in judges]
             isovalue, match = best_cutoff(sigma.cpu(), [to_device(view, "cpu") for view in judges], weights)
             painter = "fit" if self.volume is None and self.fused is None else "lift"
+            sure: dict[str, float] = {}
             if self.fused is not None:
-                matter, color, asked = fused_matter(*self.fused, sigma.shape[-1])
+                model, photos = self.fused
+                volumes = lifts(model, photos)
+                sure = confidence.of_several(volumes, photos)
+                matter, color, asked = fused_matter(volumes, photos, sigma.shape[-1])
                 both, alone = (averaged(sigma, isovalue, matter, share, LIKELY) for share in (SHARE, 1.0))
                 sigma, isovalue = torch.where(asked, both, alone), 0.5  # the fit fills what no camera sees
             elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:
                 # The fit's colours belong to its own surface; a voxel inside of it they are whatever was left there.
+                sure = confidence.of_one(self.volume, self.views[0])
                 matter, color = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
                 sigma, isovalue = averaged(sigma, isovalue, matter, self.params.matter_share), 0.5
             solid = sigma > isovalue
@@ -185,5 +190,6 @@ class FastLoop:
                 "silhouette_iou": round(match, 5),
                 "dissent": run.outliers,
                 "score_samples": self.params.score_cameras * sum("score" in terms for terms in run.history),
-            },
+            }
+            | ({"confidence": sure} if sure else {}),
         )

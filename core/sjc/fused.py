@@ -33,19 +33,39 @@ SHARE = 0.5
 """Share of the fused lifts in where matter is, beside the fit to all photos: either alone is worse."""
 
 
-def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels, and
-    which of them lie between the heights that the outlines ask for, bool."""
+def lifts(model: Zero123, photos: PhotoSet) -> list[Volume]:
+    """What the model's lift sees in each photo. It looks at the cutout in the cutout's own frame: the network has
+    learnt products of that size only. Raises ValueError for weights without a lift."""
     import torch
 
-    points = voxel_centers(size, model.device)
+    from core.zero123.conditioning import encode_photo, to_pixels
+
+    volumes = []
+    for photo in photos.photos:
+        with torch.no_grad():
+            pixels = to_pixels(photo.cutout.rgba, model.image_size).to(model.device)
+            volume = encode_photo(model, pixels, photo.camera, photo.cutout.rgba).volume
+        if volume is None:
+            raise ValueError("several photos are fused by weights with a lift only")
+        volumes.append(volume)
+    return volumes
+
+
+def fused_matter(
+    volumes: Sequence[Volume], photos: PhotoSet, size: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels, and
+    which of them lie between the heights that the outlines ask for, bool. ``volumes``: the photos' :func:`lifts`."""
+    import torch
+
+    points = voxel_centers(size, volumes[0].density.device)
     logits = torch.zeros(len(points), device=points.device)
     color = torch.zeros((len(points), 3), device=points.device)
     weight = torch.zeros((len(points), 1), device=points.device)
     outward = torch.nn.functional.normalize(points, dim=1)
     met_by, everywhere = [], torch.ones(len(points), dtype=torch.bool, device=points.device)
-    for photo in photos.photos:
-        own, shade, where = _one(model, photo, points)
+    for photo, volume in zip(photos.photos, volumes, strict=True):
+        own, shade, where = _one(volume, photo, points)
         alpha = torch.from_numpy(photo.cutout.rgba[..., 3].astype("float32") / 255).to(points.device)
         everywhere &= sampled(alpha[None], where)[:, 0] > 0.5
         met_by.append(beams(where))
@@ -66,20 +86,14 @@ def fused_matter(model: Zero123, photos: PhotoSet, size: int) -> tuple[torch.Ten
     return matter.view(grid), (color / weight).view(*grid, 3), asked.view(grid)
 
 
-def _one(model: Zero123, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _one(volume: Volume, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What a photo's lift says of points: logits ``(N,)``, colours ``(N, 3)``, and where they lie in its cutout
-    ``(N, 2)``. It looks at the cutout in the cutout's own frame: the network has learnt products of that size only.
-    """
+    ``(N, 2)``."""
     import torch
 
-    from core.zero123.conditioning import encode_photo, to_pixels
     from core.zero123.lift import occupancy, shade
 
     with torch.no_grad():
-        pixels = to_pixels(photo.cutout.rgba, model.image_size).to(model.device)
-        volume = encode_photo(model, pixels, photo.camera, photo.cutout.rgba).volume
-        if volume is None:
-            raise ValueError("fused_matter needs weights with a lift")
         at = own_frustum(points, photo.place, volume)
         return occupancy(volume, at)[0], shade(volume, at)[0], at[0, :, :2]
 
@@ -103,12 +117,15 @@ def own_frustum(points: torch.Tensor, place: Place, volume: Volume) -> torch.Ten
 
 def heights(photos: Sequence[PosedPhoto]) -> tuple[float, float]:
     """Between which heights the outlines ask for a product: its bottom lies no higher than the first, its top no lower
-    than the second. Every ray of an outline's rim touches the product, at some point within all the other outlines.
+    than the second. Every ray of an outline's rim touches the product, at some point within all the other outlines. One
+    photo asks for nothing.
 
     Flat bottoms and tops lie there, within .02 on the development scans; a bulb under its shade may reach lower.
     """
     import torch
 
+    if len(photos) < 2:
+        return -1.0, 1.0
     from core.placing.frame import placed_photos
     from core.placing.outlines import depth_in_others, outline_of, rim_points
 

@@ -19,7 +19,7 @@ import typer.main
 from sqlalchemy import text
 
 from cli.main import COMMANDS
-from core.quality.checks import EVIDENCE, NOTES, VETOES
+from core.quality.checks import EVIDENCE, NOTES, SEVERAL, VETOES, VISIBLE
 from db.engine import open_engine
 from db.migrate import upgrade
 from storage import open_store
@@ -183,4 +183,4 @@ def test_the_queries_for_other_teams_answer(tmp_path: Path) -> None:
 def test_the_page_about_scores_names_every_check() -> None:
     page = (REPOSITORY / "docs" / "how-to-read-a-score.md").read_text("utf-8")
     named = set(re.findall(r"^\| `(\w+)`", page.partition("## What the reasons say")[0], re.MULTILINE))
-    assert named == {check.metric for check in EVIDENCE + VETOES + NOTES}
+    assert named == {check.metric for check in EVIDENCE + SEVERAL + VETOES + VISIBLE + NOTES}

@@ -13,7 +13,7 @@ from core.errors import InvalidRecipe
 from core.mesh.gltf import write_glb
 from core.mesh.values import Model
 from core.quality import QualityParams, assess
-from core.quality.checks import EVIDENCE, NOTES, VETOES
+from core.quality.checks import EVIDENCE, NOTES, SEVERAL, VETOES, VISIBLE
 from core.quality.features import convexity, photo_difficulty, views_against_photo
 from core.quality.gate import combine, ramp, verdict, vetoes
 from core.quality.measurement import fitted, geometry, mask_health, picture_of
@@ -146,7 +146,8 @@ def test_ramps():
     assert ramp(check.good, check) == 1.0
     assert ramp((check.bad + check.good) / 2, check) == pytest.approx(0.5)
     assert ramp(10.0, check) == 0.0
-    assert len({check.metric for check in EVIDENCE + VETOES + NOTES}) == len(EVIDENCE + VETOES + NOTES)
+    for checks in (EVIDENCE + VETOES + VISIBLE + NOTES, SEVERAL + VETOES + VISIBLE + NOTES):
+        assert len({check.metric for check in checks}) == len(checks)
 
 
 def test_the_score_is_the_weighted_mean_between_low_and_high_times_the_vetoes():
@@ -159,6 +160,34 @@ def test_the_score_is_the_weighted_mean_between_low_and_high_times_the_vetoes():
     assert combine({}, params) == 0.0
     assert combine(best | {"closed": 0.0}, params) == pytest.approx(0.8 * 0.02)
     assert vetoes({"closed": 1.0, "box_fill": 0.3}) == 1.0
+
+
+def test_an_asset_of_several_photos_has_a_formula_of_its_own():
+    params = QualityParams(
+        weights={"views_psnr": 1},
+        several_weights={"views_psnr": 1, "left_out_outline": 3},
+        several_low=0.2,
+        several_high=0.8,
+    )
+    metrics = {"views_psnr": 40.0, "left_out_outline": 0.0, "photos": 4.0}
+    assert combine(metrics, params) == pytest.approx(0.2 + 0.6 / 4)
+    assert combine(metrics | {"left_out_outline": 1.0}, params) == pytest.approx(0.8)
+    assert combine(metrics | {"photos": 1.0}, params) == pytest.approx(params.high), "one photo foretells nothing"
+
+
+def test_a_visible_fault_leaves_the_score_and_takes_the_verdict(
+    perfect: tuple[Cutout, ViewSet, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    """It was multiplied into the score, which then ordered leaning assets as if all else were bad, too."""
+    metrics = {"views_psnr": 40.0, "lean": 25.0}
+    assert combine(metrics, PARAMS) == combine(metrics | {"lean": 0.0}, PARAMS)
+    upright = assess(*perfect, {}, PARAMS)
+    monkeypatch.setattr("core.quality.measurement.lean", lambda world: 25.0)
+    leaning = assess(*perfect, {}, PARAMS)
+    assert (upright.verdict, leaning.verdict) == ("finished", "review")
+    assert leaning.score == upright.score
+    assert leaning.reasons[0].code == "leaning"
+    assert assess(*perfect, {}, QualityParams(finished=0)).verdict == "finished", "0 publishes all"
 
 
 def test_a_recipe_names_only_checks_that_exist():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.quality.checks import EVIDENCE, NOTES, VETOES
+from core.quality.checks import EVIDENCE, NOTES, SEVERAL, VETOES, VISIBLE
 from core.quality.reasons import TEXTS, Detail, codes, in_order, reason, share, text_of, translated
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to-read-a-score.md"
-CHECKS = EVIDENCE + VETOES + NOTES
+CHECKS = EVIDENCE + SEVERAL + VETOES + VISIBLE + NOTES
 
 
 def filled(text: str, language: str = "en") -> str:

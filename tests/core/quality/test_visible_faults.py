@@ -11,13 +11,13 @@ import trimesh
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.quality import QualityParams
-from core.quality.checks import VETOES
-from core.quality.gate import combine, ramp
+from core.quality.checks import VETOES, VISIBLE
+from core.quality.gate import combine, ramp, verdict, visible_faults
 from core.quality.measurement import back_view, gap, lean, see_through
 
 CAMERA = Camera(0, 20)
 NO_VIEWS = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), CAMERA)
-CHECKS = {check.metric: check for check in VETOES}
+CHECKS = {check.metric: check for check in VISIBLE}
 
 
 def block(*size: float) -> trimesh.Trimesh:
@@ -84,9 +84,10 @@ def test_a_mirrored_back_is_told_from_one_of_its_own() -> None:
 
 def test_a_visible_fault_alone_keeps_an_asset_from_being_published_and_fails_none() -> None:
     params = QualityParams()
-    best = {check.metric: check.good for check in VETOES} | dict.fromkeys(params.weights, 1000000000.0)
+    best = {check.metric: check.good for check in VETOES + VISIBLE} | dict.fromkeys(params.weights, 1000000000.0)
     best |= {"unseen_texture": 0.0, "photo_contrast": 0.0}
     assert combine(best, params) >= params.finished
-    for metric in ("front_gap", "see_through", "lean", "back_copy"):
-        score = combine(best | {metric: CHECKS[metric].bad}, params)
-        assert params.review <= score < params.finished, metric
+    for check in VISIBLE:
+        metrics = best | {check.metric: check.bad}
+        assert combine(metrics, params) == combine(best, params), check.metric
+        assert verdict(combine(metrics, params) * visible_faults(metrics), params) == "review", check.metric
