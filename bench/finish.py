@@ -383,21 +383,14 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.first, options.first + (20 if options.count is None else options.count))
     if options.what == "products":
-        light = FinishParams(faces=5000, lods=(1000,), texture=512, turntable=0)
+        light = {"faces": 5000, "lods": (1000,), "texture": 512, "turntable": 0} if options.light else {}
         scenes = chain(stored(options.fields) if options.fields else (), oracles(seeds))
-        products(scenes, light if options.light else FinishParams(), options.out)
-    elif options.what == "browser":
-        in_browser(options.out)
-    elif options.what == "exact":
-        exact(seeds)
-    elif options.what == "scans":
-        scans(options.objects)
-    elif options.what == "decimate":
-        decimate()
-    elif options.what == "peak":
-        peak()
-    else:
-        memory(options.count or 500)
+        products(scenes, FinishParams.model_validate(light), options.out)
+        return
+    others: dict[str, Callable[[], None]] = {"browser": lambda: in_browser(options.out), "exact": lambda: exact(seeds)}
+    others |= {"scans": lambda: scans(options.objects), "decimate": decimate, "peak": peak}
+    others |= {"memory": lambda: memory(options.count or 500)}
+    others[options.what]()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def evaluate(
         from core.errors import InputError
         from core.recipes import load_recipe
         from evaluation.folder import is_evaluation_folder
-        from evaluation.run import STAGES, Options
+        from evaluation.values import STAGES, Options
 
         asked = tuple(part.strip() for part in stages.split(",") if part.strip())
         unknown = sorted(set(asked) - set(STAGES))

@@ -25,8 +25,9 @@ from evaluation import protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
 from evaluation.photo_counts import against_one, pose_errors, pose_summary
 from evaluation.pictures import Lpips
-from evaluation.run import Models, Options, ProtocolRun, built_shape, decode_photo, mean_of_rows
+from evaluation.run import built_shape, decode_photo, mean_of_rows
 from evaluation.shape import Solid
+from evaluation.values import Models, Options, ProtocolRun
 
 Poses = Literal["given", "named", "cropped", "unknown"]
 POSES: tuple[Poses, ...] = get_args(Poses)

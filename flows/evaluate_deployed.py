@@ -11,7 +11,8 @@ from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
 from evaluation.report import contact_sheet, markdown_table
-from evaluation.run import Options, evaluate_folder
+from evaluation.run import evaluate_folder
+from evaluation.values import Options
 from flows.artifacts import ProgressArtifact, show_link, show_text
 from flows.evaluation_models import load_models
 from flows.pages import night_name

@@ -12,7 +12,7 @@ from core.photo_set import PhotoSet
 from core.placing.align import Placement, Shot, align, as_records
 from core.progress import Progress, silent
 from core.recipes import Recipe
-from evaluation.run import AssetFacts, BuiltAsset, Models
+from evaluation.values import AssetFacts, BuiltAsset, Models
 
 
 def load_models(

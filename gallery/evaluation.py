@@ -12,7 +12,7 @@ from gallery import pages
 
 
 def write_report(document: dict[str, Any], pictures: dict[str, dict[str, Any]], out: Path) -> None:
-    """Write ``out/report.html`` and ``out/result.json``. ``pictures`` as of :class:`evaluation.run.Evaluation`."""
+    """Write ``out/report.html`` and ``out/result.json``. ``pictures`` as of :class:`evaluation.values.Evaluation`."""
     out.mkdir(parents=True, exist_ok=True)
     objects = []
     for row in document["objects"]:

@@ -28,8 +28,9 @@ from evaluation import controls, protocol, shape
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
 from evaluation.photos import PhotoOptions, evaluate_photos, table
 from evaluation.pictures import PERFECT_PSNR
-from evaluation.run import AssetFacts, BuiltAsset, Models, Options, evaluate_folder
+from evaluation.run import evaluate_folder
 from evaluation.surfaces import Surface
+from evaluation.values import AssetFacts, BuiltAsset, Models, Options
 
 PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
 VIEWS = [(40, 15), (130, 15), (220, 40)]
