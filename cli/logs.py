@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-ROOMS = ("core", "db", "storage", "tasks", "flows", "gallery", "cli")
+ROOMS = ("core", "db", "storage", "tasks", "flows", "gallery", "cli", "training", "evaluation")
 """The packages whose loggers speak for Meshmill."""
 
 

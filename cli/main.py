@@ -11,8 +11,6 @@ from typing import Any
 import typer.core
 import typer.main
 
-from cli.logs import configure_logs
-
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cli.run", "Ingest a folder of product photos and build its assets to the end."),
     "plan": ("cli.plan", "What a run would do, from which shots, how long, at what cost."),
@@ -87,7 +85,10 @@ def main() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-    configure_logs()
+    if "MESHMILL_LOG_FORMAT" in os.environ:  # else there is nothing to set up, nor to import
+        from cli.logs import configure_logs
+
+        configure_logs()
     group = LazyCommands(
         name="meshmill", help="Product photos in, textured GLBs out, and a record of how each was made."
     )
