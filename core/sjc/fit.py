@@ -67,7 +67,7 @@ class Stage:
 
 @dataclass
 class Moments:
-    """Adam's running means; written out, because a process's first optimiser of ``torch.optim`` costs 1.1 CPU-seconds."""
+    """Adam's running means; written out: a process's first optimiser of ``torch.optim`` costs 1.1 CPU-seconds."""
 
     first: torch.Tensor
     second: torch.Tensor
