@@ -124,6 +124,14 @@ def load_recipe(source: str = "starter", overrides: Sequence[str] = ()) -> Recip
     return _validated(tree, overrides)
 
 
+def of_record(parameters: dict[str, Any]) -> Recipe:
+    """The recipe that an asset was made by. Raises :class:`InvalidRecipe` where this version does not know it all."""
+    try:
+        return Recipe.model_validate(parameters)
+    except ValidationError as error:
+        raise InvalidRecipe("It was made by another version of the program: choose a recipe by name.") from error
+
+
 def overridden(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """``recipe`` with ``a.b=value`` overrides. Raises :class:`InvalidRecipe` as :func:`load_recipe` does."""
     return _validated(recipe.model_dump(mode="json"), overrides)

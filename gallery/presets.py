@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.recipes import NAMED, Recipe, load_recipe
+from core.errors import InvalidRecipe
+from core.recipes import NAMED, Recipe, load_recipe, of_record
 
 OWN_ALPHA = "alpha"
 """The segment stage's method where the file brought its own cutout."""
@@ -27,7 +28,10 @@ class Preset:
 
 def presets_of(asset: Mapping[str, Any]) -> tuple[Preset, ...]:
     """Those that can change something for an asset's row (:func:`db.lineage.lineage`)."""
-    return tuple(_presets(Recipe.model_validate(asset["parameters"]), asset))
+    try:
+        return tuple(_presets(of_record(asset["parameters"]), asset))
+    except InvalidRecipe:
+        return ()
 
 
 def _presets(recipe: Recipe, asset: Mapping[str, Any]) -> Iterator[Preset]:

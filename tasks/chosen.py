@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.errors import MeshmillError
-from core.recipes import Recipe, load_recipe, overridden, recipe_hash
+from core.recipes import Recipe, load_recipe, of_record, overridden, recipe_hash
 from db import mends
 from db.assets import Job
 from db.candidates import Candidate
@@ -80,8 +80,10 @@ def remember(
     factory: Factory, found: Job, photo_sha256: str, recipe: str | None, overrides: Sequence[str], by: str
 ) -> None:
     """Keep what a person chose for a product, on top of what ``found``, the asset that they looked at, was built by."""
-    before = _chosen_before(found)
-    name, settings = (recipe, [*overrides]) if recipe else (before[0], [*before[1], *overrides])
+    name, settings = recipe, [*overrides]
+    if recipe is None:
+        name, before = _chosen_before(found)
+        settings = [*before, *settings]
     if name or settings:
         chosen = {"settings": as_stored(photo_sha256, name, settings)}
         factory.retry_database(mends.mend, found.candidate.product_id, by, chosen)
@@ -92,5 +94,5 @@ def _chosen_before(found: Job) -> tuple[str | None, list[str]]:
     chosen = chosen_of(found.candidate)
     if chosen is None:
         return None, []
-    own = Recipe.model_validate(found.parameters)
+    own = of_record(found.parameters)
     return chosen if recipe_hash(overridden(own, chosen[1])) == recipe_hash(own) else (None, [])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import NotFound, UnreadablePhoto
 from core.photos import PhotoLimits, read_photo
-from core.recipes import Recipe, load_recipe, overridden
+from core.recipes import load_recipe, of_record, overridden
 from db import mends, planning
 from db.assets import artifact, job
 from tasks.artifacts import load, store_photo
@@ -33,8 +33,7 @@ def next_version(
     its id. The same asset, queued again, where nothing has changed. Later nights build by these, too.
     Raises :class:`NotFound`, :class:`InvalidRecipe`."""
     found = job(factory.engine, asset_id)
-    own = Recipe.model_validate(found.parameters)
-    chosen = load_recipe(recipe, overrides) if recipe else overridden(own, overrides)
+    chosen = load_recipe(recipe, overrides) if recipe else overridden(of_record(found.parameters), overrides)
     page = planning.candidates_by_id(factory.engine, [found.candidate.product_id])
     if not page:
         raise NotFound("The catalogue does not show this product any more.")

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from core.licences import credit_line
 from core.parameters import JsonObject
-from core.recipes import Recipe, load_recipe, overridden, recipe_hash
+from core.recipes import Recipe, load_recipe, of_record, overridden, recipe_hash
 from core.records import OPTIONAL, to_json
 from db import planning, runs
 from db.assets import Job, job
@@ -240,8 +240,7 @@ def plan_with_changes(factory: Factory, asset_ids: Sequence[str], recipe: str | 
     plans = []
     for own in dict.fromkeys(found.recipe_hash for found in jobs):
         alike = [found for found in jobs if found.recipe_hash == own]
-        parameters = Recipe.model_validate(alike[0].parameters)
-        chosen = load_recipe(recipe, overrides) if recipe else overridden(parameters, overrides)
+        chosen = load_recipe(recipe, overrides) if recipe else overridden(of_record(alike[0].parameters), overrides)
         planner = _Planner(factory, chosen, models_of(factory, chosen), lambda status, *_: status == "failed")
         for start in range(0, len(alike), planning.PAGE):
             page = [found.candidate for found in alike[start : start + planning.PAGE]]

@@ -58,3 +58,9 @@ def test_the_file_s_own_transparency_is_left_only_where_it_was_used() -> None:
 def test_once_more_as_it_was_only_after_an_error() -> None:
     assert names(asset(status="failed", error_class="OutOfMemory")) == ["again"]
     assert names(asset(status="failed")) == []
+
+
+def test_an_asset_of_another_version_of_the_program_is_offered_nothing_and_its_page_stands() -> None:
+    row = asset("zero123-xl", method="alpha")
+    row["parameters"]["quality"]["weights"] = {"a_check_of_yesterday": 1.0}
+    assert names(row) == []

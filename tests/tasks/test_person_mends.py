@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 
 from core.artifacts import Cutout
-from core.errors import InputError, NotFound
+from core.errors import InputError, InvalidRecipe, NotFound
 from core.photos import PhotoLimits, read_photo
 from core.recipes import overridden
 from core.records import to_json
 from db import assets, mends, planning
+from db.engine import writing
 from db.lineage import lineage
+from db.tables import RecipeRow
 from tasks.build import build_ahead
 from tasks.chosen import Recipes, as_stored
 from tasks.factory import Factory
@@ -237,3 +239,13 @@ def test_a_chosen_recipe_that_the_night_may_not_use_is_left_out(
     recipe = overridden(shop.recipe(), ["policy=commercial"])
     chosen = Recipes(factory, recipe, models_of(factory, shop.recipe())).of(candidate(factory.engine, first))
     assert chosen.recipe.policy == "commercial"
+
+
+def test_an_asset_of_another_version_is_mended_by_a_recipe_s_name(made: tuple[Shop, Factory, str]) -> None:
+    _, factory, first = made
+    with writing(factory.engine) as session:
+        row = session.scalars(select(RecipeRow)).one()
+        row.parameters = row.parameters | {"quality": {"weights": {"a_check_of_yesterday": 1.0}}}
+    with pytest.raises(InvalidRecipe, match="by name"):
+        next_version(factory, first)
+    assert next_version(factory, first, "preview") != first
