@@ -203,14 +203,15 @@ def over_white(cutout: Cutout) -> np.ndarray:
 
 
 def shape_metrics(ours: Any, truth: Any, shape: str) -> dict[str, float]:
-    """Against the truth's normalised surface: IoU at 64 a side and Chamfer, or every metric of core.quality."""
+    """Against the truth's normalised surface: IoU at 64 a side and Chamfer, or every metric of evaluation."""
     from evaluation import shape as quality
     from evaluation import voxels
+    from evaluation.surfaces import sample_surface
 
     if shape == "full":
         prepared = quality.prepared
         return dict(quality.compare(prepared(ours, 1), prepared(truth)).as_dict())
-    points = [quality.sample_surface(s, 30_000, seed) for seed, s in enumerate((ours, truth))]
+    points = [sample_surface(s, 30_000, seed) for seed, s in enumerate((ours, truth))]
     solid = [voxels.occupancy(s, 64) for s in (ours, truth)]
     return {"iou": voxels.voxel_iou(*solid), "chamfer": quality.chamfer(*points)}
 

@@ -44,7 +44,7 @@ def test_what_both_recipes_made_is_compared_product_by_product_and_nothing_is_pu
     pair = recipe(tmp_path), recipe(tmp_path, "views.steps=9")
     found = compare_on_catalogue(factory, photos, pair, tmp_path / "out", compute=fake_stages.compute)
     assert found.products == ["cup", "vase"], "a photo without a product is no asset of either"
-    assert {name: count for name, count in found.statuses[0].items() if name in ("finished", "review")} == {
+    assert {name: count for name, count in found.statuses.a.items() if name in ("finished", "review")} == {
         "finished": 1, "review": 1,
     }  # fmt: skip
     score = next(figure for figure in found.figures if figure.figure == "score")
