@@ -154,7 +154,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "assess",
-        version=6,
+        version=7,
         params=QualityParams,
         inputs=("cutout", "views", "glb", "report"),
         outputs=("assessment",),

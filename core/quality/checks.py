@@ -12,7 +12,7 @@ FLOOR = 0.02
 
 
 SEEN = 0.3
-"""Nor that of a visible fault: what anybody sees on turning the model is for a person to decide, no failure."""
+"""Nor is what a visible fault leaves of the score when it is decided whether to publish."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def assess(
         logging.getLogger(__name__).warning("The GLB cannot be judged: %s", error)
         return Assessment(0.0, "failed", (reason("unreadable_file", "blocks"),), {})
     score = round(combine(metrics, params), 4)
-    decided = verdict(score * visible_faults(metrics), params)
+    decided = verdict(score, params, visible_faults(metrics))
     weights = params.formula(metrics).weights
     counted = [check for check in forecasting(metrics) if weights.get(check.metric, 0) > 0]
     found = _named([*VETOES, *VISIBLE, *counted, *NOTES], metrics, params.named)
@@ -116,10 +116,13 @@ def vetoes(metrics: Mapping[str, float]) -> float:
 
 
 def visible_faults(metrics: Mapping[str, float]) -> float:
-    """What visible faults leave of the score when it is decided, 0..1: never so little that they fail an asset."""
+    """What visible faults leave of the score when it is decided whether to publish, 0..1."""
     return prod(max(SEEN, ramp(metrics[check.metric], check)) for check in VISIBLE if check.metric in metrics)
 
 
-def verdict(score: float, params: QualityParams) -> str:
-    """``finished``, ``review`` or ``failed`` by the recipe's thresholds, of a score times its visible faults."""
-    return "finished" if score >= params.finished else "review" if score >= params.review else "failed"
+def verdict(score: float, params: QualityParams, faults: float = 1.0) -> str:
+    """``finished``, ``review`` or ``failed`` by the recipe's thresholds. Visible ``faults`` (0..1, 1 is none) keep an
+    asset from being published, and fail none."""
+    if score * faults >= params.finished:
+        return "finished"
+    return "review" if score >= params.review else "failed"

@@ -90,4 +90,7 @@ def test_a_visible_fault_alone_keeps_an_asset_from_being_published_and_fails_non
     for check in VISIBLE:
         metrics = best | {check.metric: check.bad}
         assert combine(metrics, params) == combine(best, params), check.metric
-        assert verdict(combine(metrics, params) * visible_faults(metrics), params) == "review", check.metric
+        assert verdict(combine(metrics, params), params, visible_faults(metrics)) == "review", check.metric
+    every = best | {check.metric: check.bad for check in VISIBLE}
+    assert visible_faults(every) < 0.001
+    assert verdict(combine(every, params), params, visible_faults(every)) == "review", "a chair with two had failed"
