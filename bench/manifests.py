@@ -28,6 +28,11 @@ from tasks.manifests import scan_manifest
 
 Rows = list[list[str]]
 
+OTHERS = (
+    *("Artikelnummer", "BILD", "Höhe (mm)", "heigth", "photo", " SKU ", "Handle", "Variant Image", "parent_child"),
+    *("parent_sku", "other_image_url2", "height unit", "ean", "unit", "Image Position"),
+)
+"""Headings that take another one's place."""
 HEADINGS = ["sku", "photo", "name", "height_cm", "price"]
 ODD = [
     "",
@@ -104,6 +109,13 @@ def as_sheet(table: Rows, random_: random.Random) -> tuple[bytes, str]:
             book.active.append([cell[:30_000] for cell in row])
         except (IllegalCharacterError, ValueError, UnicodeEncodeError):
             book.active.append([cell.encode("ascii", "ignore").decode().replace("\0", "")[:9] for cell in row])
+    if random_.random() < 0.3:
+        top, left = random_.randint(1, len(table)), random_.randint(1, 4)
+        bottom, right = top + random_.randint(0, 3), left + random_.randint(0, 2)
+        book.active.merge_cells(start_row=top, start_column=left, end_row=bottom, end_column=right)
+        first = table[top - 1][left - 1 : left]
+        for row in table[top - 1 : bottom]:  # what the others held is gone from the file
+            row[left - 1 : right] = first * len(row[left - 1 : right])
     out = io.BytesIO()
     try:
         book.save(out)
@@ -121,7 +133,7 @@ def mutate_cells(table: Rows, random_: random.Random) -> Rows:
         if kind == "cell" and len(table[at]) > column and at:
             table[at][column] = random_.choice(ODD)
         elif kind == "heading":
-            table[0][column] = random_.choice(["Artikelnummer", "BILD", "Höhe (mm)", "heigth", "photo", " SKU ", *ODD])
+            table[0][column] = random_.choice([*OTHERS, *ODD])
         elif kind == "drop" and table[at]:
             table[at] = table[at][:-1]
         elif kind == "double":
@@ -130,6 +142,9 @@ def mutate_cells(table: Rows, random_: random.Random) -> Rows:
             table.insert(at, [""] * len(HEADINGS))
         elif kind == "wide":
             table[at] = [*table[at], *["x"] * random_.randint(1, 300)]
+    if random_.random() < 0.2:
+        aside = random_.choice([list(table[0]), ["Total", "3"], ["", "", "", "mm"], ["string"] * 5])
+        table.insert(random_.randint(1, len(table)), aside)
     return table
 
 
