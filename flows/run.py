@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -11,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.errors import ObjectDamaged, RunStopped, TransientError
+from core.errors import InvalidRecipe, ObjectDamaged, RunStopped, TransientError
 from core.photos.names import file_name, told_apart
-from core.recipes import Recipe
+from core.recipes import Recipe, of_record
 from core.records import OPTIONAL, to_json
 from db import assets, runs
 from db.assets import AssetReport, AssetRow
@@ -101,8 +102,11 @@ def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str
         # Recipe by recipe: each change of weights would load a model anew.
         queued = sorted(factory.retry_database(assets.list_assets, ids=asset_ids), key=lambda row: row.recipe_hash)
         if queued:
-            recipe = Recipe.model_validate(factory.retry_database(assets.job, queued[0].asset_id).parameters)
-            stopped = _build(factory, [row.asset_id for row in queued], models_of(factory, recipe))
+            first = factory.retry_database(assets.job, queued[0].asset_id).parameters
+            warm: Mapping[str, Weights] = {}
+            with contextlib.suppress(InvalidRecipe):  # of another version: that asset alone ends with this sentence
+                warm = models_of(factory, of_record(first))
+            stopped = _build(factory, [row.asset_id for row in queued], warm)
         rows = factory.retry_database(assets.list_assets, ids=[*asset_ids, *reused])
         report = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
         tell("run.stopped" if stopped else "run.ended", _short(report))
@@ -189,8 +193,6 @@ def _warm(factory: Factory, models: Mapping[str, Weights]) -> None:
     call = StageCall("warm", {}, {}, models={r: w.path for r, w in models.items()}, device=factory.settings.device)
 
     def load() -> None:
-        import contextlib
-
         from core.errors import MeshmillError
 
         with contextlib.suppress(MeshmillError):  # the stage that needs the model will say it again, and be recorded

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import DatabaseDown, InputError, PhotoUnavailable, RunStopped, SetupError, UnreadablePhoto
 from core.quality.reasons import reason, severity_rank
-from core.recipes import Recipe
+from core.recipes import Recipe, of_record
 from core.zero123.params import ViewsParams
 from db import assets, runs, stage_runs
 from db.assets import Job
@@ -78,7 +78,7 @@ def begin_asset(factory: Factory, asset_id: str, models: Mapping[str, Weights], 
     factory.retry_database(assets.begin, asset_id)
     if job.candidate.problem:
         raise InputError(job.candidate.problem)
-    state = AssetBuild(job, Recipe.model_validate(job.parameters), models, force)
+    state = AssetBuild(job, of_record(job.parameters), models, force)
     store_photos(factory, state)
     return state
 
@@ -254,7 +254,7 @@ class Shard:
         job = self.factory.retry_database(assets.job, asset_id)
         models = self.models
         if models is None or job.candidate.settings is not None:  # people may have chosen a recipe of other weights
-            models = models_of(self.factory, Recipe.model_validate(job.parameters))
+            models = models_of(self.factory, of_record(job.parameters))
         state = begin_asset(self.factory, asset_id, models, self.force)
         self._pass_models(state)
         return state

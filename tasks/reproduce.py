@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InputError
-from core.recipes import Recipe
+from core.recipes import of_record
 from db import assets
 from db.lineage import StageInput, StageRecord, lineage
 from storage import read_bytes
@@ -56,7 +56,7 @@ def reproduce(factory: Factory, asset_id: str) -> Reproduction:
     missing = [stage for stage in STAGE_NAMES if stage not in runs and stage not in lent]
     if missing:
         raise InputError(f"The asset {asset_id} cannot be reproduced: it never passed {', '.join(missing)}.")
-    recipe = Recipe.model_validate(job.parameters)
+    recipe = of_record(job.parameters)
     models = models_of(factory, recipe)
     made: dict[str, bytes] = {}
     compared: list[Compared] = []

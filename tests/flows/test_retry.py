@@ -8,9 +8,11 @@ from test_run_stage import Shop, small_shop  # noqa: F401 - the fixture
 import flows.run
 from core.records import to_json
 from db import assets
+from db.engine import writing
 from db.lineage import lineage
 from db.reviews import record_decision
 from db.skus import find_product
+from db.tables import RecipeRow
 from tasks.build import build_ahead
 from tasks.factory import Factory
 from tasks.plan import plan_with_changes
@@ -71,3 +73,25 @@ def test_a_rejected_asset_stays_rejected_until_other_settings_make_another_versi
     assert [row["note"] for row in to_json(lineage(factory.engine, first))["reviews"]] == ["too round"]
     again = plan_with_changes(factory, [second], None, ["finish.faces=5000"])
     assert (again.build, again.reused) == ((), (second,))
+
+
+def test_an_asset_of_another_version_ends_with_a_sentence_and_the_others_are_built(
+    small_shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    factory = small_shop.factory()
+    (small_shop.photos / "a.png").write_bytes(b"photo a")
+    small_shop.build(factory)
+    (small_shop.photos / "a.png").unlink()
+    (small_shop.photos / "b.png").write_bytes(b"photo b")
+    small_shop.build(factory, "finish.faces=5000")
+    (old,) = assets.list_assets(factory.engine, sku="a")
+    with writing(factory.engine) as session:
+        row = session.get_one(RecipeRow, old.recipe_hash)
+        row.parameters = row.parameters | {"quality": {"a_check_of_old": 0.5}}
+    monkeypatch.setattr(flows.run, "_build", build)
+    report = flows.run.build_again(factory, assets.requeue(factory.engine, ["finished"], []))
+    found = {asset.sku: (asset.status, asset.reason) for asset in report.assets}
+    assert found["b"][0] == "finished"
+    assert found["a"][0] == "quarantined"
+    assert "another version of the program" in str(found["a"][1])
