@@ -48,7 +48,7 @@ SIDES = (("front", "f", 0), ("side", "s", 1), ("back", "b", 2), ("top", "t", Non
 PIECES = ("separate_pieces", "extra_pieces")
 """Codes of reasons that the viewer marks piece by piece."""
 
-UNSEEN = ("invented_surface",)
+UNSEEN = ("invented_surface", "hidden_surface")
 """Codes of reasons whose place the viewer colours."""
 
 NOTES = ("Wrong shape", "Part is missing", "Back is wrong", "Colours are off", "Blurred", "Background left on it")
