@@ -145,7 +145,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("mesh", version=6, params=MeshParams, inputs=("field", "cutout", "views"), outputs=("mesh",), several=True),
     Stage(
         "finish",
-        version=8,
+        version=9,
         params=FinishParams,
         inputs=("mesh", "field", "cutout", "views", "thumbnail.png"),
         outputs=("glb", "report"),
@@ -154,7 +154,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "assess",
-        version=7,
+        version=8,
         params=QualityParams,
         inputs=("cutout", "views", "glb", "report"),
         outputs=("assessment",),

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from core.errors import MeshFailed
 
-PADDING = 11
+PADDING = 13
 """xatlas's margin around each chart at 1024², more at 2048²: twice that between two charts, up to a third less once the
 odd atlas is rescaled. Filled, every chart has at least eight texels of its own colour around it."""
 LEAST_PADDING = 4
-"""Of the lighter levels' smaller textures, where eleven would take most of the square."""
+"""Of the lighter levels' smaller textures, where thirteen would take most of the square."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ def unwrap(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: int) -
     import xatlas
 
     charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
-    charts.max_cost = 4  # fewer, larger charts: a seam costs more than a little stretch
     packing.resolution, packing.bilinear = size, True
     packing.padding = max(LEAST_PADDING, PADDING * size // 1024)
     maker = xatlas.Atlas()
