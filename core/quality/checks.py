@@ -15,6 +15,10 @@ SEEN = 0.3
 """Nor is what a visible fault leaves of the score when it is decided whether to publish."""
 
 
+HELD = 0.75
+"""A visible fault that leaves less is named: it may be what holds the asset back."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One measured value with the ramp that turns it into 0..1."""

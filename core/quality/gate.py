@@ -17,7 +17,7 @@ from typing import Any
 
 from core.artifacts import Cutout, ViewSet
 from core.photo_set import PhotoSet
-from core.quality.checks import FLOOR, NOTES, SEEN, VETOES, VISIBLE, Check, forecasting
+from core.quality.checks import FLOOR, HELD, NOTES, SEEN, VETOES, VISIBLE, Check, forecasting
 from core.quality.measurement import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, in_order, reason, share
@@ -58,9 +58,7 @@ def assess(
         return Assessment(0.0, "failed", (reason("unreadable_file", "blocks"),), {})
     score = round(combine(metrics, params), 4)
     decided = verdict(score, params, visible_faults(metrics))
-    weights = params.formula(metrics).weights
-    counted = [check for check in forecasting(metrics) if weights.get(check.metric, 0) > 0]
-    found = _named([*VETOES, *VISIBLE, *counted, *NOTES], metrics, params.named)
+    found = named(metrics, params)
     found += [reason("photo_warning", "affects", place="cutout", sentence=warning) for warning in cutout.warnings]
     if decided == "finished":  # it was found good enough: what is left is good to know, no complaint
         found = [replace(item, severity="note") for item in found]
@@ -75,6 +73,17 @@ def measured(
         return measure(cutout, view_set, glb, report)
     metrics, left_out = measure(cutout, photos_as_views(photos, view_set), glb, report), not_asked(photos)
     return {name: value for name, value in metrics.items() if name not in left_out} | of_photos(photos)
+
+
+def named(metrics: Mapping[str, float], params: QualityParams) -> list[Reason]:
+    """The reasons that the metrics give: what fails an asset before what only holds it back."""
+    weights = params.formula(metrics).weights
+    counted = [check for check in forecasting(metrics) if weights.get(check.metric, 0) > 0]
+    return [
+        *_named(VETOES, metrics, params.named),
+        *_named(VISIBLE, metrics, max(params.named, HELD)),
+        *_named([*counted, *NOTES], metrics, params.named),
+    ]
 
 
 def _named(checks: Sequence[Check], metrics: Mapping[str, float], below: float) -> list[Reason]:

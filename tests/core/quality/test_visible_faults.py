@@ -12,7 +12,7 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.quality import QualityParams
 from core.quality.checks import VETOES, VISIBLE
-from core.quality.gate import combine, ramp, verdict, visible_faults
+from core.quality.gate import combine, named, ramp, verdict, visible_faults
 from core.quality.measurement import back_view, gap, lean, see_through
 
 CAMERA = Camera(0, 20)
@@ -94,3 +94,15 @@ def test_a_visible_fault_alone_keeps_an_asset_from_being_published_and_fails_non
     every = best | {check.metric: check.bad for check in VISIBLE}
     assert visible_faults(every) < 0.001
     assert verdict(combine(every, params), params, visible_faults(every)) == "review", "a chair with two had failed"
+
+
+def test_a_visible_fault_that_may_hold_an_asset_back_is_named() -> None:
+    for check in VISIBLE:
+        said = [
+            [
+                reason.code
+                for reason in named({check.metric: check.bad + part * (check.good - check.bad)}, QualityParams())
+            ]
+            for part in (0.7, 0.8)
+        ]
+        assert said == [[check.code], []], check.metric
