@@ -11,6 +11,8 @@ from shop import Shop, kill_tree
 
 from tasks.stages import STAGE_NAMES
 
+pytestmark = pytest.mark.server
+
 PRODUCTS = 2
 
 
