@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core.quality.reasons import in_language
+from core.quality.reasons import in_language, text_of
 from db.tables import STATUSES
 from gallery.presets import presets_of
 
@@ -102,8 +103,12 @@ def _templates() -> Environment:
     return environment
 
 
-def plain(code: str) -> str:
-    """The code of a reason as words: ``separate pieces``, ``no object``."""
+def plain(code: str, language: str = "en") -> str:
+    """What a reason's code says: its message, or the code as words where that has none of its own (``no object``)."""
+    with suppress(KeyError):
+        message, _ = text_of(code, language)
+        if "{" not in message:
+            return message.rstrip(".")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code).replace("_", " ").lower()
 
 

@@ -455,7 +455,9 @@ def test_reasons_are_counted_and_narrow_the_list(shop: Shop):
             session.get(Asset, f"asset-{number:04d}").reasons = [{"code": code, "message": "x", "severity": "blocks"}]
     assert queries.reason_counts(shop.engine, Filters()) == [("separate_pieces", 2), ("leaning", 1)]
     client = client_of(shop)
-    assert "separate pieces 2" in client.get("/").text
+    assert "The product is in separate pieces</span> 2" in client.get("/").text
+    german = client.get("/", headers={"Accept-Language": "de"}).text
+    assert '<span lang="de">Das Produkt zerfällt in mehrere Teile</span> 2' in german
     assert client.get("/?reason=separate_pieces").text.count('class="card"') == 2
     assert client.get("/?reason=eparate_piece").text.count('class="card"') == 0
     assert client.get("/?reason=%25").status_code == 422
