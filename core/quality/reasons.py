@@ -1,12 +1,14 @@
 """Why an asset is not perfect, in words for the people who sell the product: what they see, then what to do.
 
 Texts stand in ``texts/LANGUAGE.json``, one message and one action a code; English is complete, others fall back to it.
+``texts/sentences/LANGUAGE.json`` has what photos and cutouts say in sentences of their own.
 Figures never stand in a message: they are folded away in :class:`Detail`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -71,17 +73,34 @@ def text_of(code: str, language: str = "en") -> tuple[str, str]:
 
 
 def translated(known: Mapping[str, Any], language: str) -> tuple[str, str]:
-    """Message and action of a stored reason in another language; its own where the text holds words of the moment.
-    English is what was stored, by whatever version."""
+    """Message and action of a stored reason in another language; its own where nobody translated the sentence that the
+    text holds. English is what was stored, by whatever version."""
     if language == "en":
         return str(known["message"]), str(known["action"])
     try:
         message, action = text_of(str(known["code"]), language)
     except KeyError:  # an error's own sentence
         return str(known["message"]), str(known["action"])
+    if message == "{sentence}":
+        message = sentence_in(language, str(known["message"]))
     if "{share}" in message:
         message = message.format(share=share(float(known["detail"]["value"]), language))
     return (str(known["message"]) if "{" in message else message), str(known["action"]) if "{" in action else action
+
+
+def sentence_in(language: str, english: str) -> str:
+    """A sentence of a photo or a cutout in another language, its figures where they belong; else as it is."""
+    for pattern, translation in _sentences(language):
+        if found := pattern.fullmatch(english):
+            return translation.format(*found.groups())
+    return english
+
+
+@lru_cache(maxsize=8)
+def _sentences(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    path = TEXTS / "sentences" / f"{language}.json"
+    known: dict[str, str] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return tuple((re.compile(re.escape(text).replace(r"\{\}", "(.+?)")), said) for text, said in known.items())
 
 
 @lru_cache(maxsize=8)
