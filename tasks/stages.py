@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=5,
+        version=6,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

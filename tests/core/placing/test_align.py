@@ -11,7 +11,7 @@ import pytest
 from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.photo_set import PhotoSet, Place, PosedPhoto
-from core.placing.align import Shot, align
+from core.placing.align import NO_SIDE, Shot, align
 from core.placing.frame import common_frame
 from core.segment.framing import bounding_box, frame_square, frame_straight
 from core.zero123.params import ViewsParams
@@ -71,6 +71,18 @@ def test_a_photo_moved_into_the_common_frame_shows_the_product_at_the_common_siz
     own = bounding_box(side[0].rgba[..., 3] > 127)
     assert bottom - top == pytest.approx((own[3] - own[1]) * front[1] / side[1], abs=2)
     assert (left + right) / 2 == pytest.approx(256, abs=1.5)
+
+
+def test_a_back_is_used_with_a_side_alone(photos: list[tuple[Cutout, float]]) -> None:
+    """Front and back together made the shape worse than the front: neither says how deep the product is."""
+    front, right, back, _ = shots(photos)
+    for others, used in (([back], []), ([right], ["right"]), ([right, back], ["right", "back"])):
+        together, placements = align(NO_MODEL, [front, *others], ViewsParams(elevation=20.0), 0)
+        assert [p.role for p in placements if p.used] == ["front", *used]
+        assert len(together.photos) == 1 + len(used)
+        assert {p.why for p in placements if not p.used} <= {NO_SIDE}
+    almost = replace(back, azimuth=155.0)
+    assert [p.used for p in align(NO_MODEL, [front, almost], ViewsParams(elevation=20.0), 0)[1]] == [True, False]
 
 
 def test_all_sides_of_one_product_are_used_and_survive_their_bytes(photos: list[tuple[Cutout, float]]) -> None:
