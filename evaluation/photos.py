@@ -34,12 +34,13 @@ POSES: tuple[Poses, ...] = get_args(Poses)
 
 AZIMUTHS: dict[int, tuple[float, ...]] = {
     1: (),
-    2: (180,),
+    2: (90,),
     3: (90, 180),
     4: (90, 180, 270),
     6: (45, 90, 180, 225, 270),
 }
-"""Degrees from the photo's azimuth to the further photos', by how many photos there are."""
+"""Degrees from the photo's azimuth to the further photos', by how many photos there are. Of two the second shows a side: front and back
+alone are not used (:data:`core.placing.align.NO_SIDE`)."""
 
 PLACED = "placed by least squares where the cameras of all given photos see it in the boxes of their exact masks"
 """Instead of the photo's alone, which cannot tell how far away a thing is."""
@@ -149,6 +150,7 @@ def _kept(
         return _measured(item, taken, poses, count, run)
     made_of = {
         "object": item.sha256,
+        "azimuths": list(AZIMUTHS[count]),
         "recipe": recipe_hash(run.recipe),
         "checkpoint": run.models.checkpoint.get("sha256"),
         "stages": run.models.stages,
