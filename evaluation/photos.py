@@ -39,8 +39,8 @@ AZIMUTHS: dict[int, tuple[float, ...]] = {
     4: (90, 180, 270),
     6: (45, 90, 180, 225, 270),
 }
-"""Degrees from the photo's azimuth to the further photos', by how many photos there are. Of two the second shows a side: front and back
-alone are not used (:data:`core.placing.align.NO_SIDE`)."""
+"""Degrees from the photo's azimuth to the further photos', by how many photos there are. The second of two shows a
+side: front and back alone are not used (:data:`core.placing.align.NO_SIDE`)."""
 
 PLACED = "placed by least squares where the cameras of all given photos see it in the boxes of their exact masks"
 """Instead of the photo's alone, which cannot tell how far away a thing is."""
