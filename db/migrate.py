@@ -55,6 +55,10 @@ def standing(engine: Engine) -> Standing:
         return "current"
     with translated(engine):
         ours = Base.metadata.tables.keys() & set(inspect(engine).get_table_names())
+    if current is None and ours:  # another process may have made them between the two looks, and the version with them
+        current = current_revision(engine)
+        if current == head_revision(engine):
+            return "current"
     if current is None:
         return "foreign" if ours else "empty"  # a shop's own table of products
     if "asset" not in ours:

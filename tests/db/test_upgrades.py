@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
+import db.migrate
 from core.errors import InputError, WrongSchema
 from db.engine import open_engine
 from db.migrate import current_revision, head_revision, standing, upgrade
@@ -106,3 +107,12 @@ def test_a_file_upgrades_itself_and_keeps_what_stood(tmp_path: Path) -> None:
     assert copy.stat().st_mtime_ns == stood, "once"
     copy.replace(settings.home_path / "meshmill.db")  # the way back
     assert stands_at(f"sqlite:///file:{settings.home_path}/meshmill.db?uri=true".replace("a?b#c", "a%3Fb%23c")) == OLD
+
+
+def test_tables_that_another_process_makes_meanwhile_are_no_other_programs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers on a new home: the other's migration ended between the look at the version and that at the tables."""
+    looks: list[str | None] = [None]
+    monkeypatch.setattr(db.migrate, "current_revision", lambda found: looks.pop() if looks else current_revision(found))
+    assert standing(engine) == "current"
