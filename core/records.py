@@ -19,6 +19,8 @@ OPTIONAL = {"optional": True}
 
 def to_json(value: Any) -> Any:
     """Dataclasses and pydantic models become objects in the order of their fields, tuples lists, times ISO 8601."""
+    if value is None or isinstance(value, str | int | float):  # most values are; a plan asks for each product
+        return value
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):

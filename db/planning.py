@@ -22,7 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from core.recipes import Recipe
+from core.errors import InvalidRecipe
+from core.recipes import Recipe, of_record
 from db.candidates import CANDIDATE, Candidate, among, complete, joined
 from db.engine import advisory_lock, reading, writing
 from db.mends import built_from
@@ -138,8 +139,8 @@ def recipes(engine: Engine) -> list[Recipe]:
         known = session.scalars(select(RecipeRow.parameters).order_by(RecipeRow.created_at.desc())).all()
     found: list[Recipe] = []
     for parameters in known:
-        with suppress(ValueError):
-            found.append(Recipe.model_validate(parameters))
+        with suppress(InvalidRecipe):
+            found.append(of_record(parameters))
     return found
 
 

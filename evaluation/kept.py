@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ class Measured:
     """One object's figures, those of its controls, and its pictures."""
 
     row: dict[str, Any]
-    control: dict[str, Any]
-    shown: Pictures
+    control: dict[str, Any] = field(default_factory=dict)
+    shown: Pictures = field(default_factory=dict)
 
 
 class Kept:

@@ -6,7 +6,6 @@ Every count is scored on the same views: those that six photos leave over.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +19,12 @@ from core.progress import Progress, silent
 from core.quality.images import MASK_LEVEL
 from core.recipes import Recipe, recipe_hash
 from core.segment.framing import bounding_box
-from core.whole_file import whole_file
 from evaluation import protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
+from evaluation.kept import Kept, Measured
 from evaluation.photo_counts import against_one, pose_errors, pose_summary
 from evaluation.pictures import Lpips
-from evaluation.run import built_shape, decode_photo, mean_of_rows
+from evaluation.run import built_shape, decode_photo, made_of, mean_of_rows
 from evaluation.shape import Solid
 from evaluation.values import Models, Options, ProtocolRun
 
@@ -148,21 +147,12 @@ def _kept(
     """The figures as an earlier run kept them, if all that they depend on is the same; else measured, and kept."""
     if asked.keep is None:
         return _measured(item, taken, poses, count, run)
-    made_of = {
-        "object": item.sha256,
-        "azimuths": list(AZIMUTHS[count]),
-        "recipe": recipe_hash(run.recipe),
-        "checkpoint": run.models.checkpoint.get("sha256"),
-        "stages": run.models.stages,
-        "protocol": protocol.VERSION,
-        "lpips": run.perceptual is not None,
-    }
-    path = asked.keep / f"{item.id}-{poses}-{count}.json"
-    if path.is_file() and (kept := json.loads(path.read_text("utf-8")))["made_of"] == made_of:
-        return dict(kept["figures"])
+    kept = Kept(asked.keep, {"azimuths": AZIMUTHS[count]} | made_of([item], run))
+    name = f"{item.id}-{poses}-{count}"
+    if (before := kept.get(name)) is not None:
+        return before.row
     found: dict[str, Any] = protocol.rounded(_measured(item, taken, poses, count, run))
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps({"made_of": made_of, "figures": found}, indent=1), "utf-8")
+    kept.put(name, Measured(found))
     return found
 
 

@@ -23,7 +23,7 @@ from core.recipes import Recipe, recipe_hash
 from core.records import to_json
 from core.segment.framing import unframe_alpha
 from evaluation import controls, frames, protocol
-from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
+from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
 from evaluation.kept import Kept, Measured
 from evaluation.pictures import Lpips
 from evaluation.shape import Solid
@@ -50,7 +50,7 @@ def evaluate_folder(
     pictured = {"views", "shape"} & set(options.stages)
     perceptual = Lpips(options.lpips) if options.lpips and pictured else None
     run = ProtocolRun(recipe, models, options, perceptual, progress)
-    kept = None if options.keep is None else Kept(options.keep, _made_of(objects, run))
+    kept = None if options.keep is None else Kept(options.keep, made_of(objects, run))
     found: dict[str, Measured] = {}
     for index, item in enumerate(objects):
         before = None if kept is None else kept.get(item.id)
@@ -84,7 +84,7 @@ def evaluate_folder(
     return Evaluation(protocol.rounded(document), pictures, None if kept is None else kept.folder)
 
 
-def _made_of(objects: Sequence[EvaluationObject], run: ProtocolRun) -> dict[str, Any]:
+def made_of(objects: Sequence[EvaluationObject], run: ProtocolRun) -> dict[str, Any]:
     """Everything that an object's figures depend on; the others' photos and sizes are its controls'."""
     return {
         "objects": {item.id: item.sha256 for item in objects},
@@ -261,8 +261,6 @@ def built_shape(
     ``size`` is the first photo's, width and height in pixels, and ``given`` are the views that the further photos are:
     only several photos need them.
     """
-    from evaluation.folder import read_painted
-
     began = time.monotonic()
     try:
         if run.models.build is None:

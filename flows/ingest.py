@@ -68,7 +68,8 @@ def ingest(
             store = None if built.stopped else checked_tonight(factory)
             seconds, outcome = time.monotonic() - started, factory.retry_database(runs.outcome, run_id)
             summary = nightly_summary(run_id, outcome, built, changes, seconds, store)
-            factory.retry_database(runs.end_run, run_id, to_json(summary))
+            document = to_json(summary)
+            factory.retry_database(runs.end_run, run_id, document)
             path = write_summary(factory.settings, summary)
             text = markdown_summary(
                 summary, lambda status: gallery_page(factory.settings, catalogue=catalogue, status=status)
@@ -77,7 +78,7 @@ def ingest(
             for line in ended_in_words(summary):
                 log("%s", line)
             show_sheet(factory, factory.retry_database(gallery.of_run, run_id, MOST), path.with_suffix(".png"))
-            tell("run.stopped" if summary.stopped else "run.ended", to_json(summary))
+            tell("run.stopped" if summary.stopped else "run.ended", document)
     finally:
         FACTORY.reset(token)
         factory.close()

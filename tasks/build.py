@@ -59,9 +59,9 @@ class AssetBuild:
     force: bool = False
     made: dict[str, Stored] = field(default_factory=dict)
     further: list[tuple[FurtherPhoto, Stored]] = field(default_factory=list)
+    """More photos of the product, in the store."""
     refused: list[tuple[FurtherPhoto, str]] = field(default_factory=list)
     """Further photos that cannot be used, and why, in a sentence."""
-    """More photos of the product, in the store."""
     seconds: float = 0.0
     cost: float = 0.0
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)

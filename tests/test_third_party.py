@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("third_party", ROOT / "bench" / "third_party.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["third_party"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("bench/third_party.py")
 
 
 def test_every_declared_dependency_is_listed_with_a_licence(bench: ModuleType) -> None:

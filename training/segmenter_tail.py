@@ -21,7 +21,7 @@ from torch import Tensor
 from training.segmenter.composites import compose
 from training.segmenter.network import DEVIATION, MEAN, build_network
 from training.segmenter.stock import Stock
-from training.segmenter.train import learning_rate, mask_loss, validate
+from training.segmenter.train import learn, learning_rate, validate
 
 Composed = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Photos ``(N, S, S, 3)`` and masks ``(N, S, S)``."""
@@ -102,20 +102,9 @@ def train_tail(
         seen, truth = normalised(photos[at].to(device)), masks[at].to(device)[:, None].float() / 255
         if torch.rand((), generator=generator) < 0.5:
             seen, truth = seen.flip(3), truth.flip(3)
-        for group in optimizer.param_groups:
-            group["lr"] = peak * learning_rate(step, (now - begun) / max(1.0, until - begun))
-        with torch.autocast(device.type, torch.bfloat16):
-            fine, coarse = network(seen.contiguous(memory_format=torch.channels_last))
-        small = torch.nn.functional.avg_pool2d(truth, 8)
-        loss = mask_loss(fine.float(), truth) + 0.4 * mask_loss(coarse.float(), small)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        keep = min(0.998, (step + 1) / (step + 10))
-        for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-            mean.lerp_(value, 1 - keep) if mean.dtype.is_floating_point else mean.copy_(value)
+        rate = peak * learning_rate(step, (now - begun) / max(1.0, until - begun))
+        loss = learn(network, average, optimizer, seen, truth, rate, min(0.998, (step + 1) / (step + 10)))
         step += 1
     average = average.cpu()
-    figures = {"steps": step, "photos": len(photos), "loss": round(float(loss.detach()), 4), "before": before}
+    figures = {"steps": step, "photos": len(photos), "loss": round(float(loss), 4), "before": before}
     return average, figures | {"after": validate(average, composed[0][0].shape[1], objects=8)}

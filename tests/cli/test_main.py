@@ -85,6 +85,14 @@ def test_wrong_usage_is_one_sentence_and_an_exit_code(
     assert done.stdout == ""
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a folder").mkdir()
+    done = meshmill("review", "--calibrate", str(tmp_path / "a folder"), home=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip().endswith("a folder: Is a directory.")
+    assert "Traceback" not in done.stderr
+
+
 def test_secrets_never_show(tmp_path: Path) -> None:
     done = meshmill(
         "db",

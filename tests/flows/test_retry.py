@@ -24,19 +24,24 @@ def build(factory: Factory, ids: list[str], *_: object) -> None:
     build_ahead(factory, ids, None, lambda: False)
 
 
+def two_recipes(shop: Shop, factory: Factory, change: str) -> None:
+    """A product built by the recipe, and another one by the recipe with a change."""
+    (shop.photos / "a.png").write_bytes(b"photo a")
+    shop.build(factory)
+    (shop.photos / "a.png").unlink()
+    (shop.photos / "b.png").write_bytes(b"photo b")
+    shop.build(factory, change)
+
+
 def test_assets_of_several_recipes_are_each_built_with_their_own_weights(
     small_shop: Shop,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     factory = small_shop.factory()
-    (small_shop.photos / "a.png").write_bytes(b"photo a")
-    small_shop.build(factory)
-    (small_shop.photos / "a.png").unlink()
     other = small_shop.folder / "other"
     other.mkdir()
     (other / "config.json").write_text('{"other": true}')
-    (small_shop.photos / "b.png").write_bytes(b"photo b")
-    small_shop.build(factory, f"views.checkpoint={other}")
+    two_recipes(small_shop, factory, f"views.checkpoint={other}")
     assert small_shop.computed() == dict.fromkeys(STAGE_NAMES, 2)
     monkeypatch.setattr(flows.run, "_build", build)
     document = to_json(flows.run.build_again(factory, assets.requeue(factory.engine, ["finished"], [])))
@@ -80,11 +85,7 @@ def test_an_asset_of_another_version_ends_with_a_sentence_and_the_others_are_bui
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     factory = small_shop.factory()
-    (small_shop.photos / "a.png").write_bytes(b"photo a")
-    small_shop.build(factory)
-    (small_shop.photos / "a.png").unlink()
-    (small_shop.photos / "b.png").write_bytes(b"photo b")
-    small_shop.build(factory, "finish.faces=5000")
+    two_recipes(small_shop, factory, "finish.faces=5000")
     (old,) = assets.list_assets(factory.engine, sku="a")
     with writing(factory.engine) as session:
         row = session.get_one(RecipeRow, old.recipe_hash)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from scripts import load_script
 
 BENCH = Path(__file__).resolve().parents[2] / "bench" / "manifests.py"
 
 
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_manifests", BENCH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_thousand_mutated_manifests_never_crash_or_hang_and_lose_no_product(seed: int) -> None:
-    outcomes = load_bench().run(1000, seed=seed)["outcomes"]
+    outcomes = load_script("bench/manifests.py").run(1000, seed=seed)["outcomes"]
     assert sum(outcomes.values()) == 1000
     assert sum(count for name, count in outcomes.items() if not name.startswith("refused")) > 500
     assert not any("without" in name for name in outcomes)

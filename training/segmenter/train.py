@@ -93,18 +93,9 @@ def train_segmenter(
         while (elapsed := time.monotonic() - clock) < budget:
             step = int(state["step"])
             photos, masks = (torch.from_numpy(part) for part in composer.take())
-            for group in optimizer.param_groups:
-                group["lr"] = peak * learning_rate(step, elapsed / budget)
-            with torch.autocast("cpu", torch.bfloat16):
-                fine, coarse = network(photos.to(memory_format=torch.channels_last))
-            small = torch.nn.functional.avg_pool2d(masks, 8)
-            loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-            optimizer.step()
-            _follow(average, network, min(EMA, (step + 1) / (step + 10)))
-            losses.append(float(loss.detach()))
+            rate = peak * learning_rate(step, elapsed / budget)
+            keep = min(EMA, (step + 1) / (step + 10))
+            losses.append(float(learn(network, average, optimizer, photos, masks, rate, keep)))
             state = {"step": step + 1, "seconds": time.monotonic() - clock}
             side = masks.shape[-1]
             progress("train", int(elapsed), int(budget), steps=step, side=side, loss=float(np.mean(losses[-200:])))
@@ -161,6 +152,27 @@ def _composed(step: int, side: int) -> tuple[NDArray[np.float32], NDArray[np.flo
     count = round(BATCH * (INNER_SIDE / side) ** 2)
     photos, masks = batch([compose(rng, stock.products, stock.textures, side) for _ in range(count)])
     return photos.numpy(), masks.numpy()
+
+
+def learn(
+    network: nn.Module, average: nn.Module, optimizer: Any, photos: Tensor, masks: Tensor, rate: float, keep: float
+) -> Tensor:
+    """One step on photos ``(B, 3, S, S)`` and masks ``(B, 1, S, S)`` of the network's device, in bfloat16; the loss.
+    ``average`` keeps ``keep`` of itself."""
+    import torch
+
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    with torch.autocast(photos.device.type, torch.bfloat16):
+        fine, coarse = network(photos.contiguous(memory_format=torch.channels_last))
+    small = torch.nn.functional.avg_pool2d(masks, 8)
+    loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+    optimizer.step()
+    _follow(average, network, keep)
+    return loss.detach()
 
 
 def learning_rate(step: int, done: float) -> float:

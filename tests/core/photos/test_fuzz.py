@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-
-
-def load_bench() -> ModuleType:
-    path = Path(__file__).resolve().parents[3] / "bench" / "fuzz_photos.py"
-    spec = importlib.util.spec_from_file_location("fuzz_photos", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz_photos"] = module
-    spec.loader.exec_module(module)
-    return module
+from scripts import load_script
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_two_hundred_mutations_never_crash_or_hang() -> None:
-    result = load_bench().run(200, seed=1, limit_seconds=20)
+    result = load_script("bench/fuzz_photos.py").run(200, seed=1, limit_seconds=20)
     assert sum(result["outcomes"].values()) == 200
     assert result["outcomes"].get("read", 0) > 10, "mutations so harsh that nothing is decoded test only headers"
 
