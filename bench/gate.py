@@ -4,6 +4,8 @@
     python bench/gate.py make DIR --objects 40 --first-seed 700000 --photos 4
     python bench/gate.py fit DIR [DIR ...] > fitted.json                  # calibration.csv, and weights fitted to it
     python bench/gate.py report OTHER [OTHER ...] [--params fitted.json]  # how well the score orders other assets
+    python bench/gate.py make ONE --poses given; python bench/gate.py make FOUR --photos 4 --poses given
+    python bench/gate.py compare ONE FOUR                                 # what several photos bring over one
 
 Each object is photographed from a height that the line is not told, cut out, and goes through views, reconstruction,
 mesh, texture and gate as in the factory, with small grids and few faces. Several photos come in one of :data:`POSES`.
@@ -33,7 +35,8 @@ SPOILT = ("clean", "blurred", "noisy", "tilted", "few", "mean", "front", "starte
 
 POSES = ("given", "given", "named", "turned")
 """Several photos, by the seed: heights and angles given; named sides, off by up to ten degrees in both; one of these
-taken from another side than its name says."""
+taken from another side than its name says. ``--poses`` makes all of one kind; ``cropped`` is named rightly, without
+heights and without the photos' own frames."""
 
 HELD_OUT = ((25, 15), (100, 0), (170, 30), (215, 10), (280, 45), (330, 60))
 """Azimuths and elevations of the cameras of the true appearance, degrees."""
@@ -96,8 +99,10 @@ def spoilt(mode, rng, table, targets, tilt, zoom):
     return np.clip(np.rint(true), 0, 255).astype(np.uint8)
 
 
-def mode_of(seed, photos, spoilt):
-    """How an object's pictures come about, by its seed."""
+def mode_of(seed, photos, spoilt, poses=None):
+    """How an object's pictures come about, by its seed unless all have the same ``poses``."""
+    if poses:
+        return poses
     if photos > 1:
         return POSES[seed % len(POSES)]
     return SPOILT[seed % len(SPOILT)] if spoilt else "line"
@@ -118,8 +123,9 @@ def one_photo(seed, mode, table, model, recipe):
     photo = pictures(table, [(0.0, elevation, 2.0)], 192)[0]
     cutout = segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None)
     seen = ([photo], [Camera(0.0, elevation)])
-    if mode == "line":
-        return cutout, make_view_set(model, cutout, recipe.views, recipe.seed), None, model, seen
+    if mode in ("line", "given"):
+        params = recipe.views.model_copy(update={"elevation": elevation}) if mode == "given" else recipe.views
+        return cutout, make_view_set(model, cutout, params, recipe.seed), None, model, seen
     believed = float(np.clip(elevation - tilt, -20, 80))
     if mode.startswith("starter"):  # its lift then has its say in the shape, too
         params = recipe.views.model_copy(update={"elevation": believed})
@@ -146,7 +152,7 @@ def several_photos(seed, mode, table, model, recipe, count):
     height = float(rng.uniform(0, 45))
     believed = [0.0, *AZIMUTHS[count]]
     cameras = [Camera(azimuth, height) for azimuth in believed]
-    if mode != "given":
+    if mode not in ("given", "cropped"):
         off, lower = rng.uniform(-10, 10, (2, count))
         off[0] = lower[0] = 0
         if mode == "turned":
@@ -167,7 +173,7 @@ def several_photos(seed, mode, table, model, recipe, count):
     return cutout, view_set, photos, model, (shown, cameras)
 
 
-def make(seed, table, model, recipe, folder, count=1, spoilt=False):
+def make(seed, table, model, recipe, folder, count=1, mode="line"):
     """One asset: cutout, views, photos, GLB, report and truth under ``folder``."""
     from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
     from core.quality.gate import measured
@@ -177,7 +183,6 @@ def make(seed, table, model, recipe, folder, count=1, spoilt=False):
     for name in ("hero", "contact_sheet"):
         patch.object(previews, name, lambda *_: b"").start()
     began = time.process_time()
-    mode = mode_of(seed, count, spoilt)
     how = (seed, mode, table, model, recipe)
     cutout, view_set, photos, own, (shown, cameras) = one_photo(*how) if count == 1 else several_photos(*how, count)
     field = reconstruct(own, cutout, view_set, recipe.reconstruct, recipe.seed, photos=photos)
@@ -226,6 +231,7 @@ def measured_truth(table, glb, shown, cameras):
     return {
         "quality": protocol.true_quality(iou, rendered["psnr"]),
         "iou": iou,
+        "chamfer": shape.chamfer(a, b),
         "fscore_2": shape.fscore(shape.distances(a, b), shape.distances(b, a), 0.02),
         "psnr": rendered["psnr"],
         "ssim": rendered["ssim"],
@@ -248,7 +254,8 @@ def make_all(options):
         if (home / "row.json").is_file():
             continue
         try:
-            row = make(seed, generate_objects([seed]), model, recipe, home, options.photos, options.spoilt)
+            mode = mode_of(seed, options.photos, options.spoilt, options.poses)
+            row = make(seed, generate_objects([seed]), model, recipe, home, options.photos, mode)
         except MeshmillError as error:
             row = {"seed": seed, "error": str(error)}
         print(json.dumps(row), file=sys.stderr, flush=True)
@@ -323,9 +330,30 @@ def report(rows, params):
     print(json.dumps(found, indent=1, default=str))
 
 
+def compare(one, many):
+    """Print what several photos bring over one, for the objects that both folders hold, and by thirds of them, those
+    that one photo finds hardest first."""
+    from evaluation.photo_counts import CLEARLY
+
+    theirs = {row["seed"]: row for row in rows_of([many], False)}
+    pairs = [(row, theirs[row["seed"]]) for row in rows_of([one], False) if row["seed"] in theirs]
+    pairs.sort(key=lambda pair: pair[0]["iou"])
+    gains = np.array([b["iou"] - a["iou"] for a, b in pairs])
+    thirds = np.array_split(np.array(pairs, object), 3)
+    parts = {"all": pairs} | dict(zip(("hard", "middle", "easy"), thirds, strict=True))
+    names = ("iou", "chamfer", "fscore_2", "psnr", "quality", "cpu_seconds")
+    means = {
+        part: {name: [round(float(np.mean([row[name] for row in rows])), 4) for rows in zip(*those, strict=True)]
+               for name in names}
+        for part, those in parts.items()
+    }  # fmt: skip
+    found = {"objects": len(pairs), "better": int((gains > 0).sum()), "clearly_worse": int((gains < -CLEARLY).sum())}
+    print(json.dumps(found | means, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("make", "fit", "report"))
+    parser.add_argument("action", choices=("make", "fit", "report", "compare"))
     parser.add_argument("folders", type=Path, nargs="+", help="where the assets are")
     parser.add_argument("--objects", type=int, default=120)
     parser.add_argument("--first-seed", type=int, default=800_000)
@@ -334,10 +362,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("core/quality/calibration.csv"), help="what `fit` writes")
     parser.add_argument("--again", action="store_true", help="measure the stored assets again")
     parser.add_argument("--photos", type=int, default=1, choices=(1, 2, 3, 4, 6), help="photos of each object")
+    parser.add_argument("--poses", choices=("given", "named", "turned", "cropped"), help="of all; default: by the seed")
     parser.add_argument("--spoilt", action="store_true", help="views of the truth, spoilt, instead of the line's own")
     options = parser.parse_args()
     if options.action == "make":
         make_all(options)
+    elif options.action == "compare":
+        compare(*options.folders)
     elif options.action == "fit":
         fit(rows_of(options.folders, options.again), options.out)
     else:

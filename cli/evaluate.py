@@ -43,7 +43,7 @@ def evaluate(
         str,
         typer.Option(
             help="What is told of the further photos' cameras: given, named (no heights), cropped (named, each cropped "
-            "on its own), unknown; several with commas."
+            "on its own), one_unknown (named but for the last), unknown; several with commas."
         ),
     ] = "given",
     lpips: Annotated[

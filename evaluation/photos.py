@@ -28,7 +28,7 @@ from evaluation.run import built_shape, decode_photo, made_of, mean_of_rows
 from evaluation.shape import Solid
 from evaluation.values import Models, Options, ProtocolRun
 
-Poses = Literal["given", "named", "cropped", "unknown"]
+Poses = Literal["given", "named", "cropped", "one_unknown", "unknown"]
 POSES: tuple[Poses, ...] = get_args(Poses)
 
 AZIMUTHS: dict[int, tuple[float, ...]] = {
@@ -58,7 +58,8 @@ class PhotoOptions:
     counts: tuple[int, ...] = (1, 4)
     poses: tuple[Poses, ...] = ("given",)
     """``given``: azimuth and elevation; ``named``: the azimuth, as a name says it, and no elevation, the main photo's
-    neither; ``cropped``: the same, and every photo is cropped around its product; ``unknown``: nothing."""
+    neither; ``cropped``: the same, and every photo is cropped around its product; ``one_unknown``: named, but for the
+    last photo, of which nothing is told; ``unknown``: nothing."""
     keep: Path | None = None
     """A folder where what is measured of each object, count and poses is kept, and from which it is taken again."""
 
@@ -133,7 +134,8 @@ def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> dict[
     for poses in asked.poses:
         row["by_poses"][poses] = {}
         for count in asked.counts:
-            alike: Poses = "named" if poses == "unknown" and count == 1 else poses  # nothing is said of one photo
+            # Of one photo nothing is said.
+            alike: Poses = "named" if count == 1 and poses in ("one_unknown", "unknown") else poses
             found = _kept(item, taken, alike, count, asked, run)
             row["by_poses"][poses][str(count)] = found
             row["errors"] |= {f"{stage}, {poses}, {count} photos": said for stage, said in found["errors"].items()}
@@ -160,6 +162,8 @@ def _measured(item: EvaluationObject, taken: Taken, poses: Poses, count: int, ru
     views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
     given = [view for view in views if view is not None]
     shots = [_shot(item, view, poses, run) for view in given]
+    if poses == "one_unknown" and shots:
+        shots[-1] = replace(shots[-1], azimuth=None)
     photo, cutout = taken.main, taken.cutout
     if poses == "cropped":
         photo = cropped(photo)
