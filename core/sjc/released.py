@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.cameras import camera_rays
 from core.sjc import losses, score
 from core.sjc.field import Voxels
-from core.sjc.renderer import Rendering, render
+from core.sjc.renderer import Rendering, render_cameras
 
 if TYPE_CHECKING:
     import torch
@@ -97,12 +97,20 @@ def look_at(eye: NDArray[np.float64], up: Sequence[float]) -> Matrix:
 
 
 def render_pose(voxels: Voxels, k: Matrix, pose: Matrix, size: int, background: torch.Tensor) -> Rendering:
-    """Render a square view ``(C, size, size)`` from ``pose``; rays are computed in float64, then rounded once."""
+    """Render a square view ``(C, size, size)`` from ``pose``."""
+    return render_poses(voxels, k, [pose], size, background)[0]
+
+
+def render_poses(
+    voxels: Voxels, k: Matrix, poses: Sequence[Matrix], size: int, background: torch.Tensor
+) -> list[Rendering]:
+    """Render square views ``(C, size, size)`` from ``poses``; rays are computed in float64, then rounded once."""
     import torch
 
-    device, dtype = voxels.density.device, voxels.density.dtype
-    origins, directions = (torch.from_numpy(a).to(device=device, dtype=dtype) for a in camera_rays(k, pose, size, size))
-    return render(voxels, origins, directions, size, size, background)
+    rays = [camera_rays(k, pose, size, size) for pose in poses]
+    like = voxels.density
+    origins, directions = (torch.from_numpy(np.stack(a)).to(like) for a in zip(*rays, strict=True))
+    return render_cameras(voxels, origins, directions, size, size, background)
 
 
 def released_gradients(
@@ -124,17 +132,21 @@ def released_gradients(
     """
     import torch
 
-    size = background.shape[-1]
-    terms: dict[str, torch.Tensor] = {}
-    seen = None
+    poses = [draw.pose]
+    if settings.near_weight:
+        poses.append(draw.near_pose)
     if settings.train_view:
-        seen = render_pose(voxels, k, view.pose, size, background)
+        poses.append(view.pose)
+    target, *others = render_poses(voxels, k, poses, background.shape[-1], background)
+    near = others[0] if settings.near_weight else None
+    seen = others[-1] if settings.train_view else None
+    terms: dict[str, torch.Tensor] = {}
+    if seen is not None:
         if settings.view_weight:
             terms["input"] = settings.view_weight * losses.input_view(decode(seen.image[None]), view.photo)
         if settings.smooth_weight:
             share = settings.smooth_weight * settings.input_smooth_share
             terms["input_smooth"] = share * losses.depth_smoothness(seen.depth)
-    target = render_pose(voxels, k, draw.pose, size, background)
     sigma = torch.tensor(draw.sigma, dtype=target.image.dtype, device=target.image.device)
     with torch.no_grad():
         _, z = score.perturb(target.image, draw.noise, sigma)
@@ -143,9 +155,7 @@ def released_gradients(
     terms["score"] = (target.image * chained.gradient).sum()
     if settings.smooth_weight and step >= steps * 0.5:
         terms["smooth"] = settings.smooth_weight * losses.depth_smoothness(target.depth)
-    near = None
-    if settings.near_weight:
-        near = render_pose(voxels, k, draw.near_pose, size, background)
+    if near is not None:
         terms["near"] = settings.near_weight * losses.near_view(target.image, near.image, target.depth, near.depth)
     if settings.emptiness_weight:
         terms["emptiness"] = settings.emptiness_weight * losses.emptiness(target.weights, step / steps)

@@ -58,13 +58,26 @@ def render(
     voxels: Voxels, origins: torch.Tensor, directions: torch.Tensor, height: int, width: int, background: torch.Tensor
 ) -> Rendering:
     """Render unit rays ``(h*w, 3)``, row-major from the top left, over ``background (C, h, w)``."""
+    return render_cameras(voxels, origins[None], directions[None], height, width, background)[0]
+
+
+def render_cameras(
+    voxels: Voxels, origins: torch.Tensor, directions: torch.Tensor, height: int, width: int, background: torch.Tensor
+) -> list[Rendering]:
+    """:func:`render` for the rays ``(cameras, h*w, 3)`` of several cameras at once.
+
+    Looking up is what costs, and its gradient as large as the grid: once for all cameras, the same numbers.
+    """
     import torch
 
     step = step_length(voxels)
+    cameras, rays = origins.shape[:2]
+    origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
     enter, leave = box_interval(origins, directions)
     span = leave - enter
-    count = int(torch.floor(span.max() / step).item()) + 1
-    offsets = torch.arange(count, dtype=origins.dtype, device=origins.device) * step
+    longest = span.view(cameras, rays).amax(1) / step
+    counts = [int(floor) + 1 for floor in torch.floor(longest).tolist()]
+    offsets = torch.arange(max(counts), dtype=origins.dtype, device=origins.device) * step
     inside = offsets[:, None] < span[None]
     t = enter[None] + offsets[:, None]  # (k, N)
     points = origins[None] + t[..., None] * directions[None]
@@ -72,18 +85,21 @@ def render(
     sigma = torch.zeros_like(t).masked_scatter(inside, sigma_at(voxels, points[inside]))
     weights = ray_weights(sigma * step)
     lit = weights > WEIGHT_THRESHOLD
-    rays = torch.arange(t.shape[1], device=t.device).expand_as(t)[lit]
+    ray = torch.arange(t.shape[1], device=t.device).expand_as(t)[lit]
     contribution = weights[lit][:, None] * color_at(voxels, points[lit])
     channels = voxels.color.shape[1]
-    image = torch.zeros((t.shape[1], channels), dtype=t.dtype, device=t.device).index_add(0, rays, contribution)
+    image = torch.zeros((t.shape[1], channels), dtype=t.dtype, device=t.device).index_add(0, ray, contribution)
     through = 1 - weights.sum(0)
     depth = (weights * t).sum(0) + through * BACKGROUND_DEPTH
-    flat = image.T + through[None] * background.reshape(channels, -1)
-    return Rendering(
-        flat.reshape(channels, height, width),
-        depth.reshape(height, width),
-        weights.reshape(count, height, width),
-    )
+    flat = image.T.view(channels, cameras, rays) + through.view(1, cameras, rays) * background.reshape(channels, 1, -1)
+    return [
+        Rendering(
+            flat[:, i].reshape(channels, height, width),
+            depth.view(cameras, height, width)[i],
+            weights.view(-1, cameras, rays)[:count, i].reshape(count, height, width),
+        )
+        for i, count in enumerate(counts)
+    ]
 
 
 def ray_weights(optical_depth: torch.Tensor) -> torch.Tensor:
