@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reconstruct import ELEVATION, FAMILIES, framed, look, over_white, procedural, shape_metrics, shots
-from strong_model import FIRST_SEED, JUDGED, RELEASED_SIZE, decibels
+from reconstruct import ELEVATION, FAMILIES, over_white
+from strong_model import FIRST_SEED, Subject, stand_ins, subject
 
 from core.cameras import Camera
 
@@ -26,7 +25,7 @@ SAMPLE_SIZE = 64
 """Voxels along one side at which the curve compares."""
 
 
-def best_iou(voxels: Any, table: Any, distance: float) -> float:
+def best_iou(voxels: Any, product: Subject) -> float:
     """IoU with the truth at the density that suits the truth best: what the field holds, whatever the cutoff."""
     import torch
 
@@ -37,7 +36,7 @@ def best_iou(voxels: Any, table: Any, distance: float) -> float:
     with torch.no_grad():
         points = voxel_centers(SAMPLE_SIZE, "cpu")
         sigma = sigma_at(voxels, points)
-        true = signed_distance(table, points[None] * distance / 2)[0] < 0
+        true = signed_distance(product.table, points[None] * product.distance / 2)[0] < 0
     cutoffs = np.geomspace(max(float(sigma.max()) * 1e-3, 1e-6), float(sigma.max()) * 0.9, 24)
     return max(float(((sigma > q) & true).sum() / ((sigma > q) | true).sum()) for q in cutoffs)
 
@@ -58,19 +57,10 @@ def main() -> None:
     from core.sjc.released_run import ReleasedLoop
     from core.zero123 import make_view_set
     from core.zero123.params import ViewsParams
-    from evaluation.shape import normalised
-    from training.procedural.oracle import Oracle, oracle_model
 
-    name, cutout, _, truth = procedural(options.seed, 1, 64, options.family)
-    table, grid, distance = framed(options.seed, options.family)
-
-    def shoot(cameras: list[Camera], size: int) -> Any:
-        moved = [Camera(c.azimuth, c.elevation, c.radius / 2 * distance, c.fov) for c in cameras]
-        return shots(table, grid, moved, size)[0].permute(0, 3, 1, 2).contiguous()
-
-    double = Oracle(shoot, seed=0)
-    whole = oracle_model(double, Camera(0, ELEVATION), None)
-    small = oracle_model(replace(double, settings=replace(double.settings, size=RELEASED_SIZE)), Camera(0, ELEVATION))
+    product = subject(options.seed, options.family)
+    name, cutout = product.name, product.cutout
+    whole, small = stand_ins(product, 0)
     changes = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     params = ReconstructParams(preset="released", **changes)
     loop = ReleasedLoop(small, cutout, Camera(0, ELEVATION), params, 0)
@@ -90,7 +80,7 @@ def main() -> None:
             continue
         row = {
             "step": loop.step,
-            "best_iou": best_iou(loop.voxels, table, distance),
+            "best_iou": best_iou(loop.voxels, product),
             "cpu_s": time.process_time() - began,
         }
         curve.append(row | {key: round(value, 2) for key, value in terms.items()})
@@ -102,15 +92,10 @@ def main() -> None:
     field = loop.finish()
     views = make_view_set(whole, cutout, ViewsParams(elevation=ELEVATION, steps=50, guidance=1.0), 0)
     mesh = extract_mesh(field, cutout, views, MeshParams())
-    surface, colors = (mesh.vertices, mesh.faces), [] if mesh.colors is None else [mesh.colors]
-    end = shape_metrics((normalised(mesh.vertices), mesh.faces), truth, "full")
-    judged = [np.asarray(picture) for picture in shoot(list(JUDGED), 128).permute(0, 2, 3, 1)]
-    end["input_db"] = decibels(look(*surface, colors, Camera(0, ELEVATION)), over_white(cutout))
-    seen = [decibels(look(*surface, colors, camera), true) for camera, true in zip(JUDGED, judged, strict=True)]
-    end["novel_db"] = float(np.mean(seen))
+    end = product.judge(mesh)
     end["isovalue"] = float(field.info["isovalue"])
     record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve, "end": end}, indent=1))
-    strip += [look(*surface, colors, Camera(turn, ELEVATION)) for turn in (0, 90, 180)]
+    strip += product.turned(mesh)
     np.savez_compressed(options.out / f"{name}.npz", density=field.density)
     save(strip, options.out / f"{name}.png")
     print(name, end)

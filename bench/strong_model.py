@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,54 @@ def main() -> None:
         Image.fromarray((np.concatenate(strips) * 255).round().astype(np.uint8)).quantize(64).save(options.sheet)
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A procedural product, its photo, and whatever judges what is made of it."""
+
+    name: str
+    cutout: Any
+    truth: Any
+    table: Any
+    grid: Any
+    distance: float
+
+    def shoot(self, cameras: list[Camera], size: int) -> Any:
+        """Pictures ``(N, 4, size, size)`` of the product."""
+        moved = [Camera(c.azimuth, c.elevation, c.radius / 2 * self.distance, c.fov) for c in cameras]
+        return shots(self.table, self.grid, moved, size)[0].permute(0, 3, 1, 2).contiguous()
+
+    def judge(self, mesh: Any) -> dict[str, float]:
+        """Shape against the truth, and dB of the photo's own view and of views that nothing was fitted to."""
+        from evaluation.shape import normalised
+
+        surface, colors = (mesh.vertices, mesh.faces), [] if mesh.colors is None else [mesh.colors]
+        figures = shape_metrics((normalised(mesh.vertices), mesh.faces), self.truth, "full")
+        judged = self.shoot(list(JUDGED), 128).permute(0, 2, 3, 1).numpy()
+        seen = [decibels(look(*surface, colors, camera), true) for camera, true in zip(JUDGED, judged, strict=True)]
+        photo = decibels(look(*surface, colors, Camera(0, ELEVATION)), over_white(self.cutout))
+        return dict(figures) | {"input_db": photo, "novel_db": float(np.mean(seen))}
+
+    def turned(self, mesh: Any) -> list[Any]:
+        """The mesh from the front, a side and behind."""
+        colors = [] if mesh.colors is None else [mesh.colors]
+        return [look(mesh.vertices, mesh.faces, colors, Camera(turn, ELEVATION)) for turn in (0, 90, 180)]
+
+
+def subject(seed: int, family: str | None) -> Subject:
+    name, cutout, _, truth = procedural(seed, 1, 64, family)
+    return Subject(name, cutout, truth, *framed(seed, family))
+
+
+def stand_ins(product: Subject, seed: int, vae: Any = None) -> tuple[Any, Any]:
+    """The oracle of one product as a loaded model, and the same at the latents' size of the released loop."""
+    from training.procedural.oracle import Oracle, oracle_model
+
+    double = Oracle(product.shoot, seed=seed)
+    small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE))
+    own, released = (oracle_model(one, Camera(0, ELEVATION), vae) for one in (double, small))
+    return own, released
+
+
 def measure_object(options: argparse.Namespace, number: int, draw: int, rows: list[dict[str, Any]]) -> Any:
     """Every method on one draw of views of one object; the strip of its pictures."""
     from core.mesh.params import MeshParams
@@ -107,29 +155,17 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
     from core.sjc.params import ReconstructParams
     from core.zero123 import load_model, make_view_set
     from core.zero123.params import ViewsParams
-    from evaluation.shape import normalised
-    from training.procedural.oracle import Oracle, oracle_model
 
     seed = options.first_seed + number
-    family = None if options.model else FAMILIES[number % len(FAMILIES)]
-    name, cutout, _, truth = procedural(seed, 1, 64, family)
-    table, grid, distance = framed(seed, family)
-
-    def shoot(cameras: list[Camera], size: int) -> Any:
-        moved = [Camera(c.azimuth, c.elevation, c.radius / 2 * distance, c.fov) for c in cameras]
-        return shots(table, grid, moved, size)[0].permute(0, 3, 1, 2).contiguous()
-
+    product = subject(seed, None if options.model else FAMILIES[number % len(FAMILIES)])
+    name, cutout = product.name, product.cutout
     if options.model:
         model = released = load_model(options.model, "cpu")
     else:
         vae = None if options.latent is None else load_model(options.latent, "cpu").vae
-        double = Oracle(shoot, seed=1000 * draw + number)
-        model = oracle_model(double, Camera(0, ELEVATION), vae)
-        small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE))
-        released = oracle_model(small, Camera(0, ELEVATION), vae)
+        model, released = stand_ins(product, 1000 * draw + number, vae)
     passes = counted(model) if model is released else counted(model, released)
     views = make_view_set(model, cutout, ViewsParams(elevation=ELEVATION, steps=options.steps, guidance=1.0), draw)
-    judged = [np.asarray(picture) for picture in shoot(list(JUDGED), 128).permute(0, 2, 3, 1)]
     strip = [over_white(cutout)]
     for label, changes in methods(options).items():
         passes.clear()
@@ -144,16 +180,11 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
         except MeshmillError as error:
             rows.append(row | {"iou": 0.0, "chamfer": 0.5, "error": str(error)})
             continue
-        surface = (mesh.vertices, mesh.faces)
-        colors = [] if mesh.colors is None else [mesh.colors]
-        row |= shape_metrics((normalised(mesh.vertices), mesh.faces), truth, "full")
-        row["input_db"] = decibels(look(*surface, colors, Camera(0, ELEVATION)), over_white(cutout))
-        seen = [decibels(look(*surface, colors, camera), true) for camera, true in zip(JUDGED, judged, strict=True)]
-        row |= {"novel_db": float(np.mean(seen)), "passes": len(passes), "cpu_s": time.process_time() - began}
+        row |= product.judge(mesh) | {"passes": len(passes), "cpu_s": time.process_time() - began}
         rows.append(row)
         shown = {key: round(value, 4) for key, value in row.items() if isinstance(value, float)}
         print(f"{name} {draw} {label:24s} {shown}", flush=True)
-        strip += [look(*surface, colors, Camera(turn, ELEVATION)) for turn in (0, 90, 180)]
+        strip += product.turned(mesh)
     width = 128 * (1 + 3 * len(methods(options)))
     line = np.concatenate(strip, 1)
     return np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=1.0)
