@@ -143,7 +143,7 @@ def several_photos(seed, mode, table, model, recipe, count):
     """The same of ``count`` photos, each cropped on its own and placed by ``align``, which may leave some out."""
     from core.artifacts import Photo
     from core.cameras import Camera
-    from core.placing.align import Shot, align
+    from core.placing.align import PhotoToPlace, align
     from core.segment import segment
     from core.zero123 import make_view_set
     from evaluation.photos import AZIMUTHS
@@ -162,7 +162,7 @@ def several_photos(seed, mode, table, model, recipe, count):
     cutouts = [segment(Photo(photo, True, "PNG"), recipe.segment, segmenter=None) for photo in shown]
     given = mode == "given"
     shots = [
-        Shot(cutout, str(azimuth), azimuth, height if given else None, size=(192, 192) if given else None)
+        PhotoToPlace(cutout, str(azimuth), azimuth, height if given else None, size=(192, 192) if given else None)
         for cutout, azimuth in zip(cutouts, believed, strict=True)
     ]
     params = recipe.views.model_copy(update={"elevation": height}) if given else recipe.views

@@ -55,7 +55,7 @@ def judged(net: Any, shards: list[Any], data: Any, draw: int) -> tuple[Any, Any]
     import torch
 
     from core.zero123.lift import HALF_DEPTH, lift, occupancy
-    from training.lift import PARTIAL_FRUSTUM, LiftTrainConfig, draw_lift_batch, lift_losses, matter
+    from training.lift import PARTIAL_FRUSTUM, LiftTrainConfig, draw_lift_batch, lift_losses, true_occupancy
 
     config = LiftTrainConfig(batch=PHOTOS, seed=777, permute_share=0.0, reframe_share=0.0, points=8192)
     batch = draw_lift_batch(shards, data, config, draw)
@@ -63,7 +63,7 @@ def judged(net: Any, shards: list[Any], data: Any, draw: int) -> tuple[Any, Any]
     losses = torch.stack(list(lift_losses(net, batch, config, generator).values()))
     elevation = batch.cameras[torch.arange(PHOTOS), batch.condition, 1]
     points = (torch.rand(PHOTOS, POINTS, 3, generator=generator) * 2 - 1) * PARTIAL_FRUSTUM
-    truth = matter(batch, points, elevation) > 0.5
+    truth = true_occupancy(batch, points, elevation) > 0.5
     likely = torch.sigmoid(occupancy(lift(net, batch.image * 2 - 1, elevation), points))
     volume = (1 + points[..., 2] * HALF_DEPTH) ** 2  # a frustum widens with the distance
     ious = []

@@ -96,13 +96,13 @@ def bare_call(times: int = 300) -> float:
     """Milliseconds of the same function without any of us."""
     from fake_stages import compute
 
-    from core.progress import silent
+    from core.progress import no_progress
     from tasks.worker import StageCall
 
     call = StageCall("segment", {"photo": b"photo"}, {})
     started = time.process_time()
     for _ in range(times):
-        compute(call, silent)
+        compute(call, no_progress)
     return (time.process_time() - started) / times * 1000
 
 
@@ -271,11 +271,11 @@ def stages(database: str, count: int, how: str) -> dict[str, Any]:
 
 def workers(factory: Any) -> list[int]:
     """Both worker processes, up and warm; their ids."""
-    from core.progress import silent
+    from core.progress import no_progress
     from tasks.worker import StageCall
 
     for stage in ("segment", "mesh"):
-        factory.worker(stage).call(StageCall("warm", {}, {}), silent, 300)
+        factory.worker(stage).call(StageCall("preload", {}, {}), no_progress, 300)
     return [worker._process.pid for worker in factory._workers.values()]
 
 

@@ -71,7 +71,7 @@ def fill(home: Path, rows: int, waiting: int) -> None:
             {"id": i, "catalogue_id": catalogue.id, "sku": f"sku-{i:05d}", "name": f"Product {i}"}
             for i in many])  # fmt: skip
         session.execute(insert(Photo), [
-            {"id": i, "product_id": i, "sha256": f"{i:064x}", "bytes": 1, "source_uri": "x", "fingerprint": "x"}
+            {"id": i, "product_id": i, "sha256": f"{i:064x}", "bytes": 1, "source_uri": "x", "file_stamp": "x"}
             for i in many])  # fmt: skip
         session.execute(insert(Asset), [
             {"id": f"a{i:05d}", "product_id": i, "photo_id": i, "recipe_hash": "r" * 64, "model": "m",

@@ -14,7 +14,7 @@ from core.photos.names import display_name
 from core.records import to_json
 
 if TYPE_CHECKING:
-    from db.lineage import Lineage, ToldShot
+    from db.lineage import Lineage, ShotOutcome
 
 app = typer.Typer(add_completion=False)
 
@@ -51,8 +51,8 @@ def _print_tree(record: Lineage) -> None:
     tree.add(f"photo {photo.sha256[:12]}  {escape(photo.uri)}  licence {photo.licence or 'not on record'}")
     for shot in record.shots if len(record.shots) > 1 else []:
         tree.add(escape(_shot(shot)))
-    for told in row.reasons[0 if row.status == "finished" else 1 :]:  # the first stands behind the SKU
-        tree.add(escape(f"{told['severity']}: {told['message']} {told['action']}".rstrip()))
+    for reason in row.reasons[0 if row.status == "finished" else 1 :]:  # the first stands behind the SKU
+        tree.add(escape(f"{reason['severity']}: {reason['message']} {reason['action']}".rstrip()))
     tree.add(f"recipe {escape(row.recipe)} {row.recipe_hash[:12]}  model {escape(row.model)}")
     for stage in record.stages:
         took = f"{stage.seconds:.1f} s" if stage.seconds is not None else ""
@@ -62,29 +62,29 @@ def _print_tree(record: Lineage) -> None:
         branch = tree.add(f"[bold]{stage.part}[/] v{stage.version}  {took}  {stage.device or ''}  {how}")
         reads = ", ".join(f"{i.role} {i.sha256[:12]}" for i in stage.inputs)
         branch.add(f"from {reads}  key {stage.key[:12]}")
-        for told in (stage.figures or {}).get("photos", []) if stage.stage == "align" else []:
-            branch.add(escape(_photo(told)))
+        for outcome in (stage.figures or {}).get("photos", []) if stage.stage == "align" else []:
+            branch.add(escape(_photo(outcome)))
         for made in stage.artifacts:
             branch.add(f"{escape(made.kind)} {made.sha256[:12]}  {made.bytes:,} bytes  {escape(made.uri)}")
     Console().print(tree)
 
 
-def _shot(told: ToldShot) -> str:
+def _shot(outcome: ShotOutcome) -> str:
     """A photo of the product: its name, what it shows, from where, what for."""
-    shot = told.shot
+    shot = outcome.shot
     name = display_name(unquote(shot.uri.rsplit("/", 1)[-1]))
     azimuth = "" if shot.azimuth is None else f" from {shot.azimuth:.0f}°"
-    became = "used" if told.used else "not used"
-    return f"shot {name}: {shot.role or 'unknown'}{azimuth}, {became}. {told.said}".rstrip()
+    became = "used" if outcome.used else "not used"
+    return f"shot {name}: {shot.role or 'unknown'}{azimuth}, {became}. {outcome.said}".rstrip()
 
 
-def _photo(told: Mapping[str, Any]) -> str:
+def _photo(outcome: Mapping[str, Any]) -> str:
     """What became of one of several photos."""
-    who = f"photo {told['name'][:12]} {told['role']}"
-    if not told["used"]:
-        return f"{who}: not used. {told['why']}"
-    note = f". {told['note']}" if told.get("note") else ""
+    who = f"photo {outcome['name'][:12]} {outcome['role']}"
+    if not outcome["used"]:
+        return f"{who}: not used. {outcome['why']}"
+    note = f". {outcome['note']}" if outcome.get("note") else ""
     return (
-        f"{who}: used, from {told['azimuth']:.0f}° at {told['elevation']:.0f}° height, fits {told['confidence']:.0%}"
-        + note
+        f"{who}: used, from {outcome['azimuth']:.0f}° at {outcome['elevation']:.0f}° height, "
+        f"fits {outcome['confidence']:.0%}{note}"
     )

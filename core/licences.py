@@ -82,7 +82,7 @@ def find_licence(text: str) -> Licence | None:
     return next((licence for licence in _ALL if licence.url.rstrip("/").lower() == plain.rstrip("/")), None)
 
 
-def commercial_objection(licence: str | None) -> str | None:
+def commercial_restriction(licence: str | None) -> str | None:
     """Why a commercial recipe may not use what stands under ``licence`` (text of a manifest or register), or None.
 
     A clause to go behind "cannot be used commercially: ". No licence at all is an objection as well.

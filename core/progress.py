@@ -11,5 +11,5 @@ class Progress(Protocol):
     def __call__(self, step: str, done: int, total: int, **figures: Any) -> None: ...
 
 
-def silent(step: str, done: int, total: int, **figures: Any) -> None:
+def no_progress(step: str, done: int, total: int, **figures: Any) -> None:
     """The default listener: nobody."""

@@ -100,7 +100,7 @@ def sync_products(
 ) -> Changes:
     """Bring products and photos in line with the source.
 
-    ``read_hash`` gives a photo's sha256, or :class:`NotNow`; it is asked only where the fingerprint moved.
+    ``read_hash`` gives a photo's sha256, or :class:`NotNow`; it is asked only where the file stamp moved.
     ``read_size`` gives its width and height, None where its header does not tell; asked right after.
     A product with a photo that cannot be read now waits whole, as it stood before. ``unread`` says which part of the
     source could not be looked at: then what is not seen waits too, and nothing is removed. Raises
@@ -235,12 +235,12 @@ def _write_photos(
             chosen = photo.source_uri == first
             if row is not None and (seen is None or seen.sha256 == row.sha256):
                 # A licence can change while the picture stays: the manifest's word of today counts.
-                values = {name: getattr(photo, name) for name in ("fingerprint", "licence", "attribution", *SHOT)}
+                values = {name: getattr(photo, name) for name in ("file_stamp", "licence", "attribution", *SHOT)}
                 values["chosen"] = chosen
                 moved = {name for name, value in values.items() if getattr(row, name) != value}
                 if moved:
                     updates.append({"id": row.id, **values})
-                    touched |= bool(moved - {"fingerprint", *SHOT})
+                    touched |= bool(moved - {"file_stamp", *SHOT})
                 continue
             if seen is None:
                 continue  # it stood when we looked; whoever changed it since has seen more than we have
@@ -255,7 +255,7 @@ def _write_photos(
                     "height": seen.height,
                     "bytes": photo.bytes,
                     "source_uri": photo.source_uri,
-                    "fingerprint": photo.fingerprint,
+                    "file_stamp": photo.file_stamp,
                     "licence": photo.licence,
                     "attribution": photo.attribution,
                     **{name: getattr(photo, name) for name in SHOT},

@@ -25,7 +25,7 @@ class FoundPhoto:
     """A photo as the source shows it, not read yet."""
 
     source_uri: str
-    fingerprint: str
+    file_stamp: str
     bytes: int
     licence: str | None = None
     attribution: str | None = None

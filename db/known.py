@@ -29,17 +29,17 @@ class Known:
     def had_photos(self, sku: str) -> bool:
         row = self.products.get(sku)
         photos = self.by_product.get(row.id, []) if row and not row.removed else []
-        return any(photo.fingerprint != MISSING for photo in photos)
+        return any(photo.file_stamp != MISSING for photo in photos)
 
     def gone(self, product: FoundProduct) -> str | None:
         """Why a product waits whose photos have all gone; None where one is there, or none ever was."""
-        if self.had_photos(product.sku) and all(photo.fingerprint == MISSING for photo in product.photos):
+        if self.had_photos(product.sku) and all(photo.file_stamp == MISSING for photo in product.photos):
             return product.problem or "None of its photos is there any more."
         return None
 
     def moved(self, sku: str, photo: FoundPhoto) -> bool:
         row = self.photo(sku, photo.source_uri)
-        return row is None or row.fingerprint != photo.fingerprint
+        return row is None or row.file_stamp != photo.file_stamp
 
 
 @dataclass(frozen=True)

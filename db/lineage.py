@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.photos.told import SET_ASIDE, why_left_out
+from core.photos.left_out import LEFT_OUT_BY_PERSON, why_left_out
 from core.records import INLINE
 from db.assets import AssetRow, list_assets
 from db.candidates import ASIDE
@@ -92,7 +92,7 @@ class ReviewRecord:
 
 
 @dataclass(frozen=True)
-class ToldShot:
+class ShotOutcome:
     """A photo of the product, and what became of it in one asset."""
 
     shot: ShotRow = field(metadata=INLINE)
@@ -111,7 +111,7 @@ class Lineage:
     parameters: Mapping[str, Any]
     """The recipe's, as it was recorded."""
     photo: PhotoRecord
-    shots: list[ToldShot]
+    shots: list[ShotOutcome]
     stages: list[StageRecord]
     reviews: list[ReviewRecord]
 
@@ -135,7 +135,7 @@ def lineage(engine: Engine, asset_id: str) -> Lineage:
             asset=rows[0],
             parameters=recipe.parameters if recipe else {},
             photo=PhotoRecord(photo.sha256, photo.source_uri, photo.bytes, photo.licence),
-            shots=told_shots(shots_of(session, photo.product_id), photo.sha256, records),
+            shots=shot_outcomes(shots_of(session, photo.product_id), photo.sha256, records),
             stages=records,
             reviews=[
                 ReviewRecord(r.decision, r.note, r.reviewer, r.created_at.isoformat())
@@ -144,7 +144,7 @@ def lineage(engine: Engine, asset_id: str) -> Lineage:
         )
 
 
-def told_shots(shots: Sequence[ShotRow], main_sha256: str, stages: Sequence[StageRecord]) -> list[ToldShot]:
+def shot_outcomes(shots: Sequence[ShotRow], main_sha256: str, stages: Sequence[StageRecord]) -> list[ShotOutcome]:
     """The shots with what became of each in one asset."""
     placed = {
         record["name"]: record
@@ -152,19 +152,19 @@ def told_shots(shots: Sequence[ShotRow], main_sha256: str, stages: Sequence[Stag
         if stage.stage == "align"
         for record in (stage.figures or {}).get("photos", [])
     }
-    told = []
+    outcomes = []
     for shot in shots:
         record = placed.get(shot.sha256)
         if shot.sha256 == main_sha256:
-            told.append(ToldShot(shot, True, "", 0.0))
+            outcomes.append(ShotOutcome(shot, True, "", 0.0))
         elif record is not None:
             said = record.get("note", "") if record["used"] else record["why"]
-            told.append(ToldShot(shot, record["used"], said, record.get("azimuth")))
+            outcomes.append(ShotOutcome(shot, record["used"], said, record.get("azimuth")))
         elif shot.by_person == ASIDE:
-            told.append(ToldShot(shot, False, SET_ASIDE, None))
+            outcomes.append(ShotOutcome(shot, False, LEFT_OUT_BY_PERSON, None))
         else:
-            told.append(ToldShot(shot, False, why_left_out(shot.role, shot.use, shot.azimuth), None))
-    return told
+            outcomes.append(ShotOutcome(shot, False, why_left_out(shot.role, shot.use, shot.azimuth), None))
+    return outcomes
 
 
 def _stage(session: Session, run: StageRun, reused: bool, part: str) -> StageRecord:

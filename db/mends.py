@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, func, not_, or_, select
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.errors import NotFound
 from db.engine import reading, writing
+from db.shots import ShotRow, shot_row
 from db.tables import Asset, Mend, Photo, Product, now
 
 
@@ -38,17 +38,6 @@ def built_from() -> ColumnElement[bool]:
     return or_(and_(holds, Photo.id == Mend.photo_id), and_(not_(holds), Photo.current, Photo.chosen))
 
 
-@dataclass(frozen=True)
-class ProductPhoto:
-    """A photo that a product can be built from."""
-
-    id: int
-    sha256: str
-    uri: str
-    role: str | None
-    azimuth: float | None
-
-
 def product_of(engine: Engine, asset_id: str) -> int:
     """Raises :class:`NotFound`."""
     with reading(engine) as session:
@@ -58,17 +47,15 @@ def product_of(engine: Engine, asset_id: str) -> int:
     return int(product_id)
 
 
-def photos_of(engine: Engine, product_id: int) -> list[ProductPhoto]:
+def photos_of(engine: Engine, product_id: int) -> list[ShotRow]:
     """What the catalogue shows of a product and what people added, in the catalogue's order."""
     built = exists().where(Asset.photo_id == Photo.id)
-    query = select(Photo.id, Photo.sha256, Photo.source_uri, Photo.role, Photo.azimuth).where(
-        Photo.product_id == product_id, or_(Photo.current, built)
-    )
+    query = select(Photo).where(Photo.product_id == product_id, or_(Photo.current, built))
     with reading(engine) as session:
-        rows = session.execute(
+        photos = session.scalars(
             query.order_by(Photo.chosen.desc(), Photo.shot_index.is_(None), Photo.shot_index, Photo.id)
         )
-        return [ProductPhoto(*row) for row in rows]
+        return [shot_row(photo) for photo in photos]
 
 
 def mend(engine: Engine, product_id: int, by: str, changes: Mapping[str, Any]) -> None:
@@ -105,7 +92,7 @@ def add_photo(engine: Engine, product_id: int, sha256: str, size: int, uri: str,
         known = select(Photo).where(Photo.product_id == product_id, Photo.sha256 == sha256).limit(1)
         photo = session.scalar(known)
         if photo is None:
-            photo = Photo(product_id=product_id, sha256=sha256, bytes=size, source_uri=uri, fingerprint=sha256[:40],
+            photo = Photo(product_id=product_id, sha256=sha256, bytes=size, source_uri=uri, file_stamp=sha256[:40],
                           current=False, chosen=False)  # fmt: skip
             if before is not None:
                 for name in ("licence", "attribution", "role", "azimuth", "elevation"):

@@ -162,7 +162,7 @@ def plan_page(
         new = [wanted for wanted in page if wanted.asset_id not in known]
         again = [w for w in page if w.asset_id in known and _is_open(known[w.asset_id], should_rebuild)]
         if new:
-            _set_aside(session, new, found)
+            _supersede(session, new, found)
             _insert(session, new, recipe_hash, run_id, model)
         if again:
             moved = [
@@ -200,7 +200,7 @@ def _is_open(found: _Found, should_rebuild: ShouldRebuild) -> bool:
     return found.status not in SETTLED or should_rebuild(found.status, found.error_class, found.failed_nights)
 
 
-def _set_aside(session: Session, new: Sequence[Wanted], found: Sequence[_Found]) -> None:
+def _supersede(session: Session, new: Sequence[Wanted], found: Sequence[_Found]) -> None:
     """Supersede what the products of new assets still had waiting or failed from other plans."""
     products = {wanted.candidate.product_id for wanted in new}
     stale = [asset.asset_id for asset in found if asset.product_id in products and asset.status in STALE]

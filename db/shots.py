@@ -46,22 +46,24 @@ def shots_of(session: Session, product_id: int) -> list[ShotRow]:
         .where(Photo.product_id == product_id, Photo.current)
         .order_by(Photo.chosen.desc(), Photo.shot_index.is_(None), Photo.shot_index, Photo.source_uri)
     )
-    return [
-        ShotRow(
-            photo.source_uri,
-            photo.sha256,
-            photo.width,
-            photo.height,
-            photo.role,
-            photo.azimuth,
-            photo.elevation,
-            photo.shot_index,
-            photo.used_for,
-            photo.said,
-            photo.id,
-        )
-        for photo in session.scalars(query)
-    ]
+    return [shot_row(photo) for photo in session.scalars(query)]
+
+
+def shot_row(photo: Photo) -> ShotRow:
+    """A photo's row, to be handed around."""
+    return ShotRow(
+        photo.source_uri,
+        photo.sha256,
+        photo.width,
+        photo.height,
+        photo.role,
+        photo.azimuth,
+        photo.elevation,
+        photo.shot_index,
+        photo.used_for,
+        photo.said,
+        photo.id,
+    )
 
 
 NOTE: Mapping[str, Any] = MappingProxyType(

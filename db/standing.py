@@ -65,7 +65,7 @@ def _standing(
         return Standing(product, "waiting", {}, why=gone)
     for photo in product.photos:
         stood = known.photo(product.sku, photo.source_uri)
-        if stood is not None and stood.fingerprint == photo.fingerprint:
+        if stood is not None and stood.file_stamp == photo.file_stamp:
             continue
         # Bytes that nobody has seen yet need no hash to be new.
         sha256 = read_hash(photo) if stood is not None else f"unseen {photo.source_uri}"

@@ -106,13 +106,13 @@ class Photo(Base):
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
     source_uri: Mapped[str] = mapped_column(Text)
-    fingerprint: Mapped[str] = mapped_column(String(200))
+    file_stamp: Mapped[str] = mapped_column("fingerprint", String(200))
     """Size and modification time (or ETag): while it stands still the file is not read again."""
     licence: Mapped[str | None] = mapped_column(Text)
     attribution: Mapped[str | None] = mapped_column(Text)
     """Whom the published file names, in the words of the manifest."""
     picture_hash: Mapped[str | None] = mapped_column(String(200))
-    """Perceptual fingerprint, known once the photo was decoded: the same picture under another name is near it."""
+    """Perceptual hash, known once the photo was decoded: the same picture under another name is near it."""
     current: Mapped[bool] = mapped_column(Boolean, default=True)
     chosen: Mapped[bool] = mapped_column(Boolean, default=False)
     """The product's best view: the one its asset is made from."""

@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from core.artifacts import Cutout, Photo
-from core.placing.align import Shot
-from core.progress import Progress, silent
+from core.placing.align import PhotoToPlace
+from core.progress import Progress, no_progress
 from core.quality.images import MASK_LEVEL
 from core.recipes import Recipe, recipe_hash
 from core.segment.framing import bounding_box
@@ -81,7 +81,7 @@ def evaluate_photos(
     models: Models,
     asked: PhotoOptions,
     options: Options,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """The document of `meshmill evaluate --photos`. An object that fails scores as a failure and is named.
 
@@ -187,12 +187,12 @@ def _is_at(item: EvaluationObject, view: TruthView, azimuth: float) -> bool:
     return abs(turn) < NEAR and abs(view.camera.elevation - item.camera.elevation) < NEAR
 
 
-def _shot(item: EvaluationObject, view: TruthView, poses: Poses, run: ProtocolRun) -> Shot:
+def _shot(item: EvaluationObject, view: TruthView, poses: Poses, run: ProtocolRun) -> PhotoToPlace:
     """A view as a further photo, cut out and framed on its own."""
     photo = Photo(view.rgba, True, "PNG")
     if poses == "cropped":
         photo = cropped(photo)
-    return Shot(
+    return PhotoToPlace(
         run.models.cut_by_alpha(photo),
         view.name,
         None if poses == "unknown" else _turn(item, view),

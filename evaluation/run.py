@@ -15,8 +15,8 @@ from typing import Any
 
 from core.artifacts import Cutout, Photo
 from core.errors import CheckpointError, MeshmillError
-from core.placing.align import Shot
-from core.progress import Progress, silent
+from core.placing.align import PhotoToPlace
+from core.progress import Progress, no_progress
 from core.quality import images
 from core.quality.calibration import ordering
 from core.recipes import Recipe, recipe_hash
@@ -38,7 +38,7 @@ def evaluate_folder(
     recipe: Recipe,
     models: Models,
     options: Options = Options(),  # noqa: B008 - frozen
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Run the protocol on a folder. Raises :class:`core.errors.InputError` for a folder that is not one.
 
@@ -252,7 +252,7 @@ def built_shape(
     run: ProtocolRun,
     shown: dict[str, Any],
     errors: dict[str, str],
-    shots: Sequence[Shot] = (),
+    shots: Sequence[PhotoToPlace] = (),
     size: tuple[int, int] | None = None,
     given: Sequence[TruthView] = (),
 ) -> dict[str, Any]:

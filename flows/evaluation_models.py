@@ -9,8 +9,8 @@ from typing import Any
 from core.artifacts import Cutout, Photo
 from core.errors import MeshmillError
 from core.photo_set import PhotoSet
-from core.placing.align import Placement, Shot, align, as_records
-from core.progress import Progress, silent
+from core.placing.align import PhotoToPlace, Placement, align, as_records
+from core.progress import Progress, no_progress
 from core.recipes import Recipe
 from evaluation.values import AssetFacts, BuiltAsset, Models
 
@@ -65,7 +65,7 @@ def load_models(
         elevation: float | None,
         recipe: Recipe,
         progress: Progress,
-        shots: Sequence[Shot] = (),
+        shots: Sequence[PhotoToPlace] = (),
         size: tuple[int, int] | None = None,
     ) -> Any:
         return build_asset(views, cutout, elevation, recipe, progress, shots, size)
@@ -86,8 +86,8 @@ def build_asset(
     cutout: Cutout,
     elevation: float | None,
     recipe: Recipe,
-    progress: Progress = silent,
-    shots: Sequence[Shot] = (),
+    progress: Progress = no_progress,
+    shots: Sequence[PhotoToPlace] = (),
     size: tuple[int, int] | None = None,
 ) -> BuiltAsset:
     """Cutout, and further photos, to finished asset through the factory's own stages.
@@ -108,7 +108,7 @@ def build_asset(
     photos: PhotoSet | None = None
     placements: list[Placement] = []
     if shots:
-        main = Shot(cutout, "photo", 0.0, None, "main", size)
+        main = PhotoToPlace(cutout, "photo", 0.0, None, "main", size)
         together, placements = align(model, [main, *shots], params, recipe.seed, progress)
         if len(together.photos) > 1:
             photos, cutout = together, together.main.framed()

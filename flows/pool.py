@@ -63,7 +63,7 @@ class WorkPool:
         self._breaker = Breaker(factory, run_id)
         self._flying: dict[UUID, _Flying] = {}
         self._unsent: list[_Flying] = []
-        self._heard = time.monotonic()
+        self._last_answer = time.monotonic()
         self._ours = [
             UUID(str(id_)) for id_ in (runtime.flow_run.id, runtime.flow_run.parent_flow_run_id) if id_ is not None
         ]
@@ -117,12 +117,12 @@ class WorkPool:
             ) from error
         except httpx.HTTPError as error:
             refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500
-            if refused or time.monotonic() - self._heard > SILENT_SECONDS:
+            if refused or time.monotonic() - self._last_answer > SILENT_SECONDS:
                 raise
             shard.tries -= 1
             self._unsent.append(shard)
             return False
-        self._heard = time.monotonic()
+        self._last_answer = time.monotonic()
         self._flying[run.id] = shard
         return True
 
@@ -152,10 +152,10 @@ class WorkPool:
             with get_client(sync_client=True) as client:
                 found = [run for start in range(0, len(ids), PAGE) for run in _read(client, ids[start : start + PAGE])]
         except UNSEEN:
-            if time.monotonic() - self._heard > SILENT_SECONDS:
+            if time.monotonic() - self._last_answer > SILENT_SECONDS:
                 raise
             return {}
-        self._heard = time.monotonic()
+        self._last_answer = time.monotonic()
         return {run.id: run.state_type for run in found if run.state_type is not None}
 
     def _call_off(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidRecipe, ObjectDamaged, RunStopped, TransientError
-from core.photos.names import file_name, told_apart
+from core.photos.names import distinct_file_names, file_name
 from core.recipes import Recipe, of_record
 from core.records import OPTIONAL, to_json
 from db import assets, runs
@@ -103,10 +103,10 @@ def build_again(factory: Factory, asset_ids: Sequence[str], reused: Sequence[str
         queued = sorted(factory.retry_database(assets.list_assets, ids=asset_ids), key=lambda row: row.recipe_hash)
         if queued:
             first = factory.retry_database(assets.job, queued[0].asset_id).parameters
-            warm: Mapping[str, Weights] = {}
+            preloaded: Mapping[str, Weights] = {}
             with contextlib.suppress(InvalidRecipe):  # of another version: that asset alone ends with this sentence
-                warm = models_of(factory, of_record(first))
-            stopped = _build(factory, [row.asset_id for row in queued], warm)
+                preloaded = models_of(factory, of_record(first))
+            stopped = _build(factory, [row.asset_id for row in queued], preloaded)
         rows = factory.retry_database(assets.list_assets, ids=[*asset_ids, *reused])
         report = summary(run_id, rows, tuple(reused), time.monotonic() - started, None, stopped)
         tell("run.stopped" if stopped else "run.ended", _short(report))
@@ -126,7 +126,7 @@ def _announce(factory: Factory, asset_ids: Sequence[str]) -> None:
 def _build(
     factory: Factory,
     asset_ids: Sequence[str],
-    warm: Mapping[str, Weights],
+    preloaded: Mapping[str, Weights],
     force: bool = False,
     run_id: str | None = None,
 ) -> str | None:
@@ -140,8 +140,8 @@ def _build(
     server.start()
     token = FACTORY.set(factory)
     try:
-        _warm(factory, warm)
-        settled = build_ahead(factory, asset_ids, warm if run_id else None, server.ready, force, run_id)
+        _preload(factory, preloaded)
+        settled = build_ahead(factory, asset_ids, preloaded if run_id else None, server.ready, force, run_id)
         left = [asset_id for asset_id in asset_ids if asset_id not in settled]
         if left:
             server.wait()
@@ -186,11 +186,11 @@ def flow_of_a_run(asset_ids: list[str], force: bool, run_id: str | None = None) 
         ) from error
 
 
-def _warm(factory: Factory, models: Mapping[str, Weights]) -> None:
+def _preload(factory: Factory, models: Mapping[str, Weights]) -> None:
     """Have the model's process load what it will need, without waiting for it."""
     import threading
 
-    call = StageCall("warm", {}, {}, models={r: w.path for r, w in models.items()}, device=factory.settings.device)
+    call = StageCall("preload", {}, {}, models={r: w.path for r, w in models.items()}, device=factory.settings.device)
 
     def load() -> None:
         from core.errors import MeshmillError
@@ -198,7 +198,7 @@ def _warm(factory: Factory, models: Mapping[str, Weights]) -> None:
         with contextlib.suppress(MeshmillError):  # the stage that needs the model will say it again, and be recorded
             factory.worker("segment").call(call, lambda *_, **__: None, factory.settings.stage_timeout)
 
-    threading.Thread(target=load, name="warm", daemon=True).start()
+    threading.Thread(target=load, name="preload", daemon=True).start()
     factory.worker("mesh").start()
 
 
@@ -266,7 +266,7 @@ def delivered_path(out: Path, name: str, status: str) -> Path:
 
 def delivered_names(skus: Sequence[str]) -> dict[str, str]:
     """File names of SKUs, unlike also where a disk does not tell capitals from small letters."""
-    return told_apart({sku: file_name(sku) for sku in skus}, {sku: sku for sku in skus})
+    return distinct_file_names({sku: file_name(sku) for sku in skus}, {sku: sku for sku in skus})
 
 
 def _differs(path: Path, sha256: str) -> bool:

@@ -30,6 +30,7 @@ from core.records import to_json
 from db import assets, mends
 from db.candidates import ASIDE
 from db.lineage import lineage
+from db.shots import ShotRow
 from gallery.access import Access, Form, read_form
 from gallery.presets import Preset, presets_of
 from gallery.small import SmallPictures
@@ -83,7 +84,7 @@ class Builder:
 class MendForm:
     """What the page offers."""
 
-    photos: list[mends.ProductPhoto]
+    photos: list[ShotRow]
     presets: tuple[Preset, ...]
     chosen: tuple[str, ...]
     """Recipe and settings that a person chose: they hold for this product from now on."""
@@ -108,7 +109,7 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
         builder.build(version)
         return version
 
-    def told(asset_id: str, form: Form) -> str:
+    def remake(asset_id: str, form: Form) -> str:
         """Do what the form says; the new version."""
         what, product_id = form.one("what"), mends.product_of(engine, asset_id)
         if what == "size":
@@ -143,7 +144,7 @@ def add_mending(app: FastAPI, access: Access, builder: Builder) -> None:
     @app.post("/assets/{asset_id}/mend")
     def mend(asset_id: str, form: Annotated[Form, Depends(read_form)]) -> RedirectResponse:
         form = form.allowed(access)
-        return RedirectResponse(f"/assets/{_answered(lambda: told(asset_id, form))}", status_code=303)
+        return RedirectResponse(f"/assets/{_answered(lambda: remake(asset_id, form))}", status_code=303)
 
     @app.post("/assets/{asset_id}/photo")
     async def upload_photo(asset_id: str, request: Request) -> Response:

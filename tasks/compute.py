@@ -25,7 +25,7 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
     return StageOutput(output.files, output.figures, output.device, _peak_memory(output.device))
 
 
-def _warm(call: StageCall, progress: Progress) -> StageOutput:
+def _preload(call: StageCall, progress: Progress) -> StageOutput:
     """Import and load what the stages will need, while somebody else still waits for something."""
     if "segmenter" in call.models:
         _segmenter(call.models["segmenter"])
@@ -56,12 +56,12 @@ def _segment(call: StageCall, progress: Progress) -> StageOutput:
 
 
 def _align(call: StageCall, progress: Progress) -> StageOutput:
-    from core.placing.align import Placement, Shot, align, as_records
+    from core.placing.align import PhotoToPlace, Placement, align, as_records
     from core.zero123.params import ViewsParams
 
     device = _device(call)
     shots = [
-        Shot(
+        PhotoToPlace(
             Cutout.from_bytes(call.inputs[shot["input"]]),
             shot["name"],
             shot["azimuth"],
@@ -204,7 +204,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
 
 
 COMPUTED = {
-    "warm": _warm,
+    "preload": _preload,
     "segment": _segment,
     "align": _align,
     "recolour": _recolour,

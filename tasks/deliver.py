@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from core.errors import InputError, MeshFailed, MeshmillError, NotFound, ObjectMissing, StoreDown
 from core.mesh.channels import Channel, Fitted, Parcel, find_channel, fit_glb
-from core.photos.names import file_name, told_apart
+from core.photos.names import distinct_file_names, file_name
 from core.whole_file import whole_file
 from db import assets
 from db.finished import FinishedAsset, finished_assets
@@ -145,7 +145,7 @@ def _folders(rows: Sequence[FinishedAsset]) -> dict[tuple[str, str], str]:
         (row.catalogue, row.sku): (f"{file_name(row.catalogue)}/" if several else "") + file_name(row.sku)
         for row in rows
     }
-    return told_apart(paths, {key: key[1] for key in paths})
+    return distinct_file_names(paths, {key: key[1] for key in paths})
 
 
 def _product(

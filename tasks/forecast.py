@@ -297,7 +297,7 @@ class _Forecaster:
         product, photo = stand.product, stand.product.photos[0]
         if product.problem:
             return product.problem
-        if photo.fingerprint == MISSING:
+        if photo.file_stamp == MISSING:
             return "Its photo is missing."
         size = stand.sizes.get(photo.source_uri)
         name = display_name(unquote(photo.source_uri.rsplit("/", 1)[-1]))

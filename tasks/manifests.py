@@ -10,7 +10,7 @@ from core.catalogue.manifest import ListedProduct, products_of, read_lines
 from core.photos.grouping import SourceFile, Use, use_of
 from core.photos.names import display_name, sku_text
 from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides, posed
-from core.photos.shot_order import RANKS, Pictured, Place, order_shots
+from core.photos.shot_order import RANKS, ShotFile, ShotPlace, order_shots
 from core.photos.shot_sets import choose_readings
 from db.found import FoundProduct
 from tasks.named_files import NamedPhoto, look_up
@@ -82,22 +82,22 @@ def _shots(sku: str, files: list[tuple[NamedPhoto, str, int]], sides: Sides) -> 
     shots = [_stated(shot, named, sides) for shot, (named, _, _) in zip(read, files, strict=True)]
     sources = [SourceFile(name, size) for _, name, size in files]
     pictured = [
-        Pictured(s, f"{at:03}", f.bytes or 0, f.readable) for at, (s, f) in enumerate(zip(shots, sources, strict=True))
+        ShotFile(s, f"{at:03}", f.bytes or 0, f.readable) for at, (s, f) in enumerate(zip(shots, sources, strict=True))
     ]
     places = order_shots(pictured, sides)
     by_place = {place.at: place for place in places}
     main = next((at for at in range(len(files)) if _serves(by_place[at], sources[at])), places[0].at)
 
-    def told(at: int) -> Shot:
+    def stated(at: int) -> Shot:
         """What the manifest says stands above what a photo's place among the others makes likely."""
         said, named = by_place[at].shot, files[at][0]
         return _stated(shots[at] if said.assumed and named.azimuth is not None else said, named, sides)
 
     order = [main, *(at for at in range(len(files)) if at != main)]
-    return [(at, told(at), use_of(sources[at], by_place[at], first=at == main)) for at in order]
+    return [(at, stated(at), use_of(sources[at], by_place[at], first=at == main)) for at in order]
 
 
-def _serves(place: Place, file: SourceFile) -> bool:
+def _serves(place: ShotPlace, file: SourceFile) -> bool:
     good = RANKS[place.shot.role] <= SERVES and not place.shot.behind
     return good and file.readable and place.fits and not place.copy
 

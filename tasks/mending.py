@@ -12,6 +12,7 @@ from core.photos import PhotoLimits, read_photo
 from core.recipes import load_recipe, of_record, overridden
 from db import mends, planning
 from db.assets import artifact, job
+from db.shots import ShotRow
 from tasks.artifacts import load, store_photo
 from tasks.chosen import remember
 from tasks.factory import Factory
@@ -86,7 +87,7 @@ def mask_of(factory: Factory, asset_id: str) -> Image.Image:
     return Image.fromarray(unframe_alpha(cutout.rgba[..., 3], cutout.source_box, width, height))
 
 
-def thumbnail_of(factory: Factory, photo: mends.ProductPhoto) -> bytes:
+def thumbnail_of(factory: Factory, photo: ShotRow) -> bytes:
     """One of a product's photos, small, PNG."""
     from PIL import Image
 

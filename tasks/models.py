@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from core.errors import CheckpointError, PolicyViolation
-from core.licences import commercial_objection, find_model
+from core.licences import commercial_restriction, find_model
 from core.recipes import Recipe
 from core.whole_file import whole_file
 from db.checkpoints import CheckpointRow, add_checkpoint, find_checkpoint
@@ -63,7 +63,7 @@ def check_models(recipe: Recipe, models: Iterable[Weights]) -> None:
     for weights in models:
         if weights.commercial:
             continue
-        why = commercial_objection(weights.licence) or "it was registered as non-commercial"
+        why = commercial_restriction(weights.licence) or "it was registered as non-commercial"
         raise PolicyViolation(
             f"The recipe's policy is commercial and the model {weights.name} cannot be used commercially: {why}."
         )
@@ -171,8 +171,8 @@ def content_hash(settings: Settings, path: Path) -> str:
 
 
 @lru_cache(maxsize=32)
-def _content_hash(cache: Path, root: Path, files: tuple[Path, ...], fingerprint: str) -> str:
-    name = hashlib.sha256(fingerprint.encode()).hexdigest()
+def _content_hash(cache: Path, root: Path, files: tuple[Path, ...], file_stamps: str) -> str:
+    name = hashlib.sha256(file_stamps.encode()).hexdigest()
     try:
         known: dict[str, str] = json.loads(cache.read_text("utf-8"))
     except (OSError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import PolicyViolation
-from core.licences import commercial_objection
+from core.licences import commercial_restriction
 from core.recipes import Recipe
 from db.candidates import Candidate
 
@@ -16,6 +16,6 @@ def check_photo(recipe: Recipe, candidate: Candidate) -> None:
     licence = candidate.photo_licence or candidate.product_licence
     if recipe.policy != "commercial" or licence is None:
         return
-    why = commercial_objection(licence)
+    why = commercial_restriction(licence)
     if why is not None:
         raise PolicyViolation(f"The recipe's policy is commercial and the photo cannot be used commercially: {why}.")

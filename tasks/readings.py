@@ -28,7 +28,7 @@ class Readings:
 
     def sha256(self, photo: FoundPhoto) -> str | NotNow:
         """The hash of a photo's bytes. Raises :class:`TransientError` where its store does not answer any more."""
-        if photo.fingerprint == MISSING:
+        if photo.file_stamp == MISSING:
             return hashlib.sha256(f"missing: {photo.source_uri}".encode()).hexdigest()
         if self._is_young(photo):
             return BEING_WRITTEN
@@ -56,7 +56,7 @@ class Readings:
 
     def size(self, photo: FoundPhoto) -> tuple[int, int] | None:
         """Width and height by the photo's header, None where it does not tell or cannot be read."""
-        if photo.fingerprint == MISSING:
+        if photo.file_stamp == MISSING:
             return None
         try:
             return size_of_object(self.factory, photo) if _remote(photo) else size_of_file(photo)

@@ -88,7 +88,7 @@ def found_photo(path: Path, licence: str | None = None) -> FoundPhoto:
 
 def _found(path: Path, status: os.stat_result, licence: str | None = None) -> FoundPhoto:
     # The change time is the server's own; a modification time may be a camera's, years ahead or behind.
-    return FoundPhoto(file_uri(path), _fingerprint(status), status.st_size, licence, modified=status.st_ctime)
+    return FoundPhoto(file_uri(path), file_stamp(status), status.st_size, licence, modified=status.st_ctime)
 
 
 def missing_photo(path: Path, licence: str | None = None) -> FoundPhoto:
@@ -96,7 +96,7 @@ def missing_photo(path: Path, licence: str | None = None) -> FoundPhoto:
     return FoundPhoto(file_uri(path), MISSING, 0, licence)
 
 
-def _fingerprint(status: os.stat_result) -> str:
+def file_stamp(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
@@ -117,7 +117,7 @@ def hash_file(photo: FoundPhoto) -> str | NotNow:
         return as_content(error, photo)
     except PhotoUnavailable as error:
         return NotNow(str(error))
-    return digest.hexdigest() if _fingerprint(after) == photo.fingerprint else BEING_WRITTEN
+    return digest.hexdigest() if file_stamp(after) == photo.file_stamp else BEING_WRITTEN
 
 
 BEING_WRITTEN = NotNow("It is still being written.")
@@ -125,7 +125,7 @@ BEING_WRITTEN = NotNow("It is still being written.")
 
 def as_content(error: UnreadablePhoto, photo: FoundPhoto) -> str:
     """What stands for the sha256 of a photo that will never be read, until it is another file."""
-    return hashlib.sha256(f"unreadable: {error} {photo.fingerprint}".encode()).hexdigest()
+    return hashlib.sha256(f"unreadable: {error} {photo.file_stamp}".encode()).hexdigest()
 
 
 def check_size(size: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.parameters import Parameters
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from training.dataset import Shard, step_rng, to_tensor
 from training.unet import TrainState, load_state, named_parameters, save_state, update_ema
 
@@ -63,7 +63,7 @@ def train_autoencoder(
     *,
     resume: bool = True,
     minutes: float = float("inf"),
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     reopen: Callable[[], Sequence[Shard]] | None = None,
 ) -> bool:
     """Train ``vae`` in place; True when all steps are done, with the averages loaded and the scaling factor set.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError, UnreadablePhoto
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.whole_file import whole_file
 from training.rendering import DataConfig, Rendered, mesh_shard, procedural_shard
 
@@ -80,7 +80,7 @@ def build_cache(
     config: DataConfig,
     *,
     device: str = "cpu",
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Render ``sources`` (seeds or GLB files) into shards; finished ones stay. Returns how many shards there are.
@@ -143,7 +143,12 @@ def open_shards(folder: Path, limit: int | None = None) -> list[Shard]:
 
 
 def cache_latents(
-    folder: Path, vae: Any, *, batch: int = 52, progress: Progress = silent, stop: Callable[[], bool] = lambda: False
+    folder: Path,
+    vae: Any,
+    *,
+    batch: int = 52,
+    progress: Progress = no_progress,
+    stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Write the frozen autoencoder's posteriors of every shard that has none; returns how many shards have them."""
     paths = sorted(folder.glob("shard-????"))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.parameters import Parameters
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.zero123.lift import HALF_DEPTH, TAN, camera_axes, lift, occupancy, pixel_grid, render_view
 from training.dataset import Shard, draw_conditions, pick, placed_on, step_rng
-from training.occupancy import Placed, matter_at
+from training.occupancy import Placed, occupancy_at
 from training.rendering import FRAME, DataConfig, boxes
 from training.unet import TrainState, load_state, named_parameters, save_state, update_ema
 
@@ -184,15 +184,17 @@ def lift_losses(net: Any, batch: LiftBatch, config: LiftTrainConfig, generator: 
     return {
         "colour": (colour - batch.views.flatten(2, 3)[row[:, None], which, at]).square().mean(),
         "coverage": (coverage - seen.flatten(2)[row[:, None], which, at]).square().mean(),
-        "matter": F.binary_cross_entropy_with_logits(occupancy(volume, points), matter(batch, points, elevation)),
+        "matter": F.binary_cross_entropy_with_logits(
+            occupancy(volume, points), true_occupancy(batch, points, elevation)
+        ),
     }
 
 
-def matter(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
+def true_occupancy(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
     """Where matter is at ``points (B, N, 3)`` of the frustum, 0..1: exactly if the shards know, else the hull."""
     if batch.solid is None or batch.placed is None:
         return hull(batch, points, elevation)
-    return matter_at(batch.solid, batch.placed, points)
+    return occupancy_at(batch.solid, batch.placed, points)
 
 
 def hull(batch: LiftBatch, points: Tensor, elevation: Tensor) -> Tensor:
@@ -221,7 +223,7 @@ def train_lift(
     *,
     resume: bool = True,
     minutes: float = float("inf"),
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     at_checkpoint: Callable[[TrainState], None] = lambda state: None,
 ) -> TrainState:
     """Train until ``config.steps`` or for ``minutes``; ``out_dir/lift.pt`` is the state to resume from.

@@ -1,7 +1,7 @@
 """Where matter is in the objects of a shard, exactly: what a lift is told beside what the views show.
 
 The visual hull of a dozen views fills mugs and bowls; the generator's own distance field does not. A frustum belongs
-to a condition whose picture is zoomed; :func:`matter_at` undoes that along the rays. That a condition is also
+to a condition whose picture is zoomed; :func:`occupancy_at` undoes that along the rays. That a condition is also
 recentred is left to the lift, as the other views are not: its frustum is that of a camera which looks at the origin.
 """
 
@@ -41,7 +41,7 @@ def pack_solids(distance: Tensor) -> Tensor:
     return (inside.view(*inside.shape[:-1], -1, 8) * place).sum(-1, dtype=torch.uint8)
 
 
-def matter_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
+def occupancy_at(solid: Tensor, placed: Placed, points: Tensor) -> Tensor:
     """1 where the objects ``solid (B, R, R, R / 8)`` are at ``points (B, N, 3)`` of their conditions' frustums, else 0.
 
     A zoomed picture is read as that of an object as much larger: along a pixel's ray depths from the middle are

@@ -50,7 +50,7 @@ class DataConfig(Parameters):
 
 
 @dataclass(frozen=True)
-class Shot:
+class CameraBatch:
     """Cameras of ``N`` objects with ``V`` views, degrees and dataset units; every array ``(N, V)`` float32."""
 
     azimuth: NDArray[np.float32]
@@ -60,7 +60,7 @@ class Shot:
     """``(N,)``: seen as a cutout is."""
 
 
-def draw_cameras(count: int, config: DataConfig, seed: int) -> Shot:
+def draw_cameras(count: int, config: DataConfig, seed: int) -> CameraBatch:
     """Cameras for ``count`` objects; the same seed draws the same cameras."""
     rng = np.random.default_rng([seed, 11])
     shape = (count, config.views)
@@ -71,7 +71,7 @@ def draw_cameras(count: int, config: DataConfig, seed: int) -> Shot:
     radius += moved[:, None] * rng.uniform(-0.2, 0.2, shape)
     framed = rng.random(count) < config.framed_share
     azimuth = rng.uniform(0, 360, shape)
-    return Shot(azimuth.astype(np.float32), elevation.astype(np.float32), radius.astype(np.float32), framed)
+    return CameraBatch(azimuth.astype(np.float32), elevation.astype(np.float32), radius.astype(np.float32), framed)
 
 
 def shoot(large: Tensor, framed: NDArray[np.bool_], size: int) -> Tensor:
@@ -139,7 +139,7 @@ class Rendered:
     """What becomes a shard (:class:`training.dataset.Shard`), on the device that rendered it."""
 
     images: Tensor
-    shot: Shot
+    shot: CameraBatch
     solids: Tensor | None = None
     frames: Tensor | None = None
 

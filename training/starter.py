@@ -20,7 +20,7 @@ from typing import Any
 
 from core.errors import CheckpointError
 from core.parameters import Parameters
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.zero123.lift import LIFTED_CHANNELS, lift_config
 from core.zero123.model import Schedule, Zero123, Zero123Config, build_model, clip_config, unet_config, vae_config
 from training.autoencoder import AutoencoderTrainConfig, train_autoencoder
@@ -83,7 +83,7 @@ def train_views(
     *,
     resume: bool = True,
     minutes: float = float("inf"),
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Train view weights on ``procedural`` objects or a folder of GLBs; returns the exported checkpoint's folder.
 
@@ -177,7 +177,7 @@ def resume_model(out_dir: Path, config: TrainViewsConfig) -> tuple[Zero123, Trai
     """The averaged model and the state of a run, for export and measurement while the run goes on."""
     if not (out_dir / "unet.pt").exists():
         raise CheckpointError(f"{out_dir.name} holds no training state yet: unet.pt is missing.")
-    model = start_model(config, out_dir, 0, 0, True, silent)
+    model = start_model(config, out_dir, 0, 0, True, no_progress)
     if model.lift is not None:
         train_lift(model.lift, [], config.data, out_dir, config.lift, minutes=0)
     state = begin(model, config.unet)

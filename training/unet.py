@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CheckpointError
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.whole_file import whole_file
 from core.zero123.attention import use_single_token_shortcut
 from core.zero123.model import Zero123
@@ -195,7 +195,7 @@ def train_unet(
     *,
     resume: bool = True,
     minutes: float = float("inf"),
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     at_checkpoint: Callable[[TrainState], None] = lambda state: None,
 ) -> TrainState:
     """Train until ``config.steps`` or for ``minutes``; ``out_dir/unet.pt`` is the state to resume from.

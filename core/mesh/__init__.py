@@ -20,7 +20,7 @@ from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
 from core.mesh.values import AssetAbout, Finished, Model
 from core.photo_set import PhotoSet
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from core.mesh.verify import Verification
@@ -54,7 +54,7 @@ def finish_asset(
     view_set: ViewSet,
     params: FinishParams,
     about: AssetAbout,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     photo: NDArray[np.uint8] | None = None,
     photos: PhotoSet | None = None,
 ) -> Finished:

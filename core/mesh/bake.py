@@ -49,7 +49,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PaintSources:
     """The sources of one asset, ready to be asked about points; shared by its levels of detail."""
 
     photo: Source
@@ -72,9 +72,9 @@ def prepare(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     photos: PhotoSet | None = None,
-) -> Pictures:
+) -> PaintSources:
     """Masks and depth buffers of all pictures against one mesh in the field's world."""
-    return Pictures(
+    return PaintSources(
         photo_source(cutout, field.camera, vertices, faces),
         view_sources(view_set, vertices, faces),
         field.color is None or field.info.get("color_from") != "lift",
@@ -89,14 +89,14 @@ def bake(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     atlas: Atlas,
-    pictures: Pictures,
+    pictures: PaintSources,
     field: Field,
     size: int,
     delight: float = 0.0,
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The base-colour texture ``(size, size, 3)`` of a mesh in the field's world, and where its texels came from."""
     normals = vertex_normals(vertices, faces)
-    at_vertices = see(pictures.photos, pictures.views, vertices, normals)
+    at_vertices = sight_of(pictures.photos, pictures.views, vertices, normals)
     shown = _looked_at(at_vertices, vertices, faces)
     painters = pictures.views if pictures.views_paint else []
     if not painters:
@@ -113,7 +113,7 @@ def bake(
 
     texel_normals = spread(normals)
     texel_normals /= np.maximum(np.linalg.norm(texel_normals, axis=1, keepdims=True), 1e-9)
-    sight = see(pictures.photos, painters, spread(vertices), texel_normals)
+    sight = sight_of(pictures.photos, painters, spread(vertices), texel_normals)
     trust = sight.views_weight[:, None]
     rest = (sight.views * trust + FAINT * spread(base)) / (trust + FAINT) + spread(shift)
     share = sight.photo_weight[:, None]
@@ -163,7 +163,7 @@ def by_a_view(sight: Sight) -> NDArray[np.bool_]:
     return np.asarray(sight.views_weight > FAINT)
 
 
-def see(
+def sight_of(
     photos: Sequence[Source], others: list[Source], points: NDArray[np.float64], normals: NDArray[np.float64]
 ) -> Sight:
     """What all pictures say about points ``(N, 3)`` with these normals."""

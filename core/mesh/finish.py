@@ -13,7 +13,7 @@ from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.errors import BudgetExceeded, MeshFailed
 from core.mesh import previews
 from core.mesh.atlas import unwrap
-from core.mesh.bake import Pictures, bake, prepare
+from core.mesh.bake import PaintSources, bake, prepare
 from core.mesh.budgets import Profile, find_profile
 from core.mesh.decimate import Level, levels_of_detail
 from core.mesh.gltf import read_glb, write_glb
@@ -25,7 +25,7 @@ from core.mesh.usdz import validate_usdz, write_usdz
 from core.mesh.values import AssetAbout, Finished, Model
 from core.mesh.verify import verify_glb
 from core.photo_set import PhotoSet
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.render import render_mesh
 from core.render.likeness import decibels
 
@@ -37,7 +37,7 @@ def finish_asset(
     view_set: ViewSet,
     params: FinishParams,
     about: AssetAbout,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     photo: NDArray[np.uint8] | None = None,
     photos: PhotoSet | None = None,
 ) -> Finished:
@@ -112,7 +112,7 @@ def finish_asset(
 
 def texture_level(
     level: Level,
-    pictures: Pictures,
+    pictures: PaintSources,
     field: Field,
     size: int,
     params: FinishParams,

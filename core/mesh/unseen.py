@@ -9,7 +9,7 @@ import numpy as np
 
 from core.artifacts import Cutout, ViewSet
 from core.errors import MeshFailed
-from core.mesh.bake import by_a_photo, by_a_view, see
+from core.mesh.bake import by_a_photo, by_a_view, sight_of
 from core.mesh.gltf import read_glb, write_glb
 from core.mesh.placement import Placement
 from core.mesh.sources import photo_source, view_sources
@@ -39,7 +39,7 @@ def seen_and_unseen(
     sources = [photo_source(cutout, view_set.condition, world, faces)]
     for photo in () if photos is None else photos.photos[1:]:
         sources.append(photo_source(photo.framed(), photo.camera, world, faces))
-    sight = see(sources, view_sources(view_set, world, faces), world, vertex_normals(world, faces))
+    sight = sight_of(sources, view_sources(view_set, world, faces), world, vertex_normals(world, faces))
     colors = np.array([UNSEEN, IMAGINED, SHOWN], np.uint8)[np.where(by_a_photo(sight), 2, by_a_view(sight).astype(int))]
     normals = vertex_normals(vertices, faces)
     return write_glb(Model(vertices.astype(np.float32), normals.astype(np.float32), faces, colors=colors), "seen")

@@ -1,4 +1,4 @@
-"""A fingerprint under which the same picture stays the same when it is resized or compressed again."""
+"""A perceptual hash under which the same picture stays the same when it is resized or compressed again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.artifacts import Photo
 
 NEAR_DUPLICATE_DISTANCE = 16
-"""Bits (of 768) up to which two fingerprints are called the same picture; measured in ``docs/lab``."""
+"""Bits (of 768) up to which two perceptual hashes are called the same picture; measured in ``docs/lab``."""
 
 SAME_STRUCTURE = 32
 """Bits (of the 256 of structure) up to which two pictures show one thing. Twenty-five photographs of different products
@@ -44,33 +44,33 @@ def near_duplicate_hash(photo: Photo) -> str:
 
 
 def hash_distance(first: str, second: str) -> int:
-    """Number of different bits of two fingerprints."""
+    """Number of different bits of two perceptual hashes."""
     return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
-def nearest_picture(fingerprint: str, others: Sequence[str]) -> int | None:
-    """Index of the nearest of other fingerprints, None where none is within :data:`NEAR_DUPLICATE_DISTANCE`.
+def nearest_picture(perceptual_hash: str, others: Sequence[str]) -> int | None:
+    """Index of the nearest of other hashes, None where none is within :data:`NEAR_DUPLICATE_DISTANCE`.
 
     Ten thousand take about a millisecond: one exclusive or over all of them.
     """
-    alike = [index for index, other in enumerate(others) if len(other) == len(fingerprint)]
+    alike = [index for index, other in enumerate(others) if len(other) == len(perceptual_hash)]
     if not alike:
         return None
     known = np.frombuffer(bytes.fromhex("".join(others[index] for index in alike)), np.uint8).reshape(len(alike), -1)
-    different = known ^ np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
+    different = known ^ np.frombuffer(bytes.fromhex(perceptual_hash), np.uint8)
     distances = np.bitwise_count(different).sum(1, dtype=np.int64)
     best = int(distances.argmin())
     return alike[best] if distances[best] <= NEAR_DUPLICATE_DISTANCE else None
 
 
-def nearest_in_another_colour(fingerprint: str, others: Sequence[str]) -> int | None:
-    """Index of the fingerprint of the same structure and other colours, None where there is none."""
+def nearest_in_another_colour(perceptual_hash: str, others: Sequence[str]) -> int | None:
+    """Index of the hash of the same structure and other colours, None where there is none."""
     nearest, least = None, SAME_STRUCTURE + 1
     for index, other in enumerate(others):
-        if len(other) != len(fingerprint) or hash_distance(fingerprint, other) <= NEAR_DUPLICATE_DISTANCE:
+        if len(other) != len(perceptual_hash) or hash_distance(perceptual_hash, other) <= NEAR_DUPLICATE_DISTANCE:
             continue
         digits = _STRUCTURE // 4
-        distance = hash_distance(fingerprint[:digits], other[:digits])
+        distance = hash_distance(perceptual_hash[:digits], other[:digits])
         if distance < least:
             nearest, least = index, distance
     return nearest

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from core.photos.files import REFUSED_EXTENSIONS
 from core.photos.names import display_name, sku_text
 from core.photos.shot import VIEWERS_SIDES, Role, Shot, Sides
-from core.photos.shot_order import Pictured, Place, order_shots
+from core.photos.shot_order import ShotFile, ShotPlace, order_shots
 from core.photos.shot_sets import choose_readings, product_key, product_word
 from core.photos.shot_words import words
 from core.photos.shots import base_name, parse_shot
@@ -237,7 +237,7 @@ def _is_folder(product: tuple[str, ...], found: list[_Reading]) -> bool:
 
 
 def _used(found: list[_Reading], sides: Sides) -> tuple[ProductShot, ...]:
-    ordered = order_shots([Pictured(r.shot, r.file.path, r.file.bytes or 0, r.file.readable) for r in found], sides)
+    ordered = order_shots([ShotFile(r.shot, r.file.path, r.file.bytes or 0, r.file.readable) for r in found], sides)
     shots: list[ProductShot] = []
     for place in ordered:
         file = found[place.at].file
@@ -245,7 +245,7 @@ def _used(found: list[_Reading], sides: Sides) -> tuple[ProductShot, ...]:
     return tuple(shots)
 
 
-def use_of(file: SourceFile, place: Place, *, first: bool) -> Use:
+def use_of(file: SourceFile, place: ShotPlace, *, first: bool) -> Use:
     """What a photo is for; ``first``: it is the main one."""
     if first:
         return Use.MAIN

@@ -67,7 +67,7 @@ def file_name(sku: str) -> str:
     return f"{cut}-{hashlib.sha256(os.fsencode(sku)).hexdigest()[:16]}"
 
 
-def told_apart(paths: Mapping[Key, str], skus: Mapping[Key, str]) -> dict[Key, str]:
+def distinct_file_names(paths: Mapping[Key, str], skus: Mapping[Key, str]) -> dict[Key, str]:
     """The paths, unlike also where a disk does not tell capitals from small letters: those end with a
     hash of the SKU."""
     alike = Counter(path.casefold() for path in paths.values())

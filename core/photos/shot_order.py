@@ -10,7 +10,7 @@ from core.photos.shot_sets import FULL_TURNS, LONGEST_RUN, is_full_turn, is_gene
 
 
 @dataclass(frozen=True)
-class Pictured:
+class ShotFile:
     """A photo as far as it is known without opening it."""
 
     shot: Shot
@@ -20,7 +20,7 @@ class Pictured:
 
 
 @dataclass(frozen=True)
-class Place:
+class ShotPlace:
     """A photo's place in its product: ``at`` is its place in what was given."""
 
     at: int
@@ -55,7 +55,7 @@ STATES = "0CD1BMAP"
 """GS1's packaging states, those that show the product itself first."""
 
 
-def order_shots(photos: Sequence[Pictured], sides: Sides) -> list[Place]:
+def order_shots(photos: Sequence[ShotFile], sides: Sides) -> list[ShotPlace]:
     """The photos of one product, the main one first: by packaging state, role, number, then bytes; copies last."""
     shots = _with_front(_with_turn(_with_letters([photo.shot for photo in photos], sides), sides))
     state = min((shot.state for shot in shots if shot.state and shot.geometric), key=_state_rank, default=None)
@@ -77,7 +77,7 @@ def order_shots(photos: Sequence[Pictured], sides: Sides) -> list[Place]:
         )
 
     return [
-        Place(at, shots[at], at not in kept, _fits(shots[at], state)) for at in sorted(range(len(photos)), key=rank)
+        ShotPlace(at, shots[at], at not in kept, _fits(shots[at], state)) for at in sorted(range(len(photos)), key=rank)
     ]
 
 
@@ -152,7 +152,7 @@ def _with_front(shots: list[Shot]) -> list[Shot]:
     ]
 
 
-def _originals(photos: Sequence[Pictured], shots: Sequence[Shot]) -> set[int]:
+def _originals(photos: Sequence[ShotFile], shots: Sequence[Shot]) -> set[int]:
     """Of the files of one picture the best one: readable, no copy by its name, the largest."""
     best: dict[tuple[object, ...], int] = {}
     for at, (photo, shot) in enumerate(zip(photos, shots, strict=True)):
@@ -163,5 +163,5 @@ def _originals(photos: Sequence[Pictured], shots: Sequence[Shot]) -> set[int]:
     return set(best.values())
 
 
-def _quality(photo: Pictured, shot: Shot) -> tuple[bool, bool, int, str]:
+def _quality(photo: ShotFile, shot: Shot) -> tuple[bool, bool, int, str]:
     return photo.readable, not shot.copy, photo.bytes, photo.path

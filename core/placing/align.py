@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout
 from core.cameras import Camera
 from core.photo_set import PhotoSet, Place, PosedPhoto
+from core.photos.left_out import STEEP_PHOTO, UNNAMED
 from core.photos.shot import ANCHORS
-from core.photos.told import STEEP_PHOTO, UNNAMED
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from core.zero123.model import Zero123
@@ -59,7 +59,7 @@ PLACED = "Its name tells no side; by its outline it was taken from {} degrees to
 
 
 @dataclass(frozen=True)
-class Shot:
+class PhotoToPlace:
     """A cutout, and what is known of its camera. Angles are relative to the main photo's azimuth."""
 
     cutout: Cutout
@@ -92,7 +92,7 @@ class Placement:
 
 
 def align(
-    model: Zero123, shots: Sequence[Shot], params: ViewsParams, seed: int, progress: Progress = silent
+    model: Zero123, shots: Sequence[PhotoToPlace], params: ViewsParams, seed: int, progress: Progress = no_progress
 ) -> tuple[PhotoSet, list[Placement]]:
     """The usable photos in one frame, the main one (``shots[0]``) first, and what became of each.
 
@@ -148,7 +148,7 @@ def _along_the_axis(camera: Camera) -> bool:
     return min(off, 180 - off) < SIDEWAYS
 
 
-def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Place]:
+def _places(shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> dict[int, Place]:
     """Places by the photos' own frames, where one standing camera took them, else by their outlines alone."""
     found = _by_one_camera(shots, cameras)
     if found is None:
@@ -156,7 +156,7 @@ def _places(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Plac
     return dict(zip(cameras, found, strict=True))
 
 
-def swapped_sides(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int, Camera] | None:
+def swapped_sides(shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> dict[int, Camera] | None:
     """The cameras with left and right exchanged, where photos of one standing camera fit only so."""
     mirrored = {number: replace(camera, azimuth=-camera.azimuth % 360) for number, camera in cameras.items()}
     if mirrored == cameras or _by_one_camera(shots, cameras) or not _by_one_camera(shots, mirrored):
@@ -164,7 +164,7 @@ def swapped_sides(shots: Sequence[Shot], cameras: dict[int, Camera]) -> dict[int
     return mirrored
 
 
-def odd_one_out(shots: Sequence[Shot], cameras: dict[int, Camera]) -> int | None:
+def odd_one_out(shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> int | None:
     """The further photo without which one standing camera took all the others, of one size like it.
 
     By its outline alone it might fit: where zoom and shift are free, another product's often does. A photo of another
@@ -182,7 +182,9 @@ def odd_one_out(shots: Sequence[Shot], cameras: dict[int, Camera]) -> int | None
     return min(fitting, key=fitting.__getitem__) if fitting else None
 
 
-def placed_unnamed(shots: Sequence[Shot], cameras: dict[int, Camera], number: int, height: float) -> Camera | None:
+def placed_unnamed(
+    shots: Sequence[PhotoToPlace], cameras: dict[int, Camera], number: int, height: float
+) -> Camera | None:
     """The camera of a photo whose name tells no side, against :data:`ANCHORS` or more of the same standing camera."""
     if len(cameras) < ANCHORS:
         return None
@@ -194,12 +196,12 @@ def placed_unnamed(shots: Sequence[Shot], cameras: dict[int, Camera], number: in
     return None if azimuth is None else replace(camera, azimuth=azimuth)
 
 
-def _by_one_camera(shots: Sequence[Shot], cameras: dict[int, Camera]) -> list[Place] | None:
+def _by_one_camera(shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> list[Place] | None:
     cutouts, sizes = [shots[number].cutout for number in cameras], [shots[number].size for number in cameras]
     return one_camera(cutouts, sizes, list(cameras.values()), ONE_CAMERA)
 
 
-def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[int, dict[int, Place]]:
+def _without_misfit(shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> tuple[int, dict[int, Place]]:
     """The further photo without which the others fit best, and the places of those others."""
     tried = [
         (number, _places(shots, {n: camera for n, camera in cameras.items() if n != number}))
@@ -209,7 +211,7 @@ def _without_misfit(shots: Sequence[Shot], cameras: dict[int, Camera]) -> tuple[
     return min(tried, key=lambda found: max(place.slack for place in found[1].values()))
 
 
-def _unusable(shot: Shot) -> str:
+def _unusable(shot: PhotoToPlace) -> str:
     """Why a photo alone cannot be used; empty where it can."""
     if shot.elevation is not None and abs(shot.elevation) > STEEP:
         return STEEP_PHOTO
@@ -218,7 +220,7 @@ def _unusable(shot: Shot) -> str:
     return ""
 
 
-def _copy_of_another(number: int, shots: Sequence[Shot], cameras: dict[int, Camera]) -> str:
+def _copy_of_another(number: int, shots: Sequence[PhotoToPlace], cameras: dict[int, Camera]) -> str:
     """Why a photo adds nothing to those before it. A turned can looks alike from all sides: colours decide too."""
     own = _small(shots[number].cutout)
     for other in cameras:
@@ -243,7 +245,7 @@ def _small(cutout: Cutout) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(cutout.rgba).resize((128, 128), Image.Resampling.BOX))
 
 
-def _placement(shot: Shot, place: Place | None, why: str) -> Placement:
+def _placement(shot: PhotoToPlace, place: Place | None, why: str) -> Placement:
     if place is None:
         return Placement(shot.name, shot.role, False, why, shot.azimuth, shot.elevation)
     camera = place.camera

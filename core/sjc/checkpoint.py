@@ -8,15 +8,15 @@ from typing import Any
 from core.whole_file import whole_file
 
 
-def save_checkpoint(path: Path, fingerprint: str, state: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, inputs_digest: str, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors and plain values) so that a kill at any instruction leaves the old or the new file."""
     import torch
 
     with whole_file(path) as partial:
-        torch.save({"fingerprint": fingerprint, "state": state}, partial)
+        torch.save({"inputs_digest": inputs_digest, "state": state}, partial)
 
 
-def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, inputs_digest: str) -> dict[str, Any] | None:
     """The state saved for the same inputs, or None where there is none, or it is of other inputs or unreadable."""
     import pickle
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        matches = content["fingerprint"] == fingerprint
+        matches = content["inputs_digest"] == inputs_digest
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
         return None  # a checkpoint only saves time: a damaged one means starting over
     return dict(content["state"]) if matches else None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from core.photo_set import PhotoSet, PosedPhoto
 from core.sjc.carve import image_coordinates, voxel_centers
 from core.sjc.fused import LIKELY as FUSED_LIKELY
-from core.sjc.fused import fused_matter
-from core.sjc.matter import LIKELY, beams, lifted_matter
+from core.sjc.fused import fused_occupancy
+from core.sjc.occupancy import LIKELY, beams, lifted_occupancy
 
 if TYPE_CHECKING:
     import torch
@@ -24,52 +24,52 @@ SIZE = 48
 """Voxels along one side; as many as there are beams across a picture."""
 
 
-def expected_iou(matter: torch.Tensor, likely: float) -> float:
+def expected_iou(occupied: torch.Tensor, likely: float) -> float:
     """The IoU that a shape made of all voxels above ``likely`` has with the truth, if their probabilities of matter are
     right: expected intersection over expected union, 0..1."""
-    solid = matter > likely
-    inside = float(matter[solid].sum())
-    return inside / max(float(solid.sum()) + float(matter[~solid].sum()), 1e-6)
+    solid = occupied > likely
+    inside = float(occupied[solid].sum())
+    return inside / max(float(solid.sum()) + float(occupied[~solid].sum()), 1e-6)
 
 
 def of_one(volume: Volume, photo: View) -> dict[str, float]:
     """``shape``: the expected IoU of what the lift makes of one photo."""
-    matter, _ = lifted_matter(volume, photo, SIZE)
-    return {"shape": round(expected_iou(matter, LIKELY), 5)}
+    occupied, _ = lifted_occupancy(volume, photo, SIZE)
+    return {"shape": round(expected_iou(occupied, LIKELY), 5)}
 
 
 def of_several(volumes: Sequence[Volume], photos: PhotoSet) -> dict[str, float]:
     """``shape``: the expected IoU of all lifts fused. ``left_out_outline`` and ``left_out_colours``: every photo
     against what the lifts of all others show from its camera, outlines as mean IoU, colours as mean likeness;
     ``worst_left_out``: the outline that is foretold worst."""
-    matter, _, _ = fused_matter(volumes, photos, SIZE)
+    occupied, _, _ = fused_occupancy(volumes, photos, SIZE)
     outlines, colours = [], []
     for left, photo in enumerate(photos.photos):
         others = [number for number in range(len(photos.photos)) if number != left]
         rest = PhotoSet(tuple(photos.photos[number] for number in others))
-        foretold, shade, _ = fused_matter([volumes[number] for number in others], rest, SIZE)
+        foretold, shade, _ = fused_occupancy([volumes[number] for number in others], rest, SIZE)
         outline, likeness = _against(photo, foretold.reshape(-1), shade.reshape(-1, 3))
         outlines.append(outline)
         colours.append(likeness)
     return {
-        "shape": round(expected_iou(matter, FUSED_LIKELY), 5),
+        "shape": round(expected_iou(occupied, FUSED_LIKELY), 5),
         "left_out_outline": round(sum(outlines) / len(outlines), 5),
         "worst_left_out": round(min(outlines), 5),
         "left_out_colours": round(sum(colours) / len(colours), 5),
     }
 
 
-def _against(photo: PosedPhoto, matter: torch.Tensor, shade: torch.Tensor) -> tuple[float, float]:
-    """IoU of the outlines of ``matter (N,)`` and of a photo from its camera, and how alike the nearest solid voxels'
+def _against(photo: PosedPhoto, occupied: torch.Tensor, shade: torch.Tensor) -> tuple[float, float]:
+    """IoU of the outlines of ``occupied (N,)`` and of a photo from its camera, and how alike the nearest solid voxels'
     colours ``shade (N, 3)`` are to the photo's where both show the product, 0..1."""
     import torch
     import torch.nn.functional as F
 
-    points = voxel_centers(SIZE, matter.device)
+    points = voxel_centers(SIZE, occupied.device)
     rgba = torch.from_numpy(photo.framed().rgba.astype("float32") / 255).permute(2, 0, 1).to(points.device)
     small = F.adaptive_avg_pool2d(torch.cat([rgba[:3] * rgba[3:], rgba[3:]]), SIZE)
     shown = small[3].reshape(-1) > 0.5
-    solid = matter > FUSED_LIKELY
+    solid = occupied > FUSED_LIKELY
     where = image_coordinates(points[solid], photo.camera)
     inside = where.abs().amax(1) < 1
     cell = beams(where[inside])

@@ -13,8 +13,8 @@ from core.errors import ReconstructionFailed
 from core.photo_set import PhotoSet
 from core.sjc import confidence, fit
 from core.sjc.cutoff import best_cutoff
-from core.sjc.fused import LIKELY, SHARE, fused_matter, lifts
-from core.sjc.matter import averaged, lifted_matter
+from core.sjc.fused import LIKELY, SHARE, fused_occupancy, lifts
+from core.sjc.occupancy import averaged, lifted_occupancy
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
 from core.sjc.views import photo_view, synthesized_views, to_device
@@ -165,16 +165,16 @@ class FastLoop:
                 model, photos = self.fused
                 volumes = lifts(model, photos)
                 sure = confidence.of_several(volumes, photos)
-                matter, color, asked = fused_matter(volumes, photos, sigma.shape[-1])
-                both, alone = (averaged(sigma, isovalue, matter, share, LIKELY) for share in (SHARE, 1.0))
+                occupied, color, asked = fused_occupancy(volumes, photos, sigma.shape[-1])
+                both, alone = (averaged(sigma, isovalue, occupied, share, LIKELY) for share in (SHARE, 1.0))
                 sigma, isovalue = torch.where(asked, both, alone), 0.5  # the fit fills what no camera sees
             elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)
             else:
                 # The fit's colours belong to its own surface; a voxel inside of it they are whatever was left there.
                 sure = confidence.of_one(self.volume, self.views[0])
-                matter, color = lifted_matter(self.volume, self.views[0], sigma.shape[-1])
-                sigma, isovalue = averaged(sigma, isovalue, matter, self.params.matter_share), 0.5
+                occupied, color = lifted_occupancy(self.volume, self.views[0], sigma.shape[-1])
+                sigma, isovalue = averaged(sigma, isovalue, occupied, self.params.matter_share), 0.5
             solid = sigma > isovalue
             if float(solid.float().mean()) > 0.6:
                 raise ReconstructionFailed("The reconstruction fills its box: the density exploded.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.sjc.carve import sampled, voxel_centers
-from core.sjc.matter import beams, met
+from core.sjc.occupancy import beams, met
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ def lifts(model: Zero123, photos: PhotoSet) -> list[Volume]:
     return volumes
 
 
-def fused_matter(
+def fused_occupancy(
     volumes: Sequence[Volume], photos: PhotoSet, size: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels, and
@@ -78,12 +78,12 @@ def fused_matter(
     bottom, top = heights(photos.photos)
     asked = (points[:, 1] >= bottom) & (points[:, 1] <= top)
     logits -= UNASKED * ~asked
-    matter = torch.sigmoid(logits) * everywhere
+    occupied = torch.sigmoid(logits) * everywhere
     for beam in met_by:
         # Voxels outside of another photo's outline are surely empty: the beam is as long as what is left of it.
-        matter = met(matter, beam, (matter > 0).to(matter.dtype), size)
+        occupied = met(occupied, beam, (occupied > 0).to(occupied.dtype), size)
     grid = (size, size, size)
-    return matter.view(grid), (color / weight).view(*grid, 3), asked.view(grid)
+    return occupied.view(grid), (color / weight).view(*grid, 3), asked.view(grid)
 
 
 def _one(volume: Volume, photo: PosedPhoto, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

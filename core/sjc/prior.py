@@ -15,7 +15,7 @@ from core.sjc.score import guided
 if TYPE_CHECKING:
     import torch
 
-    from core.zero123.conditioning import Photo
+    from core.zero123.conditioning import EncodedPhoto
     from core.zero123.model import Zero123
 
 
@@ -24,7 +24,7 @@ class Prior:
     """A model that has seen the photo. Everything that does not change during a run is computed once."""
 
     model: Zero123
-    photo: Photo
+    photo: EncodedPhoto
     alphas_cumprod: torch.Tensor
     """``(T,)`` float64."""
 

@@ -48,13 +48,13 @@ class Loop(Protocol):
         """The field as a value, judged."""
 
 
-def run_to_end(loop: Loop, steps: int, fingerprint: str, checkpoint_path: Path | None, progress: Progress) -> Field:
+def run_to_end(loop: Loop, steps: int, inputs_digest: str, checkpoint_path: Path | None, progress: Progress) -> Field:
     """Take what is left of ``steps`` steps. Killed at any moment, the same call continues to the same field.
 
     ``progress`` hears the terms of every step, ``eta_s`` (seconds left at the pace so far), and now and then a
     ``preview``. Raises :class:`ReconstructionFailed` when a term is not finite.
     """
-    saved = load_checkpoint(checkpoint_path, fingerprint) if checkpoint_path else None
+    saved = load_checkpoint(checkpoint_path, inputs_digest) if checkpoint_path else None
     if saved is not None:
         loop.restore(saved)
     began = latest = time.monotonic()
@@ -72,7 +72,7 @@ def run_to_end(loop: Loop, steps: int, fingerprint: str, checkpoint_path: Path |
             figures["preview"] = loop.preview()
         progress("reconstruct", loop.step, steps, **terms, **figures)
         if due and checkpoint_path:
-            save_checkpoint(checkpoint_path, fingerprint, loop.state())
+            save_checkpoint(checkpoint_path, inputs_digest, loop.state())
         if due:
             latest = time.monotonic()
     field = loop.finish()

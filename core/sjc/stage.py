@@ -11,7 +11,7 @@ from core.artifacts import Cutout, Field, ViewSet
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.memory import is_out_of_memory
 from core.photo_set import PhotoSet
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.sjc.params import ReconstructParams
 from core.sjc.runner import Loop, run_to_end, thinned
 
@@ -27,7 +27,7 @@ def reconstruct(
     seed: int,
     *,
     checkpoint_path: Path | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     photos: PhotoSet | None = None,
 ) -> Field:
     """Reconstruct a voxel field from a photo's cutout and its synthesized views.
@@ -47,7 +47,7 @@ def reconstruct(
         steps = shortened(params.steps) if photos is not None and params.preset == "fast" else params.steps
         own = params.model_copy(update={"steps": steps})
         loop = _loop(model, cutout, view_set, own, seed, photos)
-        mark = _fingerprint(model, cutout, view_set, own, seed, photos)
+        mark = inputs_digest(model, cutout, view_set, own, seed, photos)
         field = run_to_end(loop, steps, mark, checkpoint_path, progress)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -87,7 +87,7 @@ def _loop(
     return ReleasedLoop(model, cutout, view_set.condition, params, seed)
 
 
-def _fingerprint(
+def inputs_digest(
     model: Zero123 | None,
     cutout: Cutout,
     view_set: ViewSet,

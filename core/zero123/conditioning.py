@@ -119,7 +119,7 @@ def cutout_pixels(rgba: NDArray[np.uint8]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Photo:
+class EncodedPhoto:
     """What a model computes once of a photo ``(1, 3, S, S)``, whatever is asked of it later."""
 
     camera: Camera
@@ -131,7 +131,7 @@ class Photo:
     """What the lift made of it, where the model has one."""
 
 
-def encode_photo(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[np.uint8] | None = None) -> Photo:
+def encode_photo(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[np.uint8] | None = None) -> EncodedPhoto:
     """Embed, encode and lift one image ``(1, 3, S, S)`` in [-1, 1], taken by ``camera``.
 
     ``rgba`` is the cutout that ``images`` were made of: a lift that sees more pixels, and alpha, takes those.
@@ -140,10 +140,10 @@ def encode_photo(model: Zero123, images: Tensor, camera: Camera, rgba: NDArray[n
     if model.lift is not None:
         seen = images if rgba is None else cutout_pixels(rgba).to(images.device)
         volume = lift(model.lift, seen if sees_alpha(model.lift) else images, images.new_tensor([camera.elevation]))
-    return Photo(camera, embed_image(model, images), encode_condition(model, images), volume)
+    return EncodedPhoto(camera, embed_image(model, images), encode_condition(model, images), volume)
 
 
-def conditions(model: Zero123, photo: Photo, targets: Sequence[Camera]) -> tuple[Tensor, Tensor]:
+def conditions(model: Zero123, photo: EncodedPhoto, targets: Sequence[Camera]) -> tuple[Tensor, Tensor]:
     """What the denoiser is told of ``V`` targets: context ``(V, 1, D)`` and the concatenated part ``(V, C', s, s)``."""
     import torch
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import view_seed
@@ -67,7 +67,7 @@ def assumed_elevation(prior: float) -> ElevationEstimate:
 
 
 def estimate_elevation(
-    model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = silent
+    model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = no_progress
 ) -> ElevationEstimate:
     """The elevation from which the cutout's photo was taken. Costs ``len(OFFSETS)`` synthesized views."""
     assumed = params.elevation_prior  # only matters to Stable-Zero123, which is told the elevation

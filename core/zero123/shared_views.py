@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.artifacts import ViewSet
 from core.cameras import Camera
 from core.photo_set import PhotoSet, Place
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import view_seed
 from core.zero123.synthesis import ViewRequest, synthesize
@@ -30,7 +30,7 @@ def views_beside(
     cameras: Sequence[Camera],
     params: ViewsParams,
     seed: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ViewSet:
     """Those of ``cameras`` that no photo is near, each view conditioned on the photo that is nearest."""
     main = photos.main.camera

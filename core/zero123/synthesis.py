@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.cameras import Camera
 from core.errors import CheckpointError
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.zero123.conditioning import conditions, decode, encode_photo, to_images, to_pixels
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
@@ -35,7 +35,7 @@ class ViewRequest:
 
 
 def synthesize(
-    model: Zero123, requests: Sequence[ViewRequest], params: ViewsParams, progress: Progress = silent
+    model: Zero123, requests: Sequence[ViewRequest], params: ViewsParams, progress: Progress = no_progress
 ) -> list[NDArray[np.uint8]]:
     """The views of every request, ``(len(targets), S, S, 3)`` uint8 each, over white.
 

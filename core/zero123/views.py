@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.photo_set import PhotoSet
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.render.likeness import decibels
 from core.zero123.conditioning import cutout_pixels, sees_alpha
 from core.zero123.model import Zero123
@@ -31,7 +31,7 @@ def novel_views(
     *,
     params: ViewsParams | None = None,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> NDArray[np.uint8]:
     """Pictures ``(len(targets), S, S, 3)`` of the cutout's object from other cameras.
 
@@ -58,7 +58,7 @@ def make_view_set(
     cutout: Cutout,
     params: ViewsParams,
     seed: int,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     photos: PhotoSet | None = None,
 ) -> ViewSet:
     """The views stage: find the photo's elevation, then synthesize every ring camera.
@@ -93,7 +93,7 @@ def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
 
 
 def photo_elevation(
-    model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = silent
+    model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = no_progress
 ) -> tuple[float, dict[str, Any]]:
     """The photo's elevation in degrees and how it was found: ``given``, ``predicted`` (by Lift-S), ``assumed`` (with
     another lift), or ``estimated``.

@@ -34,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with writing(factory.engine) as session:
             session.add(Product(id=number, catalogue_id=catalogue, sku="mug", name="Mug"))
             session.flush()
-            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", fingerprint="1"))
+            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", file_stamp="1"))
             run = StageRun(key=season, stage="finish", version=1, state="finished", parameters={}, owner="o")
             session.add(run)
             session.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.licences import LICENCES, MODELS, commercial_objection, credit_line, find_licence, find_model
+from core.licences import LICENCES, MODELS, commercial_restriction, credit_line, find_licence, find_model
 from core.segment import SEGMENTERS
 
 
@@ -36,7 +36,7 @@ def test_every_licence_is_found_by_its_own_identifier_and_url() -> None:
 
 @pytest.mark.parametrize("text", ["CC-BY-4.0", "CC0-1.0", "MIT", "own", " Own ", "CC-BY-SA-3.0", "Apache-2.0"])
 def test_what_allows_commercial_use_meets_no_objection(text: str) -> None:
-    assert commercial_objection(text) is None
+    assert commercial_restriction(text) is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_allows_commercial_use_meets_no_objection(text: str) -> None:
     ],
 )
 def test_everything_else_meets_one_and_it_says_why(text: str | None, clause: str) -> None:
-    objection = commercial_objection(text)
+    objection = commercial_restriction(text)
     assert objection is not None
     assert clause in objection
 

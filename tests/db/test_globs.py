@@ -42,7 +42,7 @@ def shop(engine: Any) -> Any:
         session.add(Product(id=1000, catalogue_id=2, sku="other", name="other"))
         session.flush()
         for number in [*range(1, len(SKUS) + 1), 1000]:
-            session.add(Photo(id=number, product_id=number, sha256="p", bytes=1, source_uri="x", fingerprint="1"))
+            session.add(Photo(id=number, product_id=number, sha256="p", bytes=1, source_uri="x", file_stamp="1"))
             session.flush()
             session.add(
                 Asset(id=f"a{number}", product_id=number, photo_id=number, recipe_hash="r", plan_key="k", model="m")

@@ -24,7 +24,7 @@ def product(engine: Engine, tmp_path: Path) -> int:
         session.get_one(Product, product_id).height_cm = 3.0
         front = session.scalars(select(Photo).where(Photo.product_id == product_id)).one()
         front.role, front.azimuth = "front", 0.0
-        session.add(Photo(product_id=product_id, sha256="b" * 64, bytes=1, source_uri="file:///b", fingerprint="b",
+        session.add(Photo(product_id=product_id, sha256="b" * 64, bytes=1, source_uri="file:///b", file_stamp="b",
                           role="back", azimuth=180.0, used_for="geometry", shot_index=2))  # fmt: skip
     return product_id
 
@@ -59,7 +59,7 @@ def test_a_chosen_photo_holds_until_the_catalogue_shows_another(engine: Engine, 
     with writing(engine) as session:
         session.get_one(Photo, front.id).chosen = False
         session.flush()
-        session.add(Photo(product_id=product, sha256="c" * 64, bytes=1, source_uri="file:///c", fingerprint="c",
+        session.add(Photo(product_id=product, sha256="c" * 64, bytes=1, source_uri="file:///c", file_stamp="c",
                           chosen=True))  # fmt: skip
     assert candidate(engine, product).photo_sha256 == "c" * 64
     with pytest.raises(NotFound):

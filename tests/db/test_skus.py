@@ -25,7 +25,7 @@ def shop(engine: Any) -> Any:
         for number, (catalogue, sku) in enumerate(products, 1):
             session.add(Product(id=number, catalogue_id=catalogue, sku=sku, name=sku))
             session.flush()
-            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", fingerprint="1"))
+            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", file_stamp="1"))
             session.flush()
             if sku != "new":
                 session.add(_asset(number, "a", "superseded", 20))

@@ -69,7 +69,7 @@ def shop(engine: Any) -> Any:
         session.add(Product(id=3, catalogue_id=2, sku="cap", name="A cap", width_cm=30))
         session.flush()
         for number in (1, 2, 3):
-            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", fingerprint="1"))
+            session.add(Photo(id=number, product_id=number, sha256="s", bytes=1, source_uri="u", file_stamp="1"))
         session.flush()
         add_asset(session, 1, {"size_m": [0.12, 0.098, 0.08], "size_known": True})
         add_asset(session, 2, {"size_m": [1.0, 0.5, 0.25], "size_known": False})

@@ -90,7 +90,7 @@ def fill(engine: Engine, store: Store, skus: tuple[str, ...] = HOSTILE) -> tuple
             session.add(product)
             session.flush()
             photo = Photo(product_id=product.id, sha256=f"{index:064d}", bytes=1, source_uri=f"file:///{sku}",
-                          fingerprint="x", chosen=True)  # fmt: skip
+                          file_stamp="x", chosen=True)  # fmt: skip
             session.add(photo)
             session.flush()
             asset_id = f"asset-{index:04d}"

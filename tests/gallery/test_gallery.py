@@ -209,7 +209,7 @@ def test_names_of_a_manifest_reach_the_pages_safely(shop: Shop, tmp_path: Path):
             product = Product(catalogue_id=1, sku=found.sku, name=found.name)
             session.add(product)
             session.flush()
-            photo = Photo(product_id=product.id, sha256="0" * 64, bytes=1, source_uri="x", fingerprint="x")
+            photo = Photo(product_id=product.id, sha256="0" * 64, bytes=1, source_uri="x", file_stamp="x")
             session.add(photo)
             session.flush()
             session.add(Asset(id=f"named-{index}", product_id=product.id, photo_id=photo.id, recipe_hash="r" * 64,
@@ -281,7 +281,7 @@ def test_ten_thousand_assets_are_paged_quickly(shop: Shop):
             "sha256": f"{i:064x}",
             "bytes": 1,
             "source_uri": "x",
-            "fingerprint": "x",
+            "file_stamp": "x",
         }
         for i in many
     ]

@@ -36,7 +36,7 @@ FILES = {
 
 def compute(call: StageCall, progress: Progress) -> StageOutput:
     """What a real stage's compute does, without the computing."""
-    if call.stage == "warm":
+    if call.stage == "preload":
         return StageOutput({})
     if call.stage in os.environ.get("MESHMILL_TEST_REAL", "").split(","):
         from tasks.compute import compute as really

@@ -222,7 +222,7 @@ def test_a_missing_photo_is_a_sentence_with_the_path_that_was_looked_for(shop: P
     found = read(shop, f"sku,photo\nA,{path}\nB,fotos/teddy.png\n")
     assert (found["A"].problem or "").startswith("Row 2 of shop.csv: ")
     assert said in (found["A"].problem or "")
-    assert found["A"].photos[0].fingerprint == MISSING
+    assert found["A"].photos[0].file_stamp == MISSING
     assert found["B"].problem is None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from test_run_stage import Shop
 
 from core.errors import NotFound
-from core.photos.told import SET_ASIDE, UNNAMED
+from core.photos.left_out import LEFT_OUT_BY_PERSON, UNNAMED
 from core.records import to_json
 from db import assets, mends
 from db.candidates import ASIDE
@@ -122,7 +122,7 @@ def test_a_person_says_which_side_a_photo_shows_and_every_later_night_keeps_it(c
     (second,) = counter.build(factory).build
     (further,) = assets.job(factory.engine, second).candidate.further
     assert (further.role, further.azimuth) == ("left", 270)
-    assert told(factory, second)["mug_back.png"] == (False, SET_ASIDE)
+    assert told(factory, second)["mug_back.png"] == (False, LEFT_OUT_BY_PERSON)
     assert counter.build(factory).build == ()
     for role in ("right", "back"):
         mends.say_side(factory.engine, product, shots[role]["id"], None)

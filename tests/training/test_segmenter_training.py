@@ -96,7 +96,7 @@ def test_what_a_step_draws_from_follows_from_its_number(tmp_path: Path, monkeypa
     monkeypatch.setattr(module, "MANY", 2)  # the oldest lot goes when the third comes
     once.grow(2 * module.STEPS, 1)
     assert len(once.textures) == 2 * module.TEXTURES
-    assert once.lots == 3
+    assert once.batches == 3
     monkeypatch.delattr(module, "render_products")  # the lots lie on disk now
     again = module.Stock(tmp_path, 4)
     again.grow(2 * module.STEPS, 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shot:
+class ExamplePhoto:
     """One example photo."""
 
     name: str
@@ -31,24 +31,24 @@ class Shot:
 
 
 SHOTS = (
-    Shot("enamel-mug-green.png", "mug", 500, -28, 22, "alpha", 512),
-    Shot("desk-lamp-blue.png", "lamp", 500, 30, 15, "alpha", 512),
-    Shot("toy-car-blue.jpg", "vehicle", 500, 35, 22, "white"),
-    Shot("studio-headphones-white.jpg", "headphones", 502, 25, 14, "white"),
-    Shot("teddy-bear.jpg", "plush", 500, 15, 12, "studio"),
-    Shot("wooden-chair.jpg", "chair", 500, 35, 18, "studio", 768),
-    Shot("toaster-red.jpg", "toaster", 503, 25, 20, "wood"),
-    Shot("compact-camera.jpg", "camera", 502, 20, 15, "cloth"),
+    ExamplePhoto("enamel-mug-green.png", "mug", 500, -28, 22, "alpha", 512),
+    ExamplePhoto("desk-lamp-blue.png", "lamp", 500, 30, 15, "alpha", 512),
+    ExamplePhoto("toy-car-blue.jpg", "vehicle", 500, 35, 22, "white"),
+    ExamplePhoto("studio-headphones-white.jpg", "headphones", 502, 25, 14, "white"),
+    ExamplePhoto("teddy-bear.jpg", "plush", 500, 15, 12, "studio"),
+    ExamplePhoto("wooden-chair.jpg", "chair", 500, 35, 18, "studio", 768),
+    ExamplePhoto("toaster-red.jpg", "toaster", 503, 25, 20, "wood"),
+    ExamplePhoto("compact-camera.jpg", "camera", 502, 20, 15, "cloth"),
 )
 
 FOUR_SIDES = tuple(
-    Shot(f"toy-truck_{side}.png", "vehicle", 502, azimuth, 20, "alpha", 512)
+    ExamplePhoto(f"toy-truck_{side}.png", "vehicle", 502, azimuth, 20, "alpha", 512)
     for side, azimuth in (("front", 0), ("right", 90), ("back", 180), ("left", 270))
 )
 """One product from four sides, as docs/photographing.md asks for them: ``examples/four-photos``."""
 
 
-def make_photo(shot: Shot) -> torch.Tensor:
+def make_photo(shot: ExamplePhoto) -> torch.Tensor:
     """The picture, ``(3 or 4, S, S)`` uint8; four channels (straight alpha) for transparent shots."""
     import torch
 
@@ -66,7 +66,7 @@ def make_photo(shot: Shot) -> torch.Tensor:
     return (picture[0] * 255).round().to(torch.uint8)
 
 
-def write_photos(folder: Path, shots: Sequence[Shot] = SHOTS) -> list[Path]:
+def write_photos(folder: Path, shots: Sequence[ExamplePhoto] = SHOTS) -> list[Path]:
     """Write every shot to ``folder``; returns the paths."""
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""What the segmenter's training photos are made of: lots of products, flat shapes and surfaces, kept on disk."""
+"""What the segmenter's training photos are made of: batches of products, flat shapes and surfaces, kept on disk."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from training.segmenter.products import HELD_OUT_SEEDS, flat_product, render_pro
 from training.segmenter.textures import Image, make_texture
 
 OBJECTS, VIEWS, PICTURE = 16, 3, 288
-"""Objects of a lot, views of each, side of a view in pixels."""
+"""Objects of a batch, views of each, side of a view in pixels."""
 
 FLATS, WIRES, TEXTURES = 5, 6, 3
-"""Flat shapes, wire shapes and surfaces of a lot."""
+"""Flat shapes, wire shapes and surfaces of a batch."""
 
 FEW, MANY, STEPS = 8, 40, 40
-"""Lots before the first step, lots in use at most (the newest), and steps from one lot to the next."""
+"""Batches before the first step, batches in use at most (the newest), and steps from one batch to the next."""
 
 
 class Stock:
-    """Products and surfaces that composites draw from. A lot follows from the seed and its number, and what a step
+    """Products and surfaces that composites draw from. A batch follows from the seed and its number, and what a step
     may draw from its number: an interrupted training goes on with the batches that it would have had.
     """
 
@@ -32,27 +32,27 @@ class Stock:
         self.products: list[NDArray[np.uint8]] = []
         """``(h, w, 4)``, cropped to what is seen."""
         self.textures: list[Image] = []
-        self.lots = 0
+        self.batches = 0
         self._sizes: list[int] = []
 
     def grow(self, step: int, few: int = FEW) -> None:
-        """Bring in the lots that a step may draw from."""
+        """Bring in the batches that a step may draw from."""
         wanted = few + step // STEPS
-        self.lots = max(self.lots, wanted - MANY)  # a resumed training makes no lots that are out of use
-        while self.lots < wanted:
-            self._add(self.lots)
-            self.lots += 1
+        self.batches = max(self.batches, wanted - MANY)  # a resumed training makes no batches that are out of use
+        while self.batches < wanted:
+            self._add(self.batches)
+            self.batches += 1
 
-    def _add(self, lot: int) -> None:
-        path = self.folder / f"products-{lot:04}.npz"
+    def _add(self, batch: int) -> None:
+        path = self.folder / f"products-{batch:04}.npz"
         if not path.is_file():
-            first = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + lot * OBJECTS
+            first = self.seed * 1_000_000 % HELD_OUT_SEEDS[0] + batch * OBJECTS
             views = render_products(list(range(first, first + OBJECTS)), VIEWS, PICTURE, first)
             with whole_file(path) as partial:
                 np.savez_compressed(partial, np.stack(views))
         with np.load(path) as saved:
             rendered = saved["arr_0"]
-        rng = np.random.default_rng([self.seed, 2, lot])
+        rng = np.random.default_rng([self.seed, 2, batch])
         textures = [make_texture(rng) for _ in range(TEXTURES)]
         flats = [flat_product(rng, textures[i % TEXTURES], 192) for i in range(FLATS)]
         wires = [wire_product(rng, textures[i % TEXTURES]) for i in range(WIRES)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.progress import Progress, silent
+from core.progress import Progress, no_progress
 from core.whole_file import whole_file
 from training.segmenter.composites import KINDS, Sample, compose
 from training.segmenter.exported_weights import load_exported
@@ -47,7 +47,7 @@ def train_segmenter(
     out_dir: Path,
     minutes: float,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     first_lots: int = FEW,
     start: Path | None = None,
 ) -> Path:

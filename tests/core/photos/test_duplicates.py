@@ -1,4 +1,4 @@
-"""The fingerprint: stable under what a shop does to one picture, different for different products."""
+"""The perceptual hash: stable under what a shop does to one picture, different for different products."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def product(seed: int, color: tuple[int, int, int] = (170, 40, 50)) -> Image.Ima
     return image
 
 
-def fingerprint(image: Image.Image) -> str:
+def perceptual_hash(image: Image.Image) -> str:
     return near_duplicate_hash(Photo(np.asarray(image.convert("RGBA")), False, "PNG"))
 
 
 def test_resizing_recompressing_and_brightening_keep_it_near() -> None:
     for seed in range(8):
         original = product(seed)
-        base = fingerprint(original)
+        base = perceptual_hash(original)
         buffer = io.BytesIO()
         original.save(buffer, "JPEG", quality=40)
         again = [
@@ -39,14 +39,14 @@ def test_resizing_recompressing_and_brightening_keep_it_near() -> None:
             Image.open(buffer),
             original.point(lambda v: min(255, int(v * 1.04))),
         ]
-        assert max(hash_distance(base, fingerprint(image)) for image in again) <= NEAR_DUPLICATE_DISTANCE
+        assert max(hash_distance(base, perceptual_hash(image)) for image in again) <= NEAR_DUPLICATE_DISTANCE
 
 
 def test_other_products_and_other_colours_are_far() -> None:
-    prints = [fingerprint(product(seed)) for seed in range(12)]
+    prints = [perceptual_hash(product(seed)) for seed in range(12)]
     distances = [hash_distance(a, b) for i, a in enumerate(prints) for b in prints[:i]]
     assert min(distances) > NEAR_DUPLICATE_DISTANCE
-    red, blue = fingerprint(product(3)), fingerprint(product(3, (40, 60, 170)))
+    red, blue = perceptual_hash(product(3)), perceptual_hash(product(3, (40, 60, 170)))
     assert hash_distance(red, blue) > NEAR_DUPLICATE_DISTANCE
 
 
@@ -60,4 +60,4 @@ def test_the_nearest_of_many_is_found_and_agrees_with_the_distance() -> None:
     assert hash_distance(bytes(mine).hex(), others[1234]) == NEAR_DUPLICATE_DISTANCE
     assert nearest_picture(rng.bytes(96).hex(), others) is None
     assert nearest_picture(bytes(mine).hex(), []) is None
-    assert nearest_picture(others[7], ["00ff", others[7]]) == 1, "fingerprints of another kind are far, not a crash"
+    assert nearest_picture(others[7], ["00ff", others[7]]) == 1, "hashes of another kind are far, not a crash"

@@ -11,7 +11,7 @@ import pytest
 from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.photo_set import PhotoSet, Place, PosedPhoto
-from core.placing.align import NO_SIDE, Shot, align
+from core.placing.align import NO_SIDE, PhotoToPlace, align
 from core.placing.frame import common_frame
 from core.segment.framing import bounding_box, frame_square, frame_straight
 from core.zero123.params import ViewsParams
@@ -46,10 +46,10 @@ def photos() -> list[tuple[Cutout, float]]:
     return [ellipsoid(Camera(azimuth, 20), 40 + 40 * i) for i, azimuth in enumerate(SIDES)]
 
 
-def shots(photos: list[tuple[Cutout, float]]) -> list[Shot]:
+def shots(photos: list[tuple[Cutout, float]]) -> list[PhotoToPlace]:
     roles = ("front", "right", "back", "left")
     return [
-        Shot(cutout, f"sha {role}", azimuth, None, role)
+        PhotoToPlace(cutout, f"sha {role}", azimuth, None, role)
         for (cutout, _), azimuth, role in zip(photos, SIDES, roles, strict=True)
     ]
 

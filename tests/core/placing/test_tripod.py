@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout
 from core.cameras import Camera, project
-from core.placing.align import ONE_CAMERA, OUT_OF_PLACE, Shot, align
+from core.placing.align import ONE_CAMERA, OUT_OF_PLACE, PhotoToPlace, align
 from core.placing.frame import common_frame
 from core.placing.tripod import best_turn, one_camera
 from core.segment.framing import bounding_box, frame_square, frame_straight
@@ -87,7 +87,7 @@ def test_cropped_photos_and_unknown_sizes_are_placed_by_their_outlines(cutouts: 
     tight = [cutout for cutout, _ in nearer]
     assert one_camera(tight, [size for _, size in nearer], CAMERAS, ONE_CAMERA) is None
     shots = [
-        Shot(cutout, str(i), azimuth, 20.0, "", size)
+        PhotoToPlace(cutout, str(i), azimuth, 20.0, "", size)
         for i, ((cutout, size), azimuth) in enumerate(zip(nearer, SIDES, strict=True))
     ]
     together, _ = align(NO_MODEL, shots, ViewsParams(elevation=20.0), 0)
@@ -102,10 +102,11 @@ def test_a_photo_from_a_tenth_farther_away_is_noticed(cutouts: list[Cutout]) -> 
     assert one_camera(farther, [(SIZE, SIZE)] * 4, CAMERAS, ONE_CAMERA) is None
 
 
-def wedge_shots(*sides: tuple[float, float | None]) -> list[Shot]:
+def wedge_shots(*sides: tuple[float, float | None]) -> list[PhotoToPlace]:
     """Photos of the wedge: from where each was taken, and from where its name says."""
     return [
-        Shot(box_photo(Camera(true, 20), WEDGE), f"photo {true}", said, None, "", (SIZE, SIZE)) for true, said in sides
+        PhotoToPlace(box_photo(Camera(true, 20), WEDGE), f"photo {true}", said, None, "", (SIZE, SIZE))
+        for true, said in sides
     ]
 
 
@@ -120,7 +121,7 @@ def test_left_and_right_that_were_exchanged_are_noticed_put_right_and_said() -> 
     assert not any(placement.note for placement in placements)
 
 
-def flipped(shot: Shot) -> Shot:
+def flipped(shot: PhotoToPlace) -> PhotoToPlace:
     """The file mirrored, as shops do for want of the other side."""
     cutout = shot.cutout
     left, top, right, bottom = cutout.source_box

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_fused import box_photo
-from test_matter import photo, volume
+from test_occupancy import photo, volume
 
 from core.photo_set import PhotoSet, PosedPhoto
 from core.sjc.confidence import expected_iou, of_one, of_several
@@ -16,7 +16,7 @@ from core.zero123.lift import Volume
 
 
 @pytest.mark.parametrize(
-    ("matter", "expected"),
+    ("occupied", "expected"),
     [
         ([1.0, 1.0, 0.0, 0.0], 1.0),
         ([0.8, 0.8, 0.0, 0.0], 0.8),
@@ -24,8 +24,8 @@ from core.zero123.lift import Volume
         ([0.1, 0.1, 0.0, 0.0], 0.0),
     ],
 )
-def test_the_expected_iou_is_expected_intersection_over_expected_union(matter: list[float], expected: float) -> None:
-    assert expected_iou(torch.tensor(matter), 0.5) == pytest.approx(expected)
+def test_the_expected_iou_is_expected_intersection_over_expected_union(occupied: list[float], expected: float) -> None:
+    assert expected_iou(torch.tensor(occupied), 0.5) == pytest.approx(expected)
 
 
 def test_a_lift_that_is_sure_of_its_matter_is_believed_more() -> None:

@@ -11,7 +11,7 @@ from core.cameras import Camera, project
 from core.photo_set import Place, PosedPhoto
 from core.sjc.carve import voxel_centers
 from core.sjc.fused import LIKELY, SHARE, heights, own_frustum
-from core.sjc.matter import CELLS, averaged, met
+from core.sjc.occupancy import CELLS, averaged, met
 from core.zero123.lift import Volume
 
 
@@ -46,9 +46,9 @@ def test_a_box_ends_where_its_outlines_ask_it_to_though_they_leave_a_cone_and_a_
 
 def test_a_beam_through_the_product_meets_some_of_it() -> None:
     size = CELLS
-    matter = torch.full((size,), 0.02)
+    occupied = torch.full((size,), 0.02)
     beam = torch.zeros(size, dtype=torch.long)
-    surer = met(matter, beam, (matter > 0).to(matter.dtype), size)
+    surer = met(occupied, beam, (occupied > 0).to(occupied.dtype), size)
     assert float(surer.max()) == pytest.approx(0.02 / (1 - 0.98**16), rel=1e-3), "sixteen pieces, one of them solid"
     certain = torch.cat([torch.tensor([0.99]), torch.zeros(size - 1)])
     six = certain.repeat_interleave(6)
@@ -73,7 +73,7 @@ def test_a_photo_taken_from_the_side_looks_at_its_own_side() -> None:
 
 def test_both_opinions_meet_at_their_surfaces() -> None:
     points = voxel_centers(4)[:, 0].view(4, 4, 4)
-    sigma, matter = torch.where(points > 0, 9.0, 3.0), torch.where(points > 0, 1.0, LIKELY)
-    half = averaged(sigma, 3.0, matter, SHARE, LIKELY)
+    sigma, occupied = torch.where(points > 0, 9.0, 3.0), torch.where(points > 0, 1.0, LIKELY)
+    half = averaged(sigma, 3.0, occupied, SHARE, LIKELY)
     assert float(half[points < 0].mean()) == pytest.approx(0.5)
     assert float(half[points > 0].min()) > 0.5

@@ -14,7 +14,7 @@ from core.cameras import Camera
 from core.sjc.field import Voxels
 from core.sjc.prior import Prior, predicted_eps
 from core.sjc.released import Draw, InputView, ReleasedSettings, Trace, look_at, released_gradients
-from core.zero123.conditioning import Photo
+from core.zero123.conditioning import EncodedPhoto
 
 pytestmark = pytest.mark.shared
 FORWARD, GRADIENT = 1e-5, 1e-4
@@ -50,7 +50,9 @@ class Replay:
         pose = self.loop["input_c2w"].astype(np.float64)
         self.view = InputView(pose, photo.contiguous())
         clip, latent = (torch.from_numpy(self.loop[f"{name}_emb"]) for name in ("clip", "vae"))
-        self.prior = Prior(model, Photo(camera_of(pose[:3, 3]), clip[0], latent, None), model.schedule.alphas_cumprod())
+        self.prior = Prior(
+            model, EncodedPhoto(camera_of(pose[:3, 3]), clip[0], latent, None), model.schedule.alphas_cumprod()
+        )
         self.decode = lambda y: decode(model, y)
 
     def tensors(self, prefix: str) -> list[torch.Tensor]:

@@ -146,7 +146,7 @@ def test_points_outside_a_silhouette_are_outside_the_hull(tmp_path: Path) -> Non
 def test_matter_lies_inside_the_hull_and_leaves_its_hollows_empty(tmp_path: Path, reframed: float) -> None:
     """Mirrored, zoomed or framed anew: exact matter and the silhouettes speak of the same place."""
     from training.dataset import build_cache, open_shards
-    from training.lift import LiftTrainConfig, draw_lift_batch, hull, matter
+    from training.lift import LiftTrainConfig, draw_lift_batch, hull, true_occupancy
     from training.rendering import DataConfig
 
     data = DataConfig(objects_per_shard=16, size=32, render_size=48)
@@ -157,12 +157,12 @@ def test_matter_lies_inside_the_hull_and_leaves_its_hollows_empty(tmp_path: Path
     assert not batch.placed.mirrored.all()
     points = torch.rand(24, 4000, 3, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
     elevation = batch.cameras[torch.arange(24), batch.condition, 1]
-    outer, inner = hull(batch, points, elevation) > 0.3, matter(batch, points, elevation) > 0.5
+    outer, inner = hull(batch, points, elevation) > 0.3, true_occupancy(batch, points, elevation) > 0.5
     inside = (outer & inner).sum(1) / inner.sum(1).clamp(min=1)
     assert float(inside.median()) > 0.93
     assert float(inner.sum() / outer.sum()) < 0.95
     turned = replace(batch.placed, mirrored=~batch.placed.mirrored)
-    wrong = matter(replace(batch, placed=turned), points, elevation) > 0.5
+    wrong = true_occupancy(replace(batch, placed=turned), points, elevation) > 0.5
     assert float((outer & wrong).sum() / wrong.sum()) < float((outer & inner).sum() / inner.sum())
 
 
@@ -199,11 +199,11 @@ def test_a_lift_learns_that_a_ball_is_a_ball(tmp_path: Path) -> None:
     """From discs of one colour alone: a fifth less loss after 40 steps."""
     from training.dataset import open_shards, write_shard
     from training.lift import LiftTrainConfig, train_lift
-    from training.rendering import Rendered, Shot
+    from training.rendering import CameraBatch, Rendered
 
     rng = np.random.default_rng(2)
     angles = [rng.uniform(low, high, (6, 4)).astype(np.float32) for low, high in ((0, 360), (-20, 80))]
-    shot = Shot(*angles, np.full((6, 4), 2.0, np.float32), framed=np.zeros(6, bool))
+    shot = CameraBatch(*angles, np.full((6, 4), 2.0, np.float32), framed=np.zeros(6, bool))
     disc = (pixel_grid(16, torch.device("cpu")).norm(dim=-1).view(16, 16) < 0.6).numpy()
     pictures = np.zeros((6, 5, 16, 16, 4), np.uint8)
     pictures[..., disc, :] = (30, 160, 60, 255)

@@ -23,7 +23,7 @@ LIKELY = 0.3
 had, some .45 when this was chosen. With .58 anything from .25 to .4 is as good (docs/decisions.md)."""
 
 
-def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def lifted_occupancy(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels.
 
     Outside of the photo's outline there is none; inside of it every beam meets some (:func:`met`).
@@ -36,10 +36,10 @@ def lifted_matter(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor,
     at = to_frustum(points[None] / photo.camera.radius, volume.elevation)
     where = image_coordinates(points, photo.camera)
     inside = sampled(photo.mask[None], where)[:, 0] > 0.5
-    matter = torch.sigmoid(occupancy(volume, at)[0]) * inside
-    matter = met(matter, beams(where), torch.ones_like(matter), size)
+    occupied = torch.sigmoid(occupancy(volume, at)[0]) * inside
+    occupied = met(occupied, beams(where), torch.ones_like(occupied), size)
     grid = (size, size, size)
-    return matter.view(grid), shade(volume, at)[0].view(*grid, 3)
+    return occupied.view(grid), shade(volume, at)[0].view(*grid, 3)
 
 
 def beams(where: torch.Tensor) -> torch.Tensor:
@@ -48,24 +48,24 @@ def beams(where: torch.Tensor) -> torch.Tensor:
     return cell[:, 1] * CELLS + cell[:, 0]
 
 
-def met(matter: torch.Tensor, beam: torch.Tensor, counted: torch.Tensor, size: int) -> torch.Tensor:
-    """``matter (N,)`` once it is known that every beam of rays meets some.
+def met(occupied: torch.Tensor, beam: torch.Tensor, counted: torch.Tensor, size: int) -> torch.Tensor:
+    """``occupied (N,)`` once it is known that every beam of rays meets some.
 
     With ``n`` independent pieces along a beam, of which piece i is solid with ``p_i``, Bayes divides each by the
     probability that one is, ``1 - prod(1 - p_i)``. ``counted (N,)`` is 1 for the voxels that make a beam's length.
     """
     import torch
 
-    empty = torch.zeros(CELLS * CELLS, device=matter.device)
-    miss = empty.scatter_add(0, beam, -torch.log1p(-matter.clamp(max=0.999)))
+    empty = torch.zeros(CELLS * CELLS, device=occupied.device)
+    miss = empty.scatter_add(0, beam, -torch.log1p(-occupied.clamp(max=0.999)))
     across = (empty.scatter_add(0, beam, counted) / size).clamp(min=1)
     hit = 1 - torch.exp(-miss / across * 96 / (THICKNESS * size))
-    return (matter / hit.clamp(min=0.02)[beam]).clamp(max=1)
+    return (occupied / hit.clamp(min=0.02)[beam]).clamp(max=1)
 
 
 def averaged(
-    sigma: torch.Tensor, isovalue: float, matter: torch.Tensor, share: float, likely: float = LIKELY
+    sigma: torch.Tensor, isovalue: float, occupied: torch.Tensor, share: float, likely: float = LIKELY
 ) -> torch.Tensor:
     """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``matter``, whose surface is at ``likely``; each
     is .5 at its own surface."""
-    return (1 - share) * sigma / (sigma + isovalue) + share * matter / (2 * likely)
+    return (1 - share) * sigma / (sigma + isovalue) + share * occupied / (2 * likely)

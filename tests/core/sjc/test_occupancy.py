@@ -7,7 +7,7 @@ from sjc_scenes import scene
 
 from core.cameras import Camera
 from core.sjc import reconstruct
-from core.sjc.matter import LIKELY, averaged, lifted_matter
+from core.sjc.occupancy import LIKELY, averaged, lifted_occupancy
 from core.sjc.params import ReconstructParams
 from core.sjc.views import View
 from core.zero123.lift import Volume
@@ -29,17 +29,17 @@ def photo(half: float) -> View:
 
 
 def test_matter_lies_inside_the_outline_alone_and_is_shown_in_the_lifts_colour() -> None:
-    matter, colour = lifted_matter(volume(3.0), photo(0.5), 32)
-    wide, _ = lifted_matter(volume(3.0), photo(0.8), 32)
-    assert 0 < int((matter > 0).sum()) < int((wide > 0).sum())
-    assert torch.all(wide[matter > 0] > 0)
-    assert torch.allclose(colour[matter > 0], torch.tensor([0.0, 1.0, 0.0]), atol=0.01)
+    occupied, colour = lifted_occupancy(volume(3.0), photo(0.5), 32)
+    wide, _ = lifted_occupancy(volume(3.0), photo(0.8), 32)
+    assert 0 < int((occupied > 0).sum()) < int((wide > 0).sum())
+    assert torch.all(wide[occupied > 0] > 0)
+    assert torch.allclose(colour[occupied > 0], torch.tensor([0.0, 1.0, 0.0]), atol=0.01)
 
 
 def test_a_beam_that_hardly_anybody_believes_in_still_meets_matter() -> None:
     """Faint everywhere: inside the outline it becomes likely; what is likely anyway hardly changes."""
-    faint, _ = lifted_matter(volume(-3.0), photo(0.5), 32)
-    sure, _ = lifted_matter(volume(3.0), photo(0.5), 32)
+    faint, _ = lifted_occupancy(volume(-3.0), photo(0.5), 32)
+    sure, _ = lifted_occupancy(volume(3.0), photo(0.5), 32)
     before = float(torch.sigmoid(torch.tensor(-3.0)))
     assert float(faint[faint > 0].median()) > 1.3 * before
     assert float(sure[sure > 0].median()) < 1.03 * float(torch.sigmoid(torch.tensor(3.0)))

@@ -6,7 +6,7 @@ from core.photos.shot import Role
 
 UNNAMED = "Its name does not say from which side it was taken: name it front, back, left or right."
 STEEP_PHOTO = "Photos from straight above or below are kept, but not used for the shape yet."
-SET_ASIDE = "A person said that the model is not to be made from it."
+LEFT_OUT_BY_PERSON = "A person said that the model is not to be made from it."
 OTHERWISE = "This model was made without it."
 
 _BY_ROLE = {
@@ -28,11 +28,11 @@ _BY_USE = {
 
 def why_left_out(role: str | None, use: str | None, azimuth: float | None) -> str:
     """Why a photo that was not even looked at is not used: by its ``role``, what it is for, and its side."""
-    told = _BY_ROLE.get(Role(role)) if role in set(Role) else None
+    sentence = _BY_ROLE.get(Role(role)) if role in set(Role) else None
     if use in ("copy", "unreadable"):
         return _BY_USE[use]
-    if told is not None:
-        return told
+    if sentence is not None:
+        return sentence
     if use == "record":
         return _BY_USE[use]
     return UNNAMED if azimuth is None else OTHERWISE
