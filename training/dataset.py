@@ -47,6 +47,8 @@ class Shard:
     """``(N, R, R, R / 8)`` bits (:mod:`training.occupancy`), where the generator knows."""
     frames: Any = None
     """``(N, 2)``: zoom of the views, and of view 0 recentred."""
+    real: bool = False
+    """Of real meshes, which are a share of what is drawn (:attr:`training.rendering.DataConfig.mesh_share`)."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def write_shard(path: Path, rendered: Rendered, config: DataConfig) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for name, array in vars(shard_of(rendered)).items():
-        if array is not None:
+        if hasattr(array, "shape"):
             np.save(temporary / f"{name}.npy", array if isinstance(array, np.ndarray) else array.cpu().numpy())
     (temporary / "config.json").write_text(json.dumps(config.model_dump(mode="json"), sort_keys=True))
     temporary.rename(path)
@@ -125,8 +127,8 @@ def shard_of(rendered: Rendered) -> Shard:
     return Shard(rendered.images, cameras, shot.framed, None, rendered.solids, rendered.frames)
 
 
-def open_shards(folder: Path, limit: int | None = None) -> list[Shard]:
-    """The shards of a folder, memory-mapped, in order."""
+def open_shards(folder: Path, limit: int | None = None, real: bool = False) -> list[Shard]:
+    """The shards of a folder, memory-mapped, in order; ``real`` ones are of real meshes."""
 
     def mapped(path: Path) -> Any:
         return np.load(path, mmap_mode="r") if path.exists() else None
@@ -137,6 +139,7 @@ def open_shards(folder: Path, limit: int | None = None) -> list[Shard]:
             np.load(path / "cameras.npy"),
             np.load(path / "framed.npy"),
             *(mapped(path / f"{name}.npy") for name in ("latents", "solids", "frames")),
+            real,
         )
         for path in sorted(folder.glob("shard-????"))[:limit]
     ]
@@ -208,7 +211,7 @@ class Conditions:
 def draw_conditions(shards: Sequence[Shard], batch: int, config: DataConfig, rng: np.random.Generator) -> Conditions:
     """Random objects and views; framed objects condition on their anchor more often."""
     sizes = np.array([len(shard.cameras) for shard in shards])
-    flat = rng.integers(0, sizes.sum(), batch)
+    flat = _shared_out(rng.integers(0, sizes.sum(), batch), shards, config.mesh_share, rng)
     edges = np.cumsum(sizes)
     shard = np.searchsorted(edges, flat, side="right")
     item = flat - (edges - sizes)[shard]
@@ -217,6 +220,17 @@ def draw_conditions(shards: Sequence[Shard], batch: int, config: DataConfig, rng
     anchored = framed & (rng.random(batch) < config.anchor_share)
     view = np.where(anchored, 0, rng.integers(0, views, batch))
     return Conditions(shard, item, np.where(framed & (view == 0), views, view))
+
+
+def _shared_out(
+    flat: NDArray[np.int64], shards: Sequence[Shard], share: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Numbers of objects, drawn of all; where real meshes stand beside others, ``share`` of those drawn are real."""
+    real = np.repeat([shard.real for shard in shards], [len(shard.cameras) for shard in shards])
+    if real.all() or not real.any():
+        return flat
+    wanted = rng.random(len(flat)) < share
+    return np.where(wanted, rng.choice(np.flatnonzero(real), len(flat)), rng.choice(np.flatnonzero(~real), len(flat)))
 
 
 def draw_pairs(

@@ -130,7 +130,7 @@ def draw_lift_batch(shards: Sequence[Shard], data: DataConfig, config: LiftTrain
     turn = cameras[..., 0] - first[:, None, 0]
     turn = torch.where(mirrored[:, None], -turn, turn)
     solid = placed = None
-    if shards[0].solids is not None:
+    if all(shard.solids is not None for shard in shards):
         solid = pick(shards, drawn, "solids")
         frames = pick(shards, drawn, "frames")
         scale = torch.where(placed_on(picture == views, device), frames[:, 1], frames[:, 0])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from core.cameras import Camera
 from core.errors import UnreadablePhoto
@@ -47,6 +48,10 @@ class DataConfig(Parameters):
     radius: tuple[float, float] = (1.4, 2.2)
     render_size: int = 96
     """Pixels of the renders from which views are framed; one ray each."""
+    meshes: str | None = None
+    """A folder of real meshes with their licences (:mod:`training.meshes`) beside what is trained on otherwise."""
+    mesh_share: float = Field(0.2, ge=0, le=0.2)
+    """Share of the drawn objects that are real meshes, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -177,24 +182,47 @@ def procedural_shard(
 
 
 def mesh_shard(files: Sequence[Path], config: DataConfig, seed: int) -> Rendered:
-    """Views of GLB files, normalised to longest side 1 and centred, drawn by the project's own rasteriser."""
+    """Views of mesh files, normalised to longest side 1 and centred, drawn by the project's own rasteriser, and where
+    their matter is."""
     import torch
 
     shot = draw_cameras(len(files), config, seed)
-    parts = []
+    parts, solids, frames = [], [], []
     for row, file in enumerate(files):
-        draw = _mesh_camera(file)
+        vertices, faces, draw = _mesh_camera(file)
         views = [
             draw(Camera(float(a), float(e), float(r)), config.render_size)
             for a, e, r in zip(shot.azimuth[row], shot.elevation[row], shot.radius[row], strict=True)
         ]
         large = torch.from_numpy(np.stack(views).astype(np.float32) / 255).permute(0, 3, 1, 2)[None]
-        parts.append(shoot(large, shot.framed[row : row + 1], config.size))
-    return Rendered(torch.cat(parts), shot)
+        framed = shot.framed[row : row + 1]
+        parts.append(shoot(large, framed, config.size))
+        zoom, first, _ = framing(large[:, 0, 3], framed)
+        frames.append(torch.stack([zoom, first], 1))
+        solids.append(_mesh_solid(vertices, faces, config.render_size * 5 // 6))
+    return Rendered(torch.cat(parts), shot, torch.cat(solids), torch.cat(frames))
 
 
-def _mesh_camera(file: Path) -> Callable[[Camera, int], NDArray[np.uint8]]:
-    """A function that photographs one GLB (centred, longest side 1): camera, size -> ``(size, size, 4)`` uint8."""
+def _mesh_solid(vertices: NDArray[np.float64], faces: NDArray[np.int64], resolution: int) -> Tensor:
+    """Where the mesh is, ``(1, R, R, R / 8)`` bits: a generalised winding number of at least one half, so that scans
+    with gaps are solid, too."""
+    import igl
+    import torch
+
+    from training.occupancy import pack_solids
+    from training.procedural.grid import HALF, lattice
+
+    points = lattice(resolution, HALF, torch.device("cpu")).double().numpy().reshape(-1, 3)
+    winding = igl.fast_winding_number(np.ascontiguousarray(vertices), np.ascontiguousarray(faces), points)
+    outside = torch.from_numpy(0.5 - np.abs(winding)).view(1, resolution, resolution, resolution)
+    return pack_solids(outside)
+
+
+def _mesh_camera(
+    file: Path,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], Callable[[Camera, int], NDArray[np.uint8]]]:
+    """Vertices and faces of one mesh (centred, longest side 1), and a function that photographs it: camera, size ->
+    ``(size, size, 4)`` uint8."""
     import trimesh
 
     from core.render import render_mesh
@@ -206,7 +234,7 @@ def _mesh_camera(file: Path) -> Callable[[Camera, int], NDArray[np.uint8]]:
         raise UnreadablePhoto(f"The model {file.name} cannot be read: {error}.") from error
     vertices = (mesh.vertices - (low + high) / 2) / max(float((high - low).max()), 1e-9)
     material: Any = getattr(mesh.visual, "material", None)
-    picture = getattr(material, "baseColorTexture", None)
+    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)  # of a GLB, an OBJ
     uv = getattr(mesh.visual, "uv", None)
     look: dict[str, Any] = {}
     if picture is not None and uv is not None:
@@ -229,4 +257,4 @@ def _mesh_camera(file: Path) -> Callable[[Camera, int], NDArray[np.uint8]]:
         )
         return np.concatenate([seen.rgb, seen.alpha[..., None]], -1)
 
-    return draw
+    return np.asarray(vertices, np.float64), np.asarray(mesh.faces, np.int64), draw

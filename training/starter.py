@@ -1,6 +1,7 @@
 """The starter: the published architecture with small numbers, and the whole recipe that makes its weights.
 
     views        procedural objects, rendered once into shards        training.dataset
+                 and real meshes, where a folder of them is given     training.meshes
     autoencoder  64x64 pixels to 16x16x8 latents                      training.autoencoder
     latents      every view encoded once: the U-Net never waits       training.dataset
     lift         an image to a coarse volume, by rays of other views  training.lift
@@ -28,9 +29,13 @@ from training.autoencoder_initial import carry_colour
 from training.dataset import build_cache, cache_latents, open_shards, sources_of
 from training.held_out import contact_sheet, evaluate, loss_curve, predict, procedural_cases
 from training.lift import LiftTrainConfig, train_lift
+from training.meshes import credits_of, read_meshes, split
 from training.rendering import DataConfig
 from training.unet import TrainState, begin, load_state, train_unet, trained_parts, with_averages
 from training.unet_config import TrainConfig
+
+MESHES, HELD_MESHES = "meshes", "held-meshes"
+"""Folders of real meshes' shards beside the others."""
 
 
 class TrainViewsConfig(Parameters):
@@ -95,6 +100,7 @@ def train_views(
     def left(share: float = 1.0) -> float:
         return minutes * share - (time.monotonic() - started) / 60
 
+    meshes = read_meshes(Path(config.data.meshes)) if config.data.meshes else ()
     train, held = sources_of(data, config.shards, config.data)
     build_cache(out_dir / "data" / "held", held, config.data, device=config.device, progress=progress)
     ready = build_cache(
@@ -105,10 +111,15 @@ def train_views(
         progress=progress,
         stop=lambda: left(config.autoencoder_share / 2) <= 0 and any((out_dir / "data" / "train").glob("shard-????")),
     )
+    parts = ["train", "held"]
+    if meshes:
+        parts += [MESHES, HELD_MESHES]
+        for part, files in zip(parts[2:], split(meshes), strict=True):
+            build_cache(out_dir / "data" / part, files, config.data, progress=progress)
     model = start_model(config, out_dir, ready, left(config.autoencoder_share), resume, progress)
-    for part in ("train", "held"):
+    for part in parts:
         cache_latents(out_dir / "data" / part, model.vae, progress=progress)
-    shards = open_shards(out_dir / "data" / "train", ready)
+    shards = open_shards(out_dir / "data" / "train", ready) + open_shards(out_dir / "data" / MESHES, real=True)
     if model.lift is not None:
         lift_minutes = max(0.0, left(config.lift_share))
         train_lift(
@@ -141,6 +152,8 @@ def train_views(
         progress=progress,
         at_checkpoint=look,
     )
+    if meshes:
+        model = replace(model, info=model.info | {"meshes": credits_of(meshes)})
     return export(model, state, out_dir / "export", config)
 
 
@@ -203,8 +216,11 @@ def export(model: Zero123, state: TrainState, folder: Path, config: TrainViewsCo
 
 
 def draw_sheet(model: Zero123, out_dir: Path, step: int, objects: int = 10, views: int = 4) -> None:
-    """Held-out objects at this step: a picture and a line of metrics in ``sheets/``."""
-    cases = procedural_cases(open_shards(out_dir / "data" / "held")[0], objects, views)
-    contact_sheet(cases, predict(model, cases, steps=10), out_dir / "sheets" / f"step-{step:07d}.png", objects, views)
-    with (out_dir / "sheets" / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step, **evaluate(model, cases, steps=10)}) + "\n")
+    """Held-out objects at this step, and held-out meshes: a picture and a line of metrics in ``sheets/`` each."""
+    for part, name in (("held", ""), (HELD_MESHES, "meshes-")):
+        for shard in open_shards(out_dir / "data" / part, 1):
+            cases = procedural_cases(shard, objects, views)
+            picture = out_dir / "sheets" / f"{name}step-{step:07d}.png"
+            contact_sheet(cases, predict(model, cases, steps=10), picture, len(cases.photos), views)
+            with (out_dir / "sheets" / f"{name}metrics.jsonl").open("a") as file:
+                file.write(json.dumps({"step": step, **evaluate(model, cases, steps=10)}) + "\n")
