@@ -4,7 +4,7 @@ python bench/elevation_set.py ../shared/eval-dev SET [--elevations -20 0 20 40 6
 meshmill evaluate SET --recipe starter --stages shape --estimate-elevation --json > FILE        the height is not told
 python bench/elevation_set.py table FILE                                                        its figures by height
 
-``SET`` has the format of the evaluation set: an object ``ID@HEIGHT`` has the scan's mesh and held-out views, and a photo
+``SET`` has the format of the evaluation set: an object ``ID@HEIGHT`` has the scan's mesh and views, and a photo
 ``(512, 512)`` of the same side from that height, drawn by the project's own rasteriser under a light fixed to the scan.
 """
 
