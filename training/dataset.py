@@ -139,7 +139,7 @@ def open_shards(folder: Path, limit: int | None = None, real: bool = False) -> l
             np.load(path / "cameras.npy"),
             np.load(path / "framed.npy"),
             *(mapped(path / f"{name}.npy") for name in ("latents", "solids", "frames")),
-            real,
+            real=real,
         )
         for path in sorted(folder.glob("shard-????"))[:limit]
     ]
