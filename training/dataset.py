@@ -138,8 +138,10 @@ def open_shards(folder: Path, limit: int | None = None, real: bool = False) -> l
             mapped(path / "images.npy"),
             np.load(path / "cameras.npy"),
             np.load(path / "framed.npy"),
-            *(mapped(path / f"{name}.npy") for name in ("latents", "solids", "frames")),
-            real=real,
+            mapped(path / "latents.npy"),
+            mapped(path / "solids.npy"),
+            mapped(path / "frames.npy"),
+            real,
         )
         for path in sorted(folder.glob("shard-????"))[:limit]
     ]
