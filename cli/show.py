@@ -74,7 +74,7 @@ def _shot(outcome: ShotOutcome) -> str:
     shot = outcome.shot
     name = display_name(unquote(shot.uri.rsplit("/", 1)[-1]))
     azimuth = "" if shot.azimuth is None else f" from {shot.azimuth:.0f}°"
-    became = "used" if outcome.used else "not used"
+    became = ("used" if outcome.shapes else "used for colours") if outcome.used else "not used"
     return f"shot {name}: {shot.role or 'unknown'}{azimuth}, {became}. {outcome.said}".rstrip()
 
 
@@ -84,7 +84,7 @@ def _photo(outcome: Mapping[str, Any]) -> str:
     if not outcome["used"]:
         return f"{who}: not used. {outcome['why']}"
     note = f". {outcome['note']}" if outcome.get("note") else ""
-    return (
-        f"{who}: used, from {outcome['azimuth']:.0f}° at {outcome['elevation']:.0f}° height, "
-        f"fits {outcome['confidence']:.0%}{note}"
-    )
+    seen = f"from {outcome['azimuth']:.0f}° at {outcome['elevation']:.0f}° height"
+    if not outcome.get("shapes", True):
+        return f"{who}: used for colours, {seen}{note}"
+    return f"{who}: used, {seen}, fits {outcome['confidence']:.0%}{note}"

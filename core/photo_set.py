@@ -81,23 +81,40 @@ class PhotoSet:
     photos: tuple[PosedPhoto, ...]
     elevation: dict[str, Any] = field(default_factory=dict)
     """How the main photo's elevation was found (:func:`core.zero123.views.photo_elevation`)."""
+    painters: tuple[PosedPhoto, ...] = ()
+    """Photos that say nothing of the shape and only colour it: their places but for the camera are found on the
+    finished surface."""
 
     @property
     def main(self) -> PosedPhoto:
         return self.photos[0]
 
+    @property
+    def used(self) -> int:
+        """How many photos there are, those that only colour among them."""
+        return len(self.photos) + len(self.painters)
+
+    @property
+    def shaping(self) -> PhotoSet | None:
+        """The set as whatever makes or judges a shape takes it; None where that is a single photo's."""
+        return self if len(self.photos) > 1 else None
+
     def to_bytes(self) -> bytes:
-        arrays: dict[str, NDArray[Any]] = {f"rgba{i}": photo.cutout.rgba for i, photo in enumerate(self.photos)}
+        both = (*self.photos, *self.painters)
+        arrays: dict[str, NDArray[Any]] = {f"rgba{i}": photo.cutout.rgba for i, photo in enumerate(both)}
         rows = [
             {name: item for name, item in vars(photo.cutout).items() if name != "rgba"} | {"place": asdict(photo.place)}
-            for photo in self.photos
+            for photo in both
         ]
-        return _pack(arrays, {"photos": rows, "elevation": self.elevation, "making": MAKING})
+        painters = {"painters": len(self.painters)} if self.painters else {}  # without any the bytes are as before
+        return _pack(arrays, {"photos": rows, "elevation": self.elevation, "making": MAKING} | painters)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PhotoSet:
         arrays, meta = _unpack(data)
-        return cls(tuple(_photo(arrays[f"rgba{i}"], row) for i, row in enumerate(meta["photos"])), meta["elevation"])
+        photos = tuple(_photo(arrays[f"rgba{i}"], row) for i, row in enumerate(meta["photos"]))
+        shaping = len(photos) - meta.get("painters", 0)
+        return cls(photos[:shaping], meta["elevation"], photos[shaping:])
 
 
 def _photo(rgba: NDArray[np.uint8], row: dict[str, Any]) -> PosedPhoto:

@@ -101,6 +101,8 @@ class ShotOutcome:
     """A sentence; empty where there is nothing to say."""
     from_: float | None
     """Degrees to the right of the main photo's camera, of those that placing looked at."""
+    shapes: bool = True
+    """Whether a photo that is used shapes the model, too; else it only colours it."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def shot_outcomes(shots: Sequence[ShotRow], main_sha256: str, stages: Sequence[S
             outcomes.append(ShotOutcome(shot, True, "", 0.0))
         elif record is not None:
             said = record.get("note", "") if record["used"] else record["why"]
-            outcomes.append(ShotOutcome(shot, record["used"], said, record.get("azimuth")))
+            shapes = record.get("shapes", True)
+            outcomes.append(ShotOutcome(shot, record["used"], said, record.get("azimuth"), shapes))
         elif shot.by_person == ASIDE:
             outcomes.append(ShotOutcome(shot, False, LEFT_OUT_BY_PERSON, None))
         else:

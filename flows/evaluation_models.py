@@ -110,19 +110,20 @@ def build_asset(
     if shots:
         main = PhotoToPlace(cutout, "photo", 0.0, None, "main", size)
         together, placements = align(model, [main, *shots], params, recipe.seed, progress)
-        if len(together.photos) > 1:
+        if together.used > 1:
             photos, cutout = together, together.main.framed()
-    view_set = make_view_set(model, cutout, params, recipe.seed, progress, photos)
+    shaping = None if photos is None else photos.shaping
+    view_set = make_view_set(model, cutout, params, recipe.seed, progress, shaping)
     before = time.process_time()
-    field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress, photos=photos)
+    field = reconstruct(model, cutout, view_set, recipe.reconstruct, recipe.seed, progress=progress, photos=shaping)
     reconstruct_seconds = time.process_time() - before
-    mesh = extract_mesh(field, cutout, view_set, recipe.mesh, photos)
+    mesh = extract_mesh(field, cutout, view_set, recipe.mesh, shaping)
     # The GLB itself is the factory's; only the files beside it, which nothing here looks at, are left out.
     only_glb = recipe.finish.model_copy(update={"lods": (), "small": False, "usdz": False, "turntable": 0})
     about = AssetAbout("evaluation", "evaluation", "", "", "")
     finished = finish_asset(mesh, field, cutout, view_set, only_glb, about, progress, photos=photos)
     glb = finished.files["model.glb"]
-    judged = assess(cutout, view_set, glb, finished.report, recipe.quality, photos)
+    judged = assess(cutout, view_set, glb, finished.report, recipe.quality, shaping)
     seconds = time.process_time() - began
     world, faces, paint = opened(cutout, view_set.condition, glb, finished.report)
 
@@ -138,7 +139,7 @@ def build_asset(
         reasons=[str(reason) for reason in judged.reasons],
         elevation=view_set.condition.elevation,
         gate=judged.metrics,
-        used=1 if photos is None else len(photos.photos),
+        used=1 if photos is None else photos.used,
         placements=as_records(placements),
     )
     return BuiltAsset(glb, facts, look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192), look)

@@ -75,7 +75,7 @@ def _align(call: StageCall, progress: Progress) -> StageOutput:
     photos, placements = align(_model(call.models["views"], device), shots, params, call.seed, progress)
     placements += [Placement(used=False, **refused) for refused in call.about.get("refused", ())]
     figures = {
-        "used": len(photos.photos),
+        "used": photos.used,
         "elevation": plain(photos.elevation),
         "photos": plain(as_records(placements)),
     }
@@ -105,6 +105,11 @@ def _photos(call: StageCall) -> PhotoSet | None:
     return PhotoSet.from_bytes(call.inputs["photos"]) if "photos" in call.inputs else None
 
 
+def _shaping(call: StageCall) -> PhotoSet | None:
+    photos = _photos(call)
+    return None if photos is None else photos.shaping
+
+
 def _views(call: StageCall, progress: Progress) -> StageOutput:
     from core.zero123 import make_view_set
     from core.zero123.params import ViewsParams
@@ -112,7 +117,7 @@ def _views(call: StageCall, progress: Progress) -> StageOutput:
     device = _device(call)
     model = _model(call.models["views"], device)
     params = ViewsParams.model_validate(call.params)
-    views = make_view_set(model, _cutout(call), params, call.seed, progress, _photos(call))
+    views = make_view_set(model, _cutout(call), params, call.seed, progress, _shaping(call))
     return StageOutput(
         {"views.npz": views.to_bytes(), "views.png": _png(_sheet(views.images))}, plain(views.info), device
     )
@@ -135,7 +140,7 @@ def _reconstruct(call: StageCall, progress: Progress) -> StageOutput:
         call.seed,
         checkpoint_path=checkpoint,
         progress=with_preview(progress, checkpoint),
-        photos=_photos(call),
+        photos=_shaping(call),
     )
     if checkpoint is not None:
         preview_path(checkpoint).unlink(missing_ok=True)
@@ -153,7 +158,7 @@ def _mesh(call: StageCall, progress: Progress) -> StageOutput:
         _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),
         MeshParams.model_validate(call.params),
-        _photos(call),
+        _shaping(call),
     )
     return StageOutput({"mesh.npz": mesh.to_bytes()}, plain(mesh.info))
 
@@ -192,7 +197,7 @@ def _assess(call: StageCall, progress: Progress) -> StageOutput:
         call.inputs["glb"],
         report,
         QualityParams.model_validate(call.params),
-        _photos(call),
+        _shaping(call),
     )
     figures = {
         "score": float(assessment.score),

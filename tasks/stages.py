@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "align",
-        version=6,
+        version=7,
         params=ViewsParams,
         inputs=("cutout",),
         outputs=("photos", "placement"),

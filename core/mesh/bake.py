@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field, ViewSet
 from core.mesh.atlas import Atlas
-from core.mesh.sources import Source, look, photo_source, view_sources
+from core.mesh.sources import Source, look, photo_sources, view_sources
 from core.mesh.surface import sample_color
 from core.mesh.topology import areas, vertex_normals
 from core.photo_set import PhotoSet
@@ -52,17 +52,12 @@ class Sight:
 class PaintSources:
     """The sources of one asset, ready to be asked about points; shared by its levels of detail."""
 
-    photo: Source
+    photos: tuple[Source, ...]
+    """The main one first."""
     views: list[Source]
     views_paint: bool
     """Whether the views colour what the photo does not show. Where the model has a lift, its own colours do: on scans
     they came nearer to the truth than the synthesized views."""
-    further: tuple[Source, ...] = ()
-    """More photos of the same product."""
-
-    @property
-    def photos(self) -> tuple[Source, ...]:
-        return (self.photo, *self.further)
 
 
 def prepare(
@@ -75,13 +70,9 @@ def prepare(
 ) -> PaintSources:
     """Masks and depth buffers of all pictures against one mesh in the field's world."""
     return PaintSources(
-        photo_source(cutout, field.camera, vertices, faces),
+        photo_sources(cutout, field.camera, vertices, faces, photos),
         view_sources(view_set, vertices, faces),
         field.color is None or field.info.get("color_from") != "lift",
-        tuple(
-            photo_source(photo.framed(), photo.camera, vertices, faces)
-            for photo in (() if photos is None else photos.photos[1:])
-        ),
     )
 
 

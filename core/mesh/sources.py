@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera, project
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.render import cover, sample_texture
+from core.segment.framing import bounding_box
 
 Floats = NDArray[np.float32]
 
@@ -42,6 +44,39 @@ def photo_source(cutout: Cutout, camera: Camera, vertices: NDArray[np.float64], 
     # Twice as fine: at the picture's own size an edge hides what shows in a slit of three pixels behind it.
     depth = _depth(vertices, faces, camera, 2 * max(256, len(mask)))
     return Source(_carried(cutout.rgba[..., :3], mask), _channel(trust), camera, True, depth)
+
+
+def photo_sources(
+    main: Cutout,
+    camera: Camera,
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    photos: PhotoSet | None = None,
+) -> tuple[Source, ...]:
+    """The main photo, which ``camera`` took, and the further ones of ``photos``, those that only colour last."""
+    sources = [photo_source(main, camera, vertices, faces)]
+    if photos is not None:
+        placed = [*photos.photos[1:], *(on_surface(photo, camera, vertices, faces) for photo in photos.painters)]
+        sources += [photo_source(photo.framed(), photo.camera, vertices, faces) for photo in placed]
+    return tuple(sources)
+
+
+def on_surface(photo: PosedPhoto, main: Camera, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> PosedPhoto:
+    """A photo that had no say in the shape, laid over it: its outline's box over the surface's, seen from its side.
+
+    ``main`` is the camera of the photo that the shape was made from: the others' stood as far away.
+    """
+    camera = replace(main, azimuth=main.azimuth + photo.camera.azimuth, elevation=photo.camera.elevation)
+    size = len(photo.cutout.rgba)
+    seen = np.zeros(size * size, bool)
+    seen[cover(vertices, faces, camera, size, cull=True).pixels] = True
+    mask = photo.cutout.rgba[..., 3] > 127
+    if not seen.any() or not mask.any():
+        return replace(photo, place=Place(camera))
+    ours, theirs = (np.asarray(bounding_box(shown)) * 2 / size - 1 for shown in (seen.reshape(size, size), mask))
+    zoom = float(np.sqrt(np.prod((theirs[2:] - theirs[:2]) / (ours[2:] - ours[:2]))))
+    x, y = (ours[:2] + ours[2:]) / 2 - (theirs[:2] + theirs[2:]) / 2 / zoom
+    return replace(photo, place=Place(camera, zoom, (float(x), float(y))))
 
 
 def view_sources(view_set: ViewSet, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> list[Source]:

@@ -12,7 +12,7 @@ from core.errors import MeshFailed
 from core.mesh.bake import by_a_photo, by_a_view, sight_of
 from core.mesh.gltf import read_glb, write_glb
 from core.mesh.placement import Placement
-from core.mesh.sources import photo_source, view_sources
+from core.mesh.sources import photo_sources, view_sources
 from core.mesh.topology import vertex_normals, weld
 from core.mesh.values import Model
 from core.photo_set import PhotoSet
@@ -36,9 +36,7 @@ def seen_and_unseen(
     world = placement.back(vertices)
     if photos is not None:
         cutout = photos.main.framed()
-    sources = [photo_source(cutout, view_set.condition, world, faces)]
-    for photo in () if photos is None else photos.photos[1:]:
-        sources.append(photo_source(photo.framed(), photo.camera, world, faces))
+    sources = photo_sources(cutout, view_set.condition, world, faces, photos)
     sight = sight_of(sources, view_sources(view_set, world, faces), world, vertex_normals(world, faces))
     colors = np.array([UNSEEN, IMAGINED, SHOWN], np.uint8)[np.where(by_a_photo(sight), 2, by_a_view(sight).astype(int))]
     normals = vertex_normals(vertices, faces)

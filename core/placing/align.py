@@ -46,7 +46,8 @@ SIDEWAYS = 30.0
 the lifts' mean makes it worse: IoU .292 on the development scans, where the front alone has .463 and with a side .6."""
 
 NO_SIDE = (
-    "Front and back alone do not say how deep the product is: not used. With a photo of a side this one counts, too."
+    "Front and back alone do not say how deep the product is, so this one gives its colours only. With a photo of a "
+    "side it shapes the model, too."
 )
 SWAPPED = (
     "Left and right were exchanged: only so do the outlines fit. Look at the model; rename the photos if it is right."
@@ -89,12 +90,15 @@ class Placement:
     """How well its outline fits the others', 0 to 1."""
     note: str = ""
     """Of a photo that is used otherwise than its name says, in one sentence for a person."""
+    shapes: bool = True
+    """Whether a photo that is used shapes the model, too; else it only colours it."""
 
 
 def align(
     model: Zero123, shots: Sequence[PhotoToPlace], params: ViewsParams, seed: int, progress: Progress = no_progress
 ) -> tuple[PhotoSet, list[Placement]]:
-    """The usable photos in one frame, the main one (``shots[0]``) first, and what became of each.
+    """The usable photos in one frame, the main one (``shots[0]``) first, and what became of each. Where none shows a
+    side the main one shapes the model alone, and the others colour it.
 
     The main photo's elevation is found as for one photo; a further one that does not say its own stands as high. Raises
     nothing for a bad further photo: it is left out.
@@ -133,13 +137,22 @@ def align(
             "Its outline does not fit the other photos: does it show the same product from the side that its name says?"
         )
         del cameras[worst]
+    painters: dict[int, Place] = {}
     if len(places) > 1 and all(_along_the_axis(camera) for camera in cameras.values()):
-        left_out |= dict.fromkeys([number for number in cameras if number], NO_SIDE)
+        painters = {number: replace(place, camera=cameras[number]) for number, place in places.items() if number}
+        notes |= dict.fromkeys(painters, NO_SIDE)
         places = _places(shots, {0: cameras[0]})
     progress("align", len(shots), len(shots))
-    photos = PhotoSet(tuple(PosedPhoto(shots[number].cutout, place) for number, place in places.items()), found)
-    became = [_placement(shot, places.get(i), left_out.get(i, "")) for i, shot in enumerate(shots)]
+    photos = PhotoSet(_posed(shots, places), found, _posed(shots, painters))
+    became = [
+        replace(_placement(shot, (places | painters).get(i), left_out.get(i, "")), shapes=i not in painters)
+        for i, shot in enumerate(shots)
+    ]
     return photos, [replace(one, note=notes.get(i, "")) if one.used else one for i, one in enumerate(became)]
+
+
+def _posed(shots: Sequence[PhotoToPlace], places: dict[int, Place]) -> tuple[PosedPhoto, ...]:
+    return tuple(PosedPhoto(shots[number].cutout, place) for number, place in places.items())
 
 
 def _along_the_axis(camera: Camera) -> bool:

@@ -72,7 +72,8 @@ def compute(call: StageCall, progress: Progress) -> StageOutput:
         figures = {"used": b"of another shape" not in call.inputs["cutout"], "fits": 1.0, "elevation": 12.0}
     if call.stage == "align":
         names = [shot["name"] for shot in call.about["shots"]]
-        placed = [{"name": name, "used": True} for name in names]
+        side = any((shot["azimuth"] or 0) % 180 for shot in call.about["shots"])  # else the further ones only colour
+        placed = [{"name": name, "used": True, "shapes": side or not number} for number, name in enumerate(names)]
         left_out = [refused | {"used": False} for refused in call.about.get("refused", ())]
         figures = {"used": len(names), "photos": placed + left_out}
     if call.stage == "assess":

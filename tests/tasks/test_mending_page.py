@@ -166,7 +166,7 @@ def test_the_page_shows_every_photo_and_a_person_says_what_it_shows(small_shop: 
     page = client.get(f"/assets/{first}").text
     section = page[page.index('id="shots"') : page.index('id="mend"')]
     assert section.count("<li") == 3
-    assert "used for shape and colours" in section
+    assert "used for colours" in section, "front and back say nothing of the depth"
     assert "It shows a detail: kept, but no shape can be made from it." in section
     (back,) = [shot for shot in to_json(lineage(factory.engine, first))["shots"] if shot["role"] == "back"]
     fields = {"what": "side", "photo": str(back["id"])}

@@ -73,16 +73,25 @@ def test_a_photo_moved_into_the_common_frame_shows_the_product_at_the_common_siz
     assert (left + right) / 2 == pytest.approx(256, abs=1.5)
 
 
-def test_a_back_is_used_with_a_side_alone(photos: list[tuple[Cutout, float]]) -> None:
+def test_a_back_without_a_side_gives_its_colours_alone(photos: list[tuple[Cutout, float]]) -> None:
     """Front and back together made the shape worse than the front: neither says how deep the product is."""
     front, right, back, _ = shots(photos)
-    for others, used in (([back], []), ([right], ["right"]), ([right, back], ["right", "back"])):
+    for others, shaping in (([back], []), ([right], ["right"]), ([right, back], ["right", "back"])):
         together, placements = align(NO_MODEL, [front, *others], ViewsParams(elevation=20.0), 0)
-        assert [p.role for p in placements if p.used] == ["front", *used]
-        assert len(together.photos) == 1 + len(used)
-        assert {p.why for p in placements if not p.used} <= {NO_SIDE}
+        assert all(p.used for p in placements)
+        assert [p.role for p in placements if p.shapes] == ["front", *shaping]
+        assert len(together.photos) == 1 + len(shaping)
+        assert len(together.painters) == len(others) - len(shaping)
+        assert {p.note for p in placements} == ({""} if shaping else {"", NO_SIDE})
     almost = replace(back, azimuth=155.0)
-    assert [p.used for p in align(NO_MODEL, [front, almost], ViewsParams(elevation=20.0), 0)[1]] == [True, False]
+    together, placements = align(NO_MODEL, [front, almost], ViewsParams(elevation=20.0), 0)
+    assert [p.shapes for p in placements] == [True, False]
+    assert together.shaping is None, "the shape is the front's alone"
+    assert together.main.framed() is front.cutout
+    again = PhotoSet.from_bytes(together.to_bytes())
+    assert again.to_bytes() == together.to_bytes()
+    assert again.painters[0].camera == Camera(155.0, 20.0)
+    assert (again.used, len(again.photos)) == (2, 1)
 
 
 def test_all_sides_of_one_product_are_used_and_survive_their_bytes(photos: list[tuple[Cutout, float]]) -> None:
