@@ -24,7 +24,7 @@ from PIL import Image
 from core.cameras import Camera
 from core.errors import MeshmillError
 from core.photos import read_photo
-from core.progress import silent
+from core.progress import no_progress
 from core.recipes import Recipe, load_recipe
 from core.render import over, render_mesh, soft_light
 from core.render.sheet import rows_of_pictures
@@ -76,7 +76,7 @@ def built(path: Path, models: Models, recipe: Recipe, home: Path) -> dict[str, A
         cutout = models.cut_by_alpha(photo)
         pictures.append(squared(over(cutout.rgba[..., :3], cutout.rgba[..., 3], (255, 0, 255))))
         assert models.build is not None
-        made = models.build(cutout, None, recipe, silent)
+        made = models.build(cutout, None, recipe, no_progress)
         (home / "model.glb").write_bytes(made.glb)
         pictures += looks(made.glb)
         row |= {"mask_confidence": cutout.confidence, "warnings": cutout.warnings} | asdict(made.facts)

@@ -41,7 +41,7 @@ def segmenter(
     ] = 45,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Every random draw follows from it.")] = 0,
     start: Annotated[
-        Path | None, typer.Option("--start", exists=True, help="Begin with the weights of an exported ONNX file.")
+        Path | None, typer.Option("--start", exists=True, help="Go on from an exported ONNX file, the shipped one too.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,7 +194,7 @@ def test_an_exported_file_is_a_start(stock: tuple[list[np.ndarray], list[np.ndar
     import torch
 
     from training.segmenter.exported_weights import load_exported
-    from training.segmenter.network import build_network, export_onnx
+    from training.segmenter.network import Layout, build_network, export_onnx
     from training.segmenter.train import batch
 
     photos = batch([compose(np.random.default_rng(i), *stock, 64) for i in range(8)])[0]
@@ -216,7 +217,29 @@ def test_an_exported_file_is_a_start(stock: tuple[list[np.ndarray], list[np.ndar
         assert (second.eval()(photos) - expected).abs().max() < 1e-3 * expected.abs().max()
         assert (second.train()(photos)[0] - expected).abs().mean() < 0.1 * expected.std()
     with pytest.raises(ValueError, match="fits this network"):
-        load_exported(build_network(8), path, photos)
+        load_exported(build_network(Layout(8)), path, photos)
+
+
+def test_the_shipped_weights_are_a_start(stock: tuple[list[np.ndarray], list[np.ndarray]], tmp_path: Path) -> None:
+    """Whoever trains on begins with exactly what is shipped, in its own layout and at its own side."""
+    from core.errors import InputError
+    from core.segment.segmenters import STARTER, load_segmenter
+    from training.segmenter.network import SHIPPED, build_network, export_onnx
+    from training.segmenter.train import batch, begun_with
+
+    photos = batch([compose(np.random.default_rng(i), *stock, 64) for i in range(4)])[0]
+    network, layout = begun_with(STARTER, photos)
+    assert layout == SHIPPED
+    path = tmp_path / "again.onnx"
+    path.write_bytes(export_onnx(network.eval(), layout.side))
+    rgb = compose(np.random.default_rng(7), *stock, 320, "studio").rgb
+    shipped = load_segmenter("starter").raw_mask(rgb)
+    assert np.abs(load_segmenter(path).raw_mask(rgb) - shipped).max() < 0.02
+    assert shipped.max() > 0.5
+    other = tmp_path / "other.onnx"
+    other.write_bytes(export_onnx(build_network(replace(SHIPPED, width=8)).eval(), 64))
+    with pytest.raises(InputError, match="is not an export"):
+        begun_with(other, photos)
 
 
 def test_wire_products_enclose_ground() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +19,27 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What that session subtracts and divides by, after it has divided the photo by its brightest value."""
 
 
-def build_network(width: int = 32) -> nn.Module:
-    """``(B, 3, S, S)`` normalised photo to logits ``(B, 1, S, S)``; S a multiple of 32. About 2.9 M parameters.
+@dataclass(frozen=True)
+class Layout:
+    """The numbers of a network. Defaults: the next one's, 2.9 M parameters."""
+
+    width: int = 32
+    sixteenth: int = 4
+    """Blocks at a sixteenth of the side."""
+    deepest: str = "WEWA" * 4
+    """Blocks at the coarsest level: W wide, E everything, A attention."""
+    place: bool = True
+    side: int = INNER_SIDE
+    """At which it works."""
+
+
+NEXT = Layout()
+SHIPPED = Layout(24, 3, "WEWEWAWA", place=False, side=256)
+"""Of `models/segmenter/starter.onnx`, 1.0 M parameters."""
+
+
+def build_network(layout: Layout = NEXT) -> nn.Module:
+    """``(B, 3, S, S)`` normalised photo to logits ``(B, 1, S, S)``; S a multiple of 32.
 
     In training it returns logits ``(B, 1, S/8, S/8)`` too, so that its coarse half learns where things are at once.
     Plain 3×3 convolutions where pixels are many (fast on CPUs), depthwise 5×5 where channels are many; the coarsest
@@ -118,13 +138,13 @@ def build_network(width: int = 32) -> nn.Module:
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            a, b, c, d, e = width // 2, width, width * 2, width * 4, width * 6
+            a, b, c, d, e = (round(layout.width * times) for times in (0.5, 1, 2, 4, 6))
             self.stem = _conv(3, a, 2)
             self.quarter = nn.Sequential(_conv(a, b, 2), Residual(b))
             self.eighth = nn.Sequential(_conv(b, c, 2), Wide(c), Wide(c))
-            self.sixteenth = nn.Sequential(_conv(c, d, 2), *(Wide(d) for _ in range(4)))
-            rounds = [block for _ in range(4) for block in (Wide(e), Everything(e), Wide(e), Attention(e))]
-            self.deepest = nn.Sequential(_conv(d, e, 2), Place(e), *rounds)
+            self.sixteenth = nn.Sequential(_conv(c, d, 2), *(Wide(d) for _ in range(layout.sixteenth)))
+            blocks: list[nn.Module] = [{"W": Wide, "E": Everything, "A": Attention}[kind](e) for kind in layout.deepest]
+            self.deepest = nn.Sequential(_conv(d, e, 2), *[Place(e)] * layout.place, *blocks)
             self.up16, self.up8 = Up(e, d, d, Wide(d)), Up(d, c, c, Wide(c))
             self.up4, self.up2 = Up(c, b, b, Residual(b)), Up(b, a, a, _conv(a, a))
             self.out = nn.Sequential(nn.Conv2d(a, 4, 3, padding=1), nn.PixelShuffle(2))

@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.progress import Progress, no_progress
 from core.whole_file import whole_file
 from training.segmenter.composites import KINDS, Sample, compose
 from training.segmenter.exported_weights import load_exported
-from training.segmenter.network import DEVIATION, INNER_SIDE, MEAN, build_network, export_onnx
+from training.segmenter.network import (
+    DEVIATION,
+    INNER_SIDE,
+    MEAN,
+    NEXT,
+    SHIPPED,
+    Layout,
+    build_network,
+    export_onnx,
+)
 from training.segmenter.products import HELD_OUT_SEEDS, render_products
 from training.segmenter.stock import FEW, PICTURE, Stock, cropped
 from training.segmenter.textures import make_texture
@@ -32,6 +42,9 @@ BATCH = 8
 """Photos of a step at the full side; smaller photos come in larger batches."""
 
 LEARNING_RATE, DECAY_FROM = 2e-3, 0.6
+GENTLE = 3e-4
+"""Learning rate of what goes on from an exported file."""
+
 EMA = 0.999
 SIDES = ((0.4, 160), (0.75, 224), (1.0, INNER_SIDE))
 """Side of the training photos up to each fraction of the budget: cheap small ones first."""
@@ -56,13 +69,20 @@ def train_segmenter(
     A checkpoint is written every two minutes; the same call continues from it. ``metrics.json`` beside it holds mask
     IoU on composites of held-out objects. One thread unless the caller set more, and one process that composes the
     photos; convolutions run in bfloat16. The seed decides objects, composites and initial weights, the clock decides
-    the number of steps. ``start`` is an exported file to begin with, at half the learning rate.
+    the number of steps. ``start`` is an exported file to go on from: with its own layout, at its own side, gently, and
+    with normalisations as they are.
     """
     import torch
 
     out_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    network = build_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network, layout = build_network(), NEXT
+    if start is not None:
+        stock = Stock(out_dir, seed)
+        stock.grow(0, first_lots)
+        shots = [compose(np.random.default_rng([seed, 3, i]), stock.products, stock.textures, 192) for i in range(32)]
+        network, layout = begun_with(start, batch(shots)[0])
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     state = {"step": 0, "seconds": 0.0}
@@ -73,19 +93,18 @@ def train_segmenter(
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         state = saved["state"]
-    elif start is not None:
-        stock = Stock(out_dir, seed)
-        stock.grow(0, first_lots)
-        shots = [compose(np.random.default_rng([seed, 3, i]), stock.products, stock.textures, 192) for i in range(32)]
-        load_exported(network, start, batch(shots)[0])
-        average.load_state_dict(network.state_dict())
-    peak = LEARNING_RATE if start is None else LEARNING_RATE / 2
+    peak = LEARNING_RATE if start is None else GENTLE
     budget = minutes * 60
     clock, written = time.monotonic() - state["seconds"], time.monotonic()
     losses: list[float] = []
     network.train()
+    for module in network.modules():
+        if start is not None and isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
 
     def side_now() -> int:
+        if start is not None:
+            return layout.side
         done = (time.monotonic() - clock) / budget
         return next((side for end, side in SIDES if done <= end), SIDES[-1][1])
 
@@ -104,10 +123,26 @@ def train_segmenter(
                 written = time.monotonic()
     _write(path, network, average, optimizer, state)
     result = out_dir / "starter.onnx"
-    result.write_bytes(export_onnx(average))
-    metrics = {"steps": state["step"], "seconds": round(state["seconds"]), "held_out": validate(average, INNER_SIDE)}
+    result.write_bytes(export_onnx(average, layout.side))
+    metrics = {"steps": state["step"], "seconds": round(state["seconds"]), "held_out": validate(average, layout.side)}
     (out_dir / "metrics.json").write_text(json.dumps(metrics, indent=1))
     return result
+
+
+def begun_with(start: Path, photos: Tensor) -> tuple[nn.Module, Layout]:
+    """A network with the weights of an exported file, and its layout: the shipped one or the next.
+
+    ``photos (B, 3, S, S)`` as :func:`training.segmenter.exported_weights.load_exported` wants them. Raises
+    :class:`InputError` where the file is of neither layout.
+    """
+    for layout in (NEXT, SHIPPED):
+        network = build_network(layout)
+        try:
+            load_exported(network, start, photos)
+        except (KeyError, ValueError):  # a node's input that is none of the file's arrays; arrays of other shapes
+            continue
+        return network, layout
+    raise InputError(f"{start.name} is not an export of the segmenter that is trained here.")
 
 
 class _Composer:
