@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDERS = ("db", "tasks", "flows")
+FOLDERS = ("db", "tasks", "flows", "evaluation")
 MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "OrderedDict"}
 ANYTHING = {"Any", "object"}
 

@@ -5,17 +5,37 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from cli.common import Json, Overrides, RecipeName, open_factory, put_json, say, sentences
 from cli.progress import time_left
-from core.records import to_json
+from core.records import OPTIONAL, to_json
+
+if TYPE_CHECKING:
+    from core.parameters import JsonObject
+    from evaluation.comparison import Paired
+    from evaluation.records import EvaluationDocument, PhotosDocument
+    from flows.compare_catalogue import Sides
 
 app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two recipes or results side by side: on objects with a known truth, or on a shop's own photos."""
+
+    a: str
+    b: str
+    figures: list[Paired]
+    failed: int
+    products: list[str] | None = field(default=None, metadata=OPTIONAL)
+    statuses: Sides[dict[str, int]] | None = field(default=None, metadata=OPTIONAL)
+    sheets: Sides[str | None] | None = field(default=None, metadata=OPTIONAL)
+    protocol: JsonObject | None = field(default=None, metadata=OPTIONAL)
 
 
 @app.command()
@@ -83,6 +103,7 @@ def evaluate(
         if photos is not None:
             _several(folder, load_recipe(recipe, overrides), options, photos, poses, out, json)
             return
+        document: EvaluationDocument | Compared
         if compare is not None and not is_evaluation_folder(folder) and not all(map(_result, compare)):
             document = _compare_catalogue(folder, compare, overrides, limit, out)
         elif compare is not None:
@@ -90,11 +111,13 @@ def evaluate(
         else:
             document = _evaluate(folder, load_recipe(recipe, overrides), options, out, kept)
         if json:
-            put_json(document)
+            put_json(to_json(document))
+        elif isinstance(document, Compared):
+            _print_comparison(document)
         else:
             _print(document)
         _handed_out(kept)
-    if document.get("failed"):
+    if document.failed:
         raise typer.Exit(1)
 
 
@@ -118,7 +141,7 @@ def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, o
     if out is not None:
         _keep(document, out / "result.json")
     if json:
-        put_json(document)
+        put_json(to_json(document))
     else:
         from rich.table import Table
 
@@ -131,17 +154,17 @@ def _several(folder: Path, recipe: Any, options: Any, counts: str, poses: str, o
         console().print(shown)
     if out is None:
         _handed_out([keep])
-    if document["failed"]:
+    if document.failed:
         raise typer.Exit(1)
 
 
-def _keep(document: dict[str, Any], path: Path) -> None:
+def _keep(document: PhotosDocument, path: Path) -> None:
     from json import dumps
 
     from core.whole_file import whole_file
 
     with whole_file(path) as partial:
-        partial.write_text(dumps(document, indent=1), "utf-8")
+        partial.write_text(dumps(to_json(document), indent=1), "utf-8")
     say(f"Figures in {path}")
 
 
@@ -158,7 +181,7 @@ def _handed_out(kept: list[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None, kept: list[Path]) -> dict[str, Any]:
+def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None, kept: list[Path]) -> EvaluationDocument:
     from evaluation.run import evaluate_folder
     from flows.evaluation_models import load_models
 
@@ -169,7 +192,7 @@ def _evaluate(folder: Path, recipe: Any, options: Any, out: Path | None, kept: l
     if out is not None:
         from gallery.evaluation import write_report
 
-        write_report(result.document, result.pictures, out)
+        write_report(to_json(result.document), {name: vars(shown) for name, shown in result.pictures.items()}, out)
         say(f"Report in {out / 'report.html'}")
     return result.document
 
@@ -182,7 +205,7 @@ def _compare(
     options: Any,
     out: Path | None,
     kept: list[Path],
-) -> dict[str, Any]:
+) -> Compared:
     from evaluation.comparison import compare_results
 
     first, second = (
@@ -190,18 +213,12 @@ def _compare(
         for name, side in zip("ab", pair, strict=True)
     )
     figures = compare_results(first, second)
-    return {
-        "a": pair[0],
-        "b": pair[1],
-        "figures": figures,
-        "protocol": first["protocol"],
-        "failed": first.get("failed", 0) + second.get("failed", 0),
-    }
+    return Compared(*pair, figures, first.failed + second.failed, protocol=first.protocol)
 
 
 def _compare_catalogue(
     folder: Path, pair: tuple[str, str], overrides: list[str], limit: int | None, out: Path | None
-) -> dict[str, Any]:
+) -> Compared:
     """Photos without a known truth: both recipes build them, beside the factory."""
     from cli.progress import watch
     from core.recipes import load_recipe
@@ -215,7 +232,7 @@ def _compare_catalogue(
     finally:
         factory.close()
     say(f"Files, pictures and what they were made from: {place}")
-    return {"a": pair[0], "b": pair[1], **to_json(found)}
+    return Compared(*pair, found.figures, found.failed, found.products, found.statuses, found.sheets)
 
 
 def _one_side(
@@ -226,7 +243,7 @@ def _one_side(
     options: Any,
     out: Path | None,
     kept: list[Path],
-) -> dict[str, Any]:
+) -> EvaluationDocument:
     """A result file is read; a folder of weights is the recipe with them; all else is a recipe."""
     from core.recipes import load_recipe
 
@@ -235,11 +252,14 @@ def _one_side(
     return _result(side) or _evaluate(folder, load_recipe(side, overrides), options, out, kept)
 
 
-def _result(side: str) -> dict[str, Any] | None:
+def _result(side: str) -> EvaluationDocument | None:
     """An earlier evaluation's document, where that is what the name stands for."""
     import json
 
+    from pydantic import ValidationError
+
     from core.errors import InputError
+    from evaluation.records import EvaluationDocument
 
     path = Path(side)
     if not path.is_file() or path.suffix != ".json":
@@ -248,7 +268,14 @@ def _result(side: str) -> dict[str, Any] | None:
         document = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"{path.name} is not JSON: {error}.") from error
-    return document if isinstance(document, dict) and {"protocol", "objects"} <= document.keys() else None
+    if not isinstance(document, dict) or not {"protocol", "objects"} <= document.keys():
+        return None
+    try:
+        return EvaluationDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path.name} is not an evaluation's result: {where}: {first['msg']}.") from error
 
 
 def _lpips(folder: Path, given: Path | None) -> Path | None:
@@ -277,49 +304,54 @@ class Counting:
         say(f"[{done + 1}/{total}] {figures['object']}{note}")
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print_comparison(compared: Compared) -> None:
     from rich.table import Table
 
     from cli.common import console
 
     table = Table(box=None, pad_edge=False)
-    if "figures" in document:
-        for heading in ("figure", "A", "B", "B - A", "95 %", "B wins", "better"):
-            table.add_column(heading, justify="left" if heading == "figure" else "right")
-        for row in document["figures"]:
-            span = f"{row['low']:+.4f} .. {row['high']:+.4f}"
-            wins = f"{row['wins_of_b']}/{row['objects']}"
-            values = (f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}", span, wins, row["better"])
-            table.add_row(row["figure"], *values)
-        console().print(table)
-        return
+    for heading in ("figure", "A", "B", "B - A", "95 %", "B wins", "better"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for row in compared.figures:
+        span = f"{row.low:+.4f} .. {row.high:+.4f}"
+        wins = f"{row.wins_of_b}/{row.objects}"
+        table.add_row(row.figure, f"{row.a:.4f}", f"{row.b:.4f}", f"{row.difference:+.4f}", span, wins, row.better)
+    console().print(table)
+
+
+def _print(document: EvaluationDocument) -> None:
+    from rich.table import Table
+
+    from cli.common import console
+
+    table = Table(box=None, pad_edge=False)
     for heading in ("", "PSNR", "SSIM", "mask IoU", "LPIPS", "IoU", "Chamfer", "F 1 %", "F 2 %", "faces", "s"):
         table.add_column(heading, justify="right" if heading else "left")
-    for row in document["objects"]:
-        table.add_row(row["id"], *_cells(row.get("novel_view"), row.get("shape"), row.get("asset")))
-    mean = document["mean"]
-    table.add_row("mean", *_cells(mean["novel_view"], mean["shape"], mean["asset"]), style="bold")
-    for mask, figures in document.get("by_masks", {"exact": mean}).items():
+    for row in document.objects:
+        asset = None if row.asset is None else {"faces": row.asset.faces, "seconds": row.asset.seconds}
+        table.add_row(row.id, *_cells(row.novel_view, row.shape, asset))
+    mean = document.mean
+    table.add_row("mean", *_cells(mean.novel_view, mean.shape, mean.asset), style="bold")
+    for mask, figures in (document.by_masks or {"exact": mean}).items():
         beside = "" if mask == "exact" else f", {mask} mask"
         if beside:
-            table.add_row(f"mean{beside}", *_cells(figures["novel_view"], figures["shape"], figures["asset"]))
-        if figures.get("asset_view"):
-            table.add_row(f"mean, the asset's own renders{beside}", *_cells(figures["asset_view"], None, None))
-    if mean.get("shape_aligned"):
-        table.add_row("mean, aligned by yaw + ICP", *_cells(None, mean["shape_aligned"], None))
-    if mean.get("shape_visible"):
-        table.add_row("mean, visible surface", *_cells(None, mean["shape_visible"], None))
-    for name, control in document["controls"].items():
+            table.add_row(f"mean{beside}", *_cells(figures.novel_view, figures.shape, figures.asset))
+        if figures.asset_view:
+            table.add_row(f"mean, the asset's own renders{beside}", *_cells(figures.asset_view, None, None))
+    if mean.shape_aligned:
+        table.add_row("mean, aligned by yaw + ICP", *_cells(None, mean.shape_aligned, None))
+    if mean.shape_visible:
+        table.add_row("mean, visible surface", *_cells(None, mean.shape_visible, None))
+    for name, control in document.controls.items():
         table.add_row(f"control: {name.replace('_', ' ')}", *_cells(control, control, None), style="dim")
     console().print(table)
-    if gate := document.get("gate"):
+    if gate := document.gate:
         say(f"the gate's score against true quality: rank correlation {gate['rank_correlation']:.2f}")
-    segmentation = mean.get("segmentation") or {}
-    for kind, value in segmentation.items():
+    for kind, value in (mean.segmentation or {}).items():
         say(f"segmentation on {kind} backgrounds: " + ("not measured" if value is None else f"IoU {value:.4f}"))
-    for row in document["objects"]:
-        for stage, sentence in row["errors"].items():
-            say(f"{row['id']}: {stage}: {sentence}")
+    for row in document.objects:
+        for stage, sentence in row.errors.items():
+            say(f"{row.id}: {stage}: {sentence}")
 
 
 def _cells(views: Any, shape: Any, asset: Any) -> list[str]:

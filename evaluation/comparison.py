@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from core.errors import InputError
+from evaluation.records import EvaluationDocument
 
 FIGURES = (
     ("novel_view", "psnr", 1),
@@ -71,20 +72,21 @@ def paired(
     )
 
 
-def compare_results(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
+def compare_results(a: EvaluationDocument, b: EvaluationDocument) -> list[Paired]:
     """Paired differences B - A over the objects that both have. Raises :class:`InputError` where the two evaluations
     were not made by the same protocol on the same objects.
     """
     for part in ("version", "objects", "elevation"):
-        if a["protocol"].get(part) != b["protocol"].get(part):
+        if a.protocol.get(part) != b.protocol.get(part):
             raise InputError(f"The two evaluations differ in their protocol's {part}: they cannot be compared.")
     rows = []
     for group, name, sign in FIGURES:
         pairs = [
-            (x[group][name], y[group][name])
-            for x, y in zip(a["objects"], b["objects"], strict=True)
-            if (x.get(group) or {}).get(name) is not None and (y.get(group) or {}).get(name) is not None
+            (first, second)
+            for x, y in zip(a.objects, b.objects, strict=True)
+            if (first := (getattr(x, group) or {}).get(name)) is not None
+            and (second := (getattr(y, group) or {}).get(name)) is not None
         ]
         if (found := paired(f"{group}.{name}", sign, pairs)) is not None:
-            rows.append(asdict(found))
+            rows.append(found)
     return rows

@@ -10,22 +10,62 @@ DIR/<id>/views/NN.png             RGBA
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.cameras import FIELD_OF_VIEW, Camera
 from core.errors import InputError
+from core.render import Paint
 from evaluation.shape import normalised
 from evaluation.surfaces import Surface
 
 SAME_VIEW = 1e-3
 """A view closer than this to the photo's camera (degrees, lengths) repeats the photo and is left out."""
+
+
+class CameraRecord(BaseModel):
+    """A camera in ``cameras.json``."""
+
+    azimuth_deg: float
+    elevation_deg: float
+    radius: float
+
+
+class ViewRecord(CameraRecord):
+    """A view in ``cameras.json``."""
+
+    file: str
+
+
+class Cameras(BaseModel):
+    """``cameras.json``."""
+
+    photo: CameraRecord
+    views: list[ViewRecord]
+    fov_deg: float = FIELD_OF_VIEW
+
+
+class Entry(BaseModel):
+    """An object of the manifest."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+    id: str
+    sha256: str | None = None
+    """Of ``model.glb``."""
+
+
+class Manifest(BaseModel):
+    """``manifest.json``."""
+
+    objects: list[Entry] = []
+
+
+Read = TypeVar("Read", Cameras, Manifest)
 
 
 @dataclass(frozen=True)
@@ -52,7 +92,7 @@ class EvaluationObject:
     views: tuple[TruthView, ...]
     truth: Surface
     """Longest side 1, centred."""
-    paint: dict[str, Any]
+    paint: Paint
     """What the truth is painted with: see :func:`read_painted`."""
     sha256: str
     """Over the names and hashes of all its files."""
@@ -76,22 +116,22 @@ def list_objects(folder: Path) -> list[str]:
                 f"{folder.name} is not an evaluation folder: no manifest.json and no <object>/cameras.json."
             )
         return found
-    entries = _json(manifest).get("objects", [])
+    entries = _read(manifest, Manifest).objects
     for entry in entries:
-        model = folder / str(entry["id"]) / "model.glb"
+        model = folder / entry.id / "model.glb"
         if not model.is_file():
-            raise InputError(f"The manifest names {entry['id']}, but {entry['id']}/model.glb is not there.")
-        if "sha256" in entry and hashlib.sha256(model.read_bytes()).hexdigest() != entry["sha256"]:
-            raise InputError(f"{entry['id']}/model.glb is not the one that the manifest names: the set was changed.")
-    return [str(entry["id"]) for entry in entries]
+            raise InputError(f"The manifest names {entry.id}, but {entry.id}/model.glb is not there.")
+        if entry.sha256 is not None and hashlib.sha256(model.read_bytes()).hexdigest() != entry.sha256:
+            raise InputError(f"{entry.id}/model.glb is not the one that the manifest names: the set was changed.")
+    return [entry.id for entry in entries]
 
 
 def read_object(folder: Path, name: str) -> EvaluationObject:
     """Read one object. Raises :class:`InputError` naming the file that is missing or malformed."""
     root = folder / name
-    cameras = _json(root / "cameras.json")
-    fov = float(cameras.get("fov_deg", FIELD_OF_VIEW))
-    photo = _camera(cameras["photo"], fov)
+    cameras = _read(root / "cameras.json", Cameras)
+    fov = cameras.fov_deg
+    photo = _camera(cameras.photo, fov)
     files: dict[str, bytes] = {}
 
     def take(relative: str) -> bytes:
@@ -102,8 +142,8 @@ def read_object(folder: Path, name: str) -> EvaluationObject:
         return files[relative]
 
     views = tuple(
-        TruthView(str(view["file"]), camera, _rgba(take(str(view["file"]))))
-        for view in cameras["views"]
+        TruthView(view.file, camera, _rgba(take(view.file)))
+        for view in cameras.views
         if not _same(camera := _camera(view, fov), photo)
     )
     backgrounds = {
@@ -122,7 +162,7 @@ def read_surface(glb: bytes) -> Surface:
     return read_painted(glb)[0]
 
 
-def read_painted(glb: bytes) -> tuple[Surface, dict[str, Any]]:
+def read_painted(glb: bytes) -> tuple[Surface, Paint]:
     """:func:`read_surface`, and its colours as :func:`core.quality.measurement.picture_of` takes them.
 
     Several meshes and textures become one. Raises ValueError without a surface.
@@ -140,13 +180,13 @@ def read_painted(glb: bytes) -> tuple[Surface, dict[str, Any]]:
     if texture is None or scene.visual.uv is None:
         plain = scene.visual.to_color() if scene.visual.kind == "texture" else scene.visual
         colors = np.atleast_2d(plain.vertex_colors)[:, :3]  # a material without a texture gives one row
-        return surface, {"colors": np.broadcast_to(colors, (len(vertices), 3)).astype(np.uint8)}
+        return surface, Paint(colors=np.broadcast_to(colors, (len(vertices), 3)).astype(np.uint8))
     u, v = np.asarray(scene.visual.uv, np.float64).T  # trimesh's v grows upwards
-    return surface, {"uv": np.stack([u, 1 - v], 1), "texture": np.asarray(texture.convert("RGB"))}
+    return surface, Paint(uv=np.stack([u, 1 - v], 1), texture=np.asarray(texture.convert("RGB")))
 
 
-def _camera(record: dict[str, Any], fov: float) -> Camera:
-    return Camera(float(record["azimuth_deg"]), float(record["elevation_deg"]), float(record["radius"]), fov)
+def _camera(record: CameraRecord, fov: float) -> Camera:
+    return Camera(record.azimuth_deg, record.elevation_deg, record.radius, fov)
 
 
 def _same(a: Camera, b: Camera) -> bool:
@@ -162,9 +202,13 @@ def _rgba(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
 
 
-def _json(path: Path) -> dict[str, Any]:
-    loads: Callable[[str], Any] = json.loads
+def _read(path: Path, kind: type[Read]) -> Read:
+    name = f"{path.parent.name}/{path.name}"
     try:
-        return dict(loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path.parent.name}/{path.name} is missing or is not a JSON object.") from error
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{name} is not as docs/evaluation.md has it: {where or 'JSON'}: {first['msg']}.") from error
+    except OSError as error:
+        raise InputError(f"{name} is missing or cannot be read.") from error

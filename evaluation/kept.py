@@ -7,52 +7,55 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from core.parameters import JsonObject
 from core.whole_file import whole_file
+from evaluation.records import Control, ObjectRow, PhotosFigures
+from evaluation.values import Shown
 
-Pictures = dict[str, Any]
-"""Lists of pictures and of names, single pictures."""
+Row = TypeVar("Row", ObjectRow, PhotosFigures)
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Generic[Row]):
     """One object's figures, those of its controls, and its pictures."""
 
-    row: dict[str, Any]
-    control: dict[str, Any] = field(default_factory=dict)
-    shown: Pictures = field(default_factory=dict)
+    row: Row
+    control: dict[str, Control] = field(default_factory=dict)
+    shown: Shown = field(default_factory=Shown)
 
 
 class Kept:
     """A folder of what one evaluation measured: ``made_of`` is all that its figures depend on."""
 
-    def __init__(self, folder: Path, made_of: Mapping[str, Any]) -> None:
-        text = json.dumps(made_of, sort_keys=True, default=str)
+    def __init__(self, folder: Path, made_of: JsonObject) -> None:
+        text = json.dumps(made_of, sort_keys=True)
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:20]
 
-    def get(self, name: str) -> Measured | None:
+    def get(self, name: str, kind: type[Row]) -> Measured[Row] | None:
         """What was measured of an object; None where nothing was."""
         figures, pictures = self._files(name)
         if not figures.is_file():
             return None
         found = json.loads(figures.read_text("utf-8"))
         with np.load(pictures, allow_pickle=False) as arrays:
-            shown = {key: _back(arrays, value) for key, value in found["shown"].items()}
-        return Measured(found["row"], found["control"], shown)
+            shown = Shown(**{key: _back(arrays, value) for key, value in found["shown"].items()})
+        return Measured(kind.model_validate(found["row"]), found["control"], shown)
 
-    def put(self, name: str, measured: Measured) -> None:
+    def put(self, name: str, measured: Measured[Row]) -> None:
         """Keep it. Failures are not: they are tried again."""
-        if measured.row["errors"]:
+        if measured.row.errors:
             return
         arrays: dict[str, Any] = {}
-        shown = {key: _away(arrays, key, value) for key, value in measured.shown.items()}
+        shown = {key: _away(arrays, key, value) for key, value in vars(measured.shown).items()}
         figures, pictures = self._files(name)
         with whole_file(pictures) as partial:
             np.savez(partial, **arrays)
-        document = {"row": measured.row, "control": measured.control, "shown": shown}
+        row = measured.row.model_dump(mode="json")
+        document = {"row": row, "control": measured.control, "shown": shown}
         with whole_file(figures) as partial:  # the last: where it stands, all does
             partial.write_text(json.dumps(document, default=lambda value: value.item()), "utf-8")
 

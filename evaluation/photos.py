@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,16 +17,17 @@ from core.artifacts import Cutout, Photo
 from core.placing.align import PhotoToPlace
 from core.progress import Progress, no_progress
 from core.quality.images import MASK_LEVEL
-from core.recipes import Recipe, recipe_hash
+from core.recipes import Recipe
 from core.segment.framing import bounding_box
 from evaluation import protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object
 from evaluation.kept import Kept, Measured
 from evaluation.photo_counts import against_one, pose_errors, pose_summary
 from evaluation.pictures import Lpips
-from evaluation.run import built_shape, decode_photo, made_of, mean_of_rows
+from evaluation.records import CountMeans, PhotosDocument, PhotosFigures, PhotosRow, rounded_record
+from evaluation.run import build_shape, decode_photo, made_of, mean_of_rows, recipe_used
 from evaluation.shape import Solid
-from evaluation.values import Models, Options, ProtocolRun
+from evaluation.values import Models, Options, ProtocolRun, Shown
 
 Poses = Literal["given", "named", "cropped", "one_unknown", "unknown"]
 POSES: tuple[Poses, ...] = get_args(Poses)
@@ -82,7 +83,7 @@ def evaluate_photos(
     asked: PhotoOptions,
     options: Options,
     progress: Progress = no_progress,
-) -> dict[str, Any]:
+) -> PhotosDocument:
     """The document of `meshmill evaluate --photos`. An object that fails scores as a failure and is named.
 
     ``by_photos`` and ``mean`` are those of the first kind of poses; of several kinds, ``by_poses`` holds all.
@@ -95,70 +96,73 @@ def evaluate_photos(
         progress("evaluate", number, len(names), object=name)
         rows.append(_one(read_object(folder, name), asked, run))
     progress("evaluate", len(names), len(names))
-    by_poses = {poses: _by_photos([row["by_poses"][poses] for row in rows], asked.counts) for poses in asked.poses}
+    by_poses = {poses: _by_photos([row.by_poses[poses] for row in rows], asked.counts) for poses in asked.poses}
     first = by_poses[asked.poses[0]]
-    document = {
-        "objects": rows,
-        "by_photos": first,
+    document = PhotosDocument(
+        objects=rows,
+        by_photos=first,
         **({"by_poses": by_poses} if len(asked.poses) > 1 else {}),
-        "mean": first[str(asked.counts[-1])],
-        "protocol": protocol.ABOUT
-        | {"seed": recipe.seed, "poses": asked.poses[0], "azimuths": AZIMUTHS, "asset_view of several photos": PLACED},
-        "recipe": {"name": recipe.name, "hash": recipe_hash(recipe), "parameters": recipe.model_dump(mode="json")},
-        "checkpoint": models.checkpoint,
-        "failed": sum(1 for row in rows if row["errors"]),
-    }
-    rounded: dict[str, Any] = protocol.rounded(document)
-    return rounded
+        mean=first[str(asked.counts[-1])],
+        protocol=protocol.ABOUT
+        | {
+            "seed": recipe.seed,
+            "poses": asked.poses[0],
+            "azimuths": {str(count): list(azimuths) for count, azimuths in AZIMUTHS.items()},
+            "asset_view of several photos": PLACED,
+        },
+        recipe=recipe_used(recipe),
+        checkpoint=models.checkpoint,
+        failed=sum(1 for row in rows if row.errors),
+    )
+    return rounded_record(document)
 
 
-def _by_photos(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
+def _by_photos(rows: Sequence[dict[str, PhotosFigures]], counts: Sequence[int]) -> dict[str, CountMeans]:
     """Means a count of photos, with pose errors and, beside one photo, what the further ones brought."""
     return {
-        count: mean_of_rows([row[count] for row in rows])
-        | {
-            "poses": pose_summary([error for row in rows for error in row[count]["pose_errors"]]),
-            "against_one": against_one(rows, count),
-        }
+        count: CountMeans(
+            **mean_of_rows([row[count] for row in rows]).model_dump(),
+            poses=pose_summary([error for row in rows for error in row[count].pose_errors]),
+            against_one=against_one(rows, count),
+        )
         for count in map(str, counts)
     }
 
 
-def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> dict[str, Any]:
+def _one(item: EvaluationObject, asked: PhotoOptions, run: ProtocolRun) -> PhotosRow:
     """An object's figures, ``by_poses`` and count."""
     held = tuple(view for view in item.views if not any(_is_at(item, view, a) for a in AZIMUTHS[max(AZIMUTHS)]))
     photo = decode_photo(item.photo)
     truth = protocol.truth_solid(item.truth, run.recipe.seed)
     taken = Taken(replace(item, views=held), photo, run.models.cut_by_alpha(photo), truth)
-    row: dict[str, Any] = {"id": item.id, "sha256": item.sha256, "errors": {}, "by_poses": {}}
+    errors: dict[str, str] = {}
+    by_poses: dict[str, dict[str, PhotosFigures]] = {poses: {} for poses in asked.poses}
     for poses in asked.poses:
-        row["by_poses"][poses] = {}
         for count in asked.counts:
             # Of one photo nothing is said.
             alike: Poses = "named" if count == 1 and poses in ("one_unknown", "unknown") else poses
-            found = _kept(item, taken, alike, count, asked, run)
-            row["by_poses"][poses][str(count)] = found
-            row["errors"] |= {f"{stage}, {poses}, {count} photos": said for stage, said in found["errors"].items()}
-    row["by_photos"] = row["by_poses"][asked.poses[0]]
-    return row
+            found = by_poses[poses][str(count)] = _kept(item, taken, alike, count, asked, run)
+            errors |= {f"{stage}, {poses}, {count} photos": said for stage, said in found.errors.items()}
+    first = by_poses[asked.poses[0]]
+    return PhotosRow(id=item.id, sha256=item.sha256, errors=errors, by_poses=by_poses, by_photos=first)
 
 
 def _kept(
     item: EvaluationObject, taken: Taken, poses: Poses, count: int, asked: PhotoOptions, run: ProtocolRun
-) -> dict[str, Any]:
+) -> PhotosFigures:
     """The figures as an earlier run kept them, if all that they depend on is the same; else measured, and kept."""
     if asked.keep is None:
         return _measured(item, taken, poses, count, run)
-    kept = Kept(asked.keep, {"azimuths": AZIMUTHS[count]} | made_of([item], run))
+    kept = Kept(asked.keep, made_of([item], run) | {"azimuths": list(AZIMUTHS[count])})
     name = f"{item.id}-{poses}-{count}"
-    if (before := kept.get(name)) is not None:
+    if (before := kept.get(name, PhotosFigures)) is not None:
         return before.row
-    found: dict[str, Any] = protocol.rounded(_measured(item, taken, poses, count, run))
+    found = rounded_record(_measured(item, taken, poses, count, run))
     kept.put(name, Measured(found))
     return found
 
 
-def _measured(item: EvaluationObject, taken: Taken, poses: Poses, count: int, run: ProtocolRun) -> dict[str, Any]:
+def _measured(item: EvaluationObject, taken: Taken, poses: Poses, count: int, run: ProtocolRun) -> PhotosFigures:
     views = [next((v for v in item.views if _is_at(item, v, a)), None) for a in AZIMUTHS[count]]
     given = [view for view in views if view is not None]
     shots = [_shot(item, view, poses, run) for view in given]
@@ -169,12 +173,14 @@ def _measured(item: EvaluationObject, taken: Taken, poses: Poses, count: int, ru
         photo = cropped(photo)
         cutout = run.models.cut_by_alpha(photo)
     size = (photo.rgba.shape[1], photo.rgba.shape[0])
-    errors: dict[str, str] = {}
+    row = PhotosFigures(photos=len(shots) + 1, errors={}, pose_errors=[])
     run = replace(run, options=replace(run.options, estimate_elevation=poses != "given"))
-    found = built_shape(taken.item, cutout, photo.rgba.shape[1], taken.truth, run, {}, errors, shots, size, given)
-    placements = (found["asset"] or {}).get("placements", [])
+    width = photo.rgba.shape[1]
+    build_shape(row, taken.item, cutout, width, taken.truth, run, Shown(), row.errors, shots, size, given)
+    placements = (row.asset and row.asset.placements) or []
     truths = {view.name: replace(view.camera, azimuth=_turn(item, view)) for view in given}
-    return found | {"photos": len(shots) + 1, "errors": errors, "pose_errors": pose_errors(placements, truths)}
+    row.pose_errors = pose_errors(placements, truths)
+    return row
 
 
 def _turn(item: EvaluationObject, view: TruthView) -> float:
@@ -209,10 +215,10 @@ def cropped(photo: Photo) -> Photo:
     return replace(photo, rgba=np.ascontiguousarray(photo.rgba[rows, max(0, left - margin) : right + margin]))
 
 
-def table(document: dict[str, Any]) -> list[tuple[str, ...]]:
+def table(document: PhotosDocument) -> list[tuple[str, ...]]:
     """A line a kind of poses and count, for people."""
     lines: list[tuple[str, ...]] = [HEADING]
-    by_poses = document.get("by_poses") or {document["protocol"]["poses"]: document["by_photos"]}
+    by_poses = document.by_poses or {str(document.protocol["poses"]): document.by_photos}
     for poses, by_photos in by_poses.items():
         lines += [(poses, count, *_cells(mean)) for count, mean in by_photos.items()]
     return lines
@@ -221,16 +227,16 @@ def table(document: dict[str, Any]) -> list[tuple[str, ...]]:
 HEADING = ("poses", "photos", "IoU", "Chamfer", "F 2 %", "PSNR", "LPIPS", "used", "pose error", "score")
 
 
-def _cells(mean: dict[str, Any]) -> list[str]:
-    shape, seen, asset = mean.get("shape") or {}, mean.get("asset_view") or {}, mean.get("asset") or {}
-    cells: Sequence[tuple[Any, str]] = (
+def _cells(mean: CountMeans) -> list[str]:
+    shape, seen, asset, poses = (group or {} for group in (mean.shape, mean.asset_view, mean.asset, mean.poses))
+    cells = (
         (shape.get("iou"), ".3f"),
         (shape.get("chamfer"), ".4f"),
         (shape.get("fscore_2"), ".3f"),
         (seen.get("psnr"), ".1f"),
         (seen.get("lpips"), ".3f"),
         (asset.get("used"), ".1f"),
-        ((mean.get("poses") or {}).get("median_error"), ".1f"),
+        (poses.get("median_error"), ".1f"),
         (asset.get("score"), ".2f"),
     )
     return ["" if value is None else format(value, form) for value, form in cells]

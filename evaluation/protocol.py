@@ -6,13 +6,14 @@ over objects. A shape that was not made scores as :data:`NO_SHAPE`, never as abs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
+from core.parameters import JsonObject
 from core.quality.images import (
     MASK_LEVEL,
     mask_from_white,
@@ -21,11 +22,14 @@ from core.quality.images import (
     over_white,
     psnr,
 )
+from core.render import Paint
 from evaluation import shape
 from evaluation.folder import TruthView
 from evaluation.pictures import PERFECT_PSNR, ssim
 from evaluation.shape import Solid
 from evaluation.surfaces import Surface
+
+T = TypeVar("T")
 
 VERSION = 2
 """Raised whenever a figure of the same prediction would change."""
@@ -41,7 +45,7 @@ SCORES_OF_NO_SHAPE = {
     "aligned": NO_SHAPE,
 }
 
-ABOUT: dict[str, Any] = {
+ABOUT: JsonObject = {
     "version": VERSION,
     "novel_view": {
         "views": "all of the folder's views but those that repeat the photo's camera, over white, at their own size",
@@ -129,7 +133,7 @@ def where_photographed(
 
 
 def asset_renders(
-    surface: Surface, paint: dict[str, Any], truths: Sequence[TruthView]
+    surface: Surface, paint: Paint, truths: Sequence[TruthView]
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """A placed surface, unlit, as the truth's cameras see it: pictures over white and their alphas."""
     from core.quality.measurement import picture_of
@@ -161,14 +165,13 @@ def true_quality(iou: float, psnr: float) -> float:
     return 0.5 * iou + 0.5 * min(1.0, max(0.0, (psnr - 8) / 16))
 
 
-def mean_of(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def mean_of(rows: Iterable[Mapping[str, T]]) -> dict[str, T]:
     """Means of equal trees of numbers, leaf by leaf, over the rows that have the leaf; None where no row has it."""
     rows = list(rows)
-    names = dict.fromkeys(name for row in rows for name in row)
     result: dict[str, Any] = {}
-    for name in names:
-        values = [row[name] for row in rows if row.get(name) is not None]
-        if values and isinstance(values[0], dict):
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values: list[Any] = [row[name] for row in rows if row.get(name) is not None]
+        if values and isinstance(values[0], Mapping):
             result[name] = mean_of(values)
         else:
             result[name] = float(np.mean(values)) if values else None

@@ -8,13 +8,13 @@ The document is what `meshmill evaluate --json` prints; `docs/evaluation.md` say
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from core.artifacts import Cutout, Photo
 from core.errors import CheckpointError, MeshmillError
+from core.parameters import JsonObject
 from core.placing.align import PhotoToPlace
 from core.progress import Progress, no_progress
 from core.quality import images
@@ -26,8 +26,21 @@ from evaluation import controls, frames, protocol
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
 from evaluation.kept import Kept, Measured
 from evaluation.pictures import Lpips
+from evaluation.records import (
+    AssetFigures,
+    CheckpointUsed,
+    Control,
+    EvaluationDocument,
+    Figures,
+    Means,
+    ObjectFigures,
+    ObjectRow,
+    RecipeUsed,
+    numbers_of,
+    rounded_record,
+)
 from evaluation.shape import Solid
-from evaluation.values import Evaluation, Models, Options, Picture, ProtocolRun
+from evaluation.values import Evaluation, Models, Options, Picture, ProtocolRun, Shown
 
 PREDICTED = ("novel_view", "shape", "shape_visible", "shape_aligned", "asset_view", "asset_view_recentred")
 """The figures that depend on the cutout."""
@@ -51,9 +64,9 @@ def evaluate_folder(
     perceptual = Lpips(options.lpips) if options.lpips and pictured else None
     run = ProtocolRun(recipe, models, options, perceptual, progress)
     kept = None if options.keep is None else Kept(options.keep, made_of(objects, run))
-    found: dict[str, Measured] = {}
+    found: dict[str, Measured[ObjectRow]] = {}
     for index, item in enumerate(objects):
-        before = None if kept is None else kept.get(item.id)
+        before = None if kept is None else kept.get(item.id, ObjectRow)
         progress("evaluate", index, len(objects), object=item.id, kept=before is not None)
         others = [other for other in objects if other.id != item.id]
         found[item.id] = before or Measured(*_evaluate_object(item, others, run))
@@ -62,135 +75,138 @@ def evaluate_folder(
     rows = [measured.row for measured in found.values()]
     progress("evaluate", len(objects), len(objects))
     mean = mean_of_rows(rows)
-    document = {
-        "objects": rows,
-        "mean": mean,
+    document = EvaluationDocument(
+        objects=rows,
+        mean=mean,
         **({"by_masks": _by_masks(rows, mean, options.masks)} if len(options.masks) > 1 else {}),
-        "gate": _gate(rows),
-        "controls": protocol.mean_of([measured.control for measured in found.values()]),
-        "protocol": protocol.ABOUT
+        gate=_gate(rows),
+        controls=protocol.mean_of([measured.control for measured in found.values()]),
+        protocol=protocol.ABOUT
         | {
             "seed": recipe.seed,
             "stages": list(options.stages),
             "elevation": "estimated" if options.estimate_elevation else "known",
             "objects": {item.id: item.sha256 for item in objects},
         },
-        "recipe": {"name": recipe.name, "hash": recipe_hash(recipe), "parameters": recipe.model_dump(mode="json")},
-        "checkpoint": models.checkpoint | {"segmenter": models.segmenter},
-        "failed": sum(1 for row in rows if row["errors"]),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+        recipe=recipe_used(recipe),
+        checkpoint=CheckpointUsed(**models.checkpoint.model_dump(), segmenter=models.segmenter),
+        failed=sum(1 for row in rows if row.errors),
+        seconds=round(time.monotonic() - began, 1),
+    )
     pictures = {name: measured.shown for name, measured in found.items()}
-    return Evaluation(protocol.rounded(document), pictures, None if kept is None else kept.folder)
+    return Evaluation(rounded_record(document), pictures, None if kept is None else kept.folder)
 
 
-def made_of(objects: Sequence[EvaluationObject], run: ProtocolRun) -> dict[str, Any]:
+def recipe_used(recipe: Recipe) -> RecipeUsed:
+    """A recipe as a document names it."""
+    return RecipeUsed(name=recipe.name, hash=recipe_hash(recipe), parameters=recipe.model_dump(mode="json"))
+
+
+def made_of(objects: Sequence[EvaluationObject], run: ProtocolRun) -> JsonObject:
     """Everything that an object's figures depend on; the others' photos and sizes are its controls'."""
     return {
         "objects": {item.id: item.sha256 for item in objects},
         "recipe": recipe_hash(run.recipe),
-        "weights": [run.models.checkpoint, run.models.segmenter],
-        "stages": run.models.stages,
+        "weights": [to_json(run.models.checkpoint), to_json(run.models.segmenter)],
+        "stages": to_json(run.models.stages),
         "protocol": protocol.VERSION,
-        "options": asdict(replace(run.options, keep=None, limit=None)),
+        "options": to_json(replace(run.options, keep=None, limit=None)),
     }
 
 
-def mean_of_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def mean_of_rows(rows: Sequence[ObjectFigures]) -> Means:
     """The objects' mean of every figure; None where no object has it."""
-    mean = protocol.mean_of([_comparable(row) for row in rows])
-    return {name: mean.get(name) for name in (*PREDICTED, "segmentation", "asset")}
+    names = (*PREDICTED, "segmentation")
+    mean = protocol.mean_of(
+        [{name: getattr(row, name, None) for name in names} | {"asset": numbers_of(row.asset)} for row in rows]
+    )
+    return Means(**{name: mean.get(name) for name in (*names, "asset")})
 
 
-def _by_masks(rows: list[dict[str, Any]], exact: dict[str, Any], masks: tuple[str, ...]) -> dict[str, Any]:
+def _by_masks(rows: Sequence[ObjectRow], exact: Means, masks: tuple[str, ...]) -> dict[str, Means]:
     """One mean for each kind of cutout."""
-    others = {
-        mask: mean_of_rows([row["by_masks"][mask] for row in rows if mask in row["by_masks"]]) for mask in masks[1:]
-    }
+    others = {mask: mean_of_rows([row.by_masks[mask] for row in rows if mask in row.by_masks]) for mask in masks[1:]}
     return {"exact": exact} | others
 
 
-def _comparable(row: dict[str, Any]) -> dict[str, Any]:
-    """Only what can be averaged."""
-    asset = row.get("asset") or {}
-    numbers = ("faces", "bytes", "seconds", "valid", "score", "true_quality", "used", "cpu_seconds")
-    kept = {name: asset[name] for name in numbers if name in asset}
-    return {name: row.get(name) for name in (*PREDICTED, "segmentation")} | {"asset": kept or None}
-
-
-def _gate(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _gate(rows: Sequence[ObjectRow]) -> Figures | None:
     """How well the gate's score orders these objects by their true quality."""
-    judged = [row["asset"] for row in rows if {"score", "true_quality"} <= set(row.get("asset") or {})]
+    judged = [
+        (row.asset.score, row.asset.true_quality)
+        for row in rows
+        if row.asset is not None and row.asset.score is not None and row.asset.true_quality is not None
+    ]
     if len(judged) < 3:
         return None
-    return ordering([asset["score"] for asset in judged], [asset["true_quality"] for asset in judged])
+    return ordering([score for score, _ in judged], [quality for _, quality in judged])
 
 
 def _evaluate_object(
     item: EvaluationObject, others: list[EvaluationObject], run: ProtocolRun
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+) -> tuple[ObjectRow, dict[str, Control], Shown]:
     """The object's figures, those of its controls, and its pictures."""
     photo = decode_photo(item.photo)
-    row: dict[str, Any] = {"id": item.id, "sha256": item.sha256, "errors": {}}
-    control: dict[str, Any] = {}
+    row = ObjectRow(id=item.id, sha256=item.sha256, errors={})
+    control: dict[str, Control] = {}
     size = item.views[0].rgba.shape[0] if item.views else 256
-    shown: dict[str, Any] = {
-        "photo": controls.photo_picture(photo.rgba, size),
-        "truth": [images.over_white(view.rgba) for view in item.views],
-        "names": [f"{view.camera.azimuth:.0f}° {view.camera.elevation:.0f}°" for view in item.views],
-    }
+    shown = Shown(
+        controls.photo_picture(photo.rgba, size),
+        truth=[images.over_white(view.rgba) for view in item.views],
+        names=[f"{view.camera.azimuth:.0f}° {view.camera.elevation:.0f}°" for view in item.views],
+    )
     if "segmentation" in run.options.stages:
-        row["segmentation"] = _segmentation(item, photo, run.models, row["errors"])
+        row.segmentation = _segmentation(item, photo, run.models, row.errors)
     truth = protocol.truth_solid(item.truth, run.recipe.seed) if "shape" in run.options.stages else None
-    row |= _predicted(item, run.models.cut_by_alpha(photo), photo.rgba.shape[1], truth, run, shown, row["errors"])
-    if "ours" in shown:
-        control["shuffled_pose"] = protocol.view_scores(controls.shuffled(shown["ours"]), item.views, run.perceptual)
+    _predict(row, item, run.models.cut_by_alpha(photo), photo.rgba.shape[1], truth, run, shown, row.errors)
+    if shown.ours:
+        control["shuffled_pose"] = protocol.view_scores(controls.shuffled(shown.ours), item.views, run.perceptual)
     if "views" in run.options.stages:
         control |= _picture_controls(item, photo, others, size, run.perceptual)
     if truth is not None:
         control |= _shape_controls(item, photo, others, truth, run)
     if len(run.options.masks) > 1:
-        row["by_masks"] = _with_found_masks(item, truth, run, row["errors"])
+        row.by_masks = _with_found_masks(item, truth, run, row.errors)
     return row, control, shown
 
 
-def _predicted(
+def _predict(
+    row: ObjectFigures,
     item: EvaluationObject,
     cutout: Cutout,
     photo_width: int,
     truth: Solid | None,
     run: ProtocolRun,
-    shown: dict[str, Any],
+    shown: Shown,
     errors: dict[str, str],
-) -> dict[str, Any]:
-    """Views and shape made from one cutout; what fails is named in ``errors``."""
-    found: dict[str, Any] = {}
+) -> None:
+    """Fill in views and shape made from one cutout; what fails is named in ``errors``."""
     if "views" in run.options.stages:
         try:
-            shown["ours"] = _novel_views(item, photo_width, cutout, run.models, run.recipe)
-            found["novel_view"] = protocol.view_scores(shown["ours"], item.views, run.perceptual)
+            shown.ours = _novel_views(item, photo_width, cutout, run.models, run.recipe)
+            row.novel_view = protocol.view_scores(shown.ours, item.views, run.perceptual)
         except MeshmillError as error:
             errors["views"] = str(error)
     if truth is not None:
-        found |= built_shape(item, cutout, photo_width, truth, run, shown, errors)
-    return found
+        build_shape(row, item, cutout, photo_width, truth, run, shown, errors)
 
 
 def _with_found_masks(
     item: EvaluationObject, truth: Solid | None, run: ProtocolRun, errors: dict[str, str]
-) -> dict[str, Any]:
+) -> dict[str, ObjectFigures]:
     """The same figures from the segmentation model's cutouts; a product that it does not find counts as a failure."""
-    rows: dict[str, Any] = {}
+    rows: dict[str, ObjectFigures] = {}
     for mask in run.options.masks[1:]:
         if mask not in item.backgrounds or run.models.segment is None:
             continue
         photo, own = decode_photo(item.backgrounds[mask]), dict[str, str]()
+        rows[mask] = ObjectFigures()
         try:
             cutout = run.models.segment(photo)
-            rows[mask] = _predicted(item, cutout, photo.rgba.shape[1], truth, run, {}, own)
+            _predict(rows[mask], item, cutout, photo.rgba.shape[1], truth, run, Shown(), own)
         except MeshmillError as error:
             own["segment"] = str(error)
-            rows[mask] = {} if truth is None else _shape_figures(protocol.SCORES_OF_NO_SHAPE)
+            if truth is not None:
+                _fill_shape(rows[mask], protocol.SCORES_OF_NO_SHAPE)
         errors |= {f"{name} ({mask} mask)": sentence for name, sentence in own.items()}
     return rows
 
@@ -233,7 +249,7 @@ def _picture_controls(
     others: list[EvaluationObject],
     size: int,
     perceptual: protocol.Perceptual | None,
-) -> dict[str, Any]:
+) -> dict[str, Control]:
     made = {"copy_input": controls.photo_picture(photo.rgba, size), "white": controls.white_picture(size)}
     if others:
         photos = [controls.photo_picture(decode_photo(other.photo).rgba, size) for other in others]
@@ -244,19 +260,20 @@ def _picture_controls(
     }
 
 
-def built_shape(
+def build_shape(
+    row: ObjectFigures,
     item: EvaluationObject,
     cutout: Cutout,
     photo_width: int,
     truth: Solid,
     run: ProtocolRun,
-    shown: dict[str, Any],
+    shown: Shown,
     errors: dict[str, str],
     shots: Sequence[PhotoToPlace] = (),
     size: tuple[int, int] | None = None,
     given: Sequence[TruthView] = (),
-) -> dict[str, Any]:
-    """The asset made from one cutout, and further photos: its shape, its own renders, and what is known of it.
+) -> None:
+    """Fill in the asset made from one cutout, and further photos: its shape, its own renders, and what is known of it.
 
     ``size`` is the first photo's, width and height in pixels, and ``given`` are the views that the further photos are:
     only several photos need them.
@@ -273,30 +290,29 @@ def built_shape(
         scores = protocol.shape_scores(surface, truth, item.camera, run.recipe.seed, run.options.align)
     except (MeshmillError, ValueError) as error:
         errors["shape"] = str(error)
-        return _shape_figures(protocol.SCORES_OF_NO_SHAPE)
-    shown["asset"] = list(made.renders)
-    asset = {"bytes": len(made.glb), "faces": len(surface[1]), "seconds": seconds} | to_json(made.facts)
-    seen: dict[str, Any] = {}
+        _fill_shape(row, protocol.SCORES_OF_NO_SHAPE)
+        return
+    shown.asset = list(made.renders)
+    _fill_shape(row, scores)
+    asset = AssetFigures(bytes=len(made.glb), faces=len(surface[1]), seconds=seconds, **made.facts.model_dump())
     if item.views:
         exact = decode_photo(item.photo).rgba[..., 3] >= images.MASK_LEVEL
         placed = protocol.where_photographed(surface, exact, item.camera, given)
-        shown["seen"], alphas = protocol.asset_renders(placed, paint, item.views)
-        seen["asset_view"] = protocol.view_scores(shown["seen"], item.views, run.perceptual, alphas)
-        asset["true_quality"] = protocol.true_quality(scores["known_camera"]["iou"], seen["asset_view"]["psnr"])
+        shown.seen, alphas = protocol.asset_renders(placed, paint, item.views)
+        row.asset_view = protocol.view_scores(shown.seen, item.views, run.perceptual, alphas)
+        asset.true_quality = protocol.true_quality(scores["known_camera"]["iou"], row.asset_view["psnr"] or 0.0)
         if made.look is not None:
             old = _recentred(item, made.look, frames.zoom_of(cutout.source_box, photo_width))
-            seen["asset_view_recentred"] = protocol.view_scores(old, item.views, run.perceptual)
-    return _shape_figures(scores) | seen | {"asset": asset}
+            row.asset_view_recentred = protocol.view_scores(old, item.views, run.perceptual)
+    row.asset = asset
 
 
-def _shape_figures(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
-    return {
-        "shape": scores["known_camera"],
-        "shape_visible": scores["visible"],
-        "shape_aligned": scores.get("aligned"),
-        "asset_view": None,
-        "asset": None,
-    }
+def _fill_shape(row: ObjectFigures, scores: Mapping[str, dict[str, float]]) -> None:
+    row.shape = dict(scores["known_camera"])
+    row.shape_visible = dict(scores["visible"])
+    row.shape_aligned = dict(scores["aligned"]) if "aligned" in scores else None
+    row.asset_view = None
+    row.asset = None
 
 
 def _recentred(item: EvaluationObject, look: Callable[..., list[Picture]], zoom: float) -> list[Picture]:
@@ -308,14 +324,14 @@ def _recentred(item: EvaluationObject, look: Callable[..., list[Picture]], zoom:
 
 def _shape_controls(
     item: EvaluationObject, photo: Photo, others: list[EvaluationObject], truth: Solid, run: ProtocolRun
-) -> dict[str, Any]:
+) -> dict[str, Control]:
     made = {"extruded_hull": controls.extruded_hull(photo.rgba[..., 3], item.camera)}
     if others:
         made["mean_ellipsoid"] = controls.ellipsoid(controls.mean_box([other.truth for other in others]))
-    result: dict[str, Any] = {}
+    result: dict[str, Control] = {}
     for name, surface in made.items():
         scores = protocol.shape_scores(surface, truth, item.camera, run.recipe.seed, align=False)
-        result[name] = scores["known_camera"] | {"visible": scores["visible"]}
+        result[name] = {**scores["known_camera"], "visible": scores["visible"]}
     if item.views:
         pictures, alphas = protocol.asset_renders(item.truth, item.paint, item.views)
         result["truth"] = protocol.view_scores(pictures, item.views, run.perceptual, alphas)

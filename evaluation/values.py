@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,33 +12,13 @@ from numpy.typing import NDArray
 from core.artifacts import Cutout, Photo
 from core.progress import Progress
 from core.recipes import Recipe
-from core.records import OPTIONAL
 from evaluation import protocol
+from evaluation.records import AssetFacts, EvaluationDocument, WeightsUsed
 
 STAGES = ("segmentation", "views", "shape")
 """What can be asked for; ``shape`` is by far the slowest."""
 
 Picture = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class AssetFacts:
-    """What building an asset, its verification and the gate say of it; what was not measured stands nowhere."""
-
-    cpu_seconds: float | None = field(default=None, metadata=OPTIONAL)
-    reconstruct_cpu_seconds: float | None = field(default=None, metadata=OPTIONAL)
-    valid: float | None = field(default=None, metadata=OPTIONAL)
-    """1 where the GLB meets the recipe's profile."""
-    score: float | None = field(default=None, metadata=OPTIONAL)
-    verdict: str | None = field(default=None, metadata=OPTIONAL)
-    reasons: Sequence[str] | None = field(default=None, metadata=OPTIONAL)
-    elevation: float | None = field(default=None, metadata=OPTIONAL)
-    gate: Mapping[str, float] | None = field(default=None, metadata=OPTIONAL)
-    """What the gate measured."""
-    used: int | None = field(default=None, metadata=OPTIONAL)
-    """Photos."""
-    placements: Sequence[Mapping[str, Any]] | None = field(default=None, metadata=OPTIONAL)
-    """What became of each photo."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +43,8 @@ class Models:
     segment: Callable[[Photo], Cutout] | None
     """A photo with its background to a cutout; None where there is no segmentation model."""
     cut_by_alpha: Callable[[Photo], Cutout]
-    checkpoint: dict[str, Any] = field(default_factory=dict)
-    segmenter: dict[str, Any] | None = None
+    checkpoint: WeightsUsed = field(default_factory=WeightsUsed)
+    segmenter: WeightsUsed | None = None
     stages: dict[str, int] = field(default_factory=dict)
     """Versions of the stages behind ``build``, by name: figures that were kept hold for equal ones alone."""
 
@@ -90,13 +69,27 @@ class Options:
 
 
 @dataclass
-class Evaluation:
-    """The JSON document, and per object the pictures of the report."""
+class Shown:
+    """An object's pictures ``(S, S, 3)`` for the report, filled in while it is measured."""
 
-    document: dict[str, Any]
-    pictures: dict[str, dict[str, Any]]
-    """Object id to ``photo`` ``(H, W, 3)`` and lists of pictures: ``truth``, ``ours`` (views), ``seen`` (the asset from
-    the same cameras), ``asset`` (from four sides)."""
+    photo: Picture | None = None
+    truth: list[Picture] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """Of the views: their cameras."""
+    ours: list[Picture] = field(default_factory=list)
+    """The model's views."""
+    asset: list[Picture] = field(default_factory=list)
+    """From four sides."""
+    seen: list[Picture] = field(default_factory=list)
+    """The asset from the views' cameras."""
+
+
+@dataclass
+class Evaluation:
+    """The document, and the pictures of the report by object."""
+
+    document: EvaluationDocument
+    pictures: dict[str, Shown]
     kept: Path | None = None
     """Where in :attr:`Options.keep` this evaluation's figures stand."""
 

@@ -10,6 +10,7 @@ from prefect import flow
 from pydantic import Field
 
 from core.recipes import Recipe, RecipeName, load_recipe
+from core.records import to_json
 from evaluation.report import contact_sheet, markdown_table
 from evaluation.run import evaluate_folder
 from evaluation.values import Options
@@ -54,9 +55,9 @@ def evaluate(
     result = evaluate_folder(root, chosen, load_models(chosen, options.stages), options, progress)
     path = Path(out).resolve()
     path.mkdir(parents=True, exist_ok=True)
-    (path / "result.json").write_text(json.dumps(result.document, indent=1), "utf-8")
+    (path / "result.json").write_text(json.dumps(to_json(result.document), indent=1), "utf-8")
     contact_sheet(result.pictures).save(path / "contact-sheet.png")
     show_text(markdown_table(result.document), "evaluation")
     show_link((path / "contact-sheet.png").as_uri(), "evaluation-contact-sheet", "contact sheet")
-    mean: Means = result.document["mean"]
+    mean: Means = to_json(result.document.mean)
     return mean

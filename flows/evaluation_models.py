@@ -9,10 +9,11 @@ from typing import Any
 from core.artifacts import Cutout, Photo
 from core.errors import MeshmillError
 from core.photo_set import PhotoSet
-from core.placing.align import PhotoToPlace, Placement, align, as_records
+from core.placing.align import PhotoToPlace, Placement, align
 from core.progress import Progress, no_progress
 from core.recipes import Recipe
-from evaluation.values import AssetFacts, BuiltAsset, Models
+from evaluation.records import AssetFacts, WeightsUsed
+from evaluation.values import BuiltAsset, Models
 
 
 def load_models(
@@ -30,24 +31,24 @@ def load_models(
     settings = read_settings()
     registered = _registered(settings)
     views: Any = None
-    about: dict[str, Any] = {}
+    views_used = WeightsUsed()
     if "views" in stages or "shape" in stages:
         from core.zero123 import load_model
 
         weights = resolve_views(settings, recipe.views.checkpoint, registered)
         views = load_model(Path(weights.path), _device(device))
-        about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
+        views_used = WeightsUsed(name=weights.name, sha256=weights.sha256, licence=weights.licence)
     segmenter: Any = None
-    segmenter_about = None
+    segmenter_used = None
     if "segmentation" in stages or len(masks) > 1:
         from core.segment import load_segmenter
 
         try:
             weights = resolve_segmenter(settings, recipe.segment.model, registered)
             segmenter = load_segmenter(weights.path)
-            segmenter_about = {"name": weights.name, "sha256": weights.sha256, "licence": weights.licence}
+            segmenter_used = WeightsUsed(name=weights.name, sha256=weights.sha256, licence=weights.licence)
         except MeshmillError as error:
-            segmenter_about = {"missing": str(error)}
+            segmenter_used = WeightsUsed(missing=str(error))
 
     def cut_by_alpha(photo: Photo) -> Cutout:
         return segment(photo, recipe.segment.model_copy(update={"use_alpha": True}), segmenter=segmenter)
@@ -75,8 +76,8 @@ def load_models(
         build=build if views is not None else None,
         segment=cut if segmenter is not None else None,
         cut_by_alpha=cut_by_alpha,
-        checkpoint=about,
-        segmenter=segmenter_about,
+        checkpoint=views_used,
+        segmenter=segmenter_used,
         stages={stage.name: stage.version for stage in STAGE.values()},
     )
 
@@ -138,9 +139,9 @@ def build_asset(
         verdict=judged.verdict,
         reasons=[str(reason) for reason in judged.reasons],
         elevation=view_set.condition.elevation,
-        gate=judged.metrics,
+        gate=dict(judged.metrics),
         used=1 if photos is None else photos.used,
-        placements=as_records(placements),
+        placements=placements,
     )
     return BuiltAsset(glb, facts, look([Camera(azimuth, 20) for azimuth in (0, 90, 180, 270)], 192), look)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gallery import pages
 
 
-def write_report(document: dict[str, Any], pictures: dict[str, dict[str, Any]], out: Path) -> None:
-    """Write ``out/report.html`` and ``out/result.json``. ``pictures`` as of :class:`evaluation.values.Evaluation`."""
+def write_report(document: dict[str, Any], pictures: Mapping[str, Mapping[str, Any]], out: Path) -> None:
+    """Write ``out/report.html`` and ``out/result.json``. ``document``: the JSON of an evaluation; ``pictures``: by
+    object the fields of :class:`evaluation.values.Shown`."""
     out.mkdir(parents=True, exist_ok=True)
     objects = []
     for row in document["objects"]:
@@ -20,7 +22,7 @@ def write_report(document: dict[str, Any], pictures: dict[str, dict[str, Any]], 
         objects.append(
             {
                 "row": row,
-                "photo": data_url(shown["photo"]) if "photo" in shown else "",
+                "photo": "" if shown.get("photo") is None else data_url(shown["photo"]),
                 "names": shown.get("names", []),
                 **{part: [data_url(p) for p in shown.get(part, [])] for part in ("truth", "ours", "asset", "seen")},
             }

@@ -128,7 +128,9 @@ def _design(qualities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([one, -one, qualities])
 
 
-def ordering(scores: Iterable[float], truths: Iterable[float], finished: float | None = None) -> dict[str, Any]:
+def ordering(
+    scores: Iterable[float], truths: Iterable[float], finished: float | None = None
+) -> dict[str, int | float | None]:
     """How well scores order assets by their true quality: Spearman's correlation, and the worst fifth.
 
     ``worst_fifth_caught``: which share of the truly worst fifth is among the fifth with the lowest scores. With
@@ -142,7 +144,7 @@ def ordering(scores: Iterable[float], truths: Iterable[float], finished: float |
     worst = set(np.argsort(truth, kind="stable")[:fifth].tolist())
     lowest = set(np.argsort(score, kind="stable")[:fifth].tolist())
     constant = np.ptp(score) == 0 or np.ptp(truth) == 0
-    found: dict[str, Any] = {
+    found: dict[str, int | float | None] = {
         "objects": len(score),
         "rank_correlation": 0.0 if constant else float(spearmanr(score, truth).statistic),
         "worst_fifth_caught": len(worst & lowest) / fifth,

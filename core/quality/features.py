@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import project
 from core.mesh.placement import Points
 from core.quality.images import mask_from_white, mask_iou, over_white, psnr
+
+if TYPE_CHECKING:
+    from core.render import Paint
 
 PALETTE = 4
 """Steps of each colour channel in which palettes are compared."""
@@ -109,7 +112,7 @@ def convexity(mask: NDArray[np.bool_]) -> float:
     return float(mask.sum() / ConvexHull(corners.reshape(-1, 2)).volume) if len(corners) else 0.0
 
 
-def texture_quality(vertices: Points, faces: NDArray[np.int64], paint: dict[str, Any]) -> dict[str, float]:
+def texture_quality(vertices: Points, faces: NDArray[np.int64], paint: Paint) -> dict[str, float]:
     """How far colours jump where the texture's charts meet: mean difference of the two sides, 0..1."""
     if "texture" not in paint:
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from core.mesh.placement import Placement, Points
 from core.quality.features import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.tips import thin_tips
+
+if TYPE_CHECKING:
+    from core.render import Paint
 
 INPUT_SIZE = 256
 """Pixels a side of the re-render from the photo's camera."""
@@ -68,7 +71,7 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
 
 def opened(
     cutout: Cutout, camera: Camera, glb: bytes, report: dict[str, Any]
-) -> tuple[Points, NDArray[np.int64], dict[str, Any]]:
+) -> tuple[Points, NDArray[np.int64], Paint]:
     """A GLB in the field's world: vertices ``(V, 3)``, faces ``(F, 3)`` and what :func:`picture_of` paints it with.
 
     Raises :class:`UnreadableGlb` where it is unreadable or has no finite surface.
@@ -83,7 +86,7 @@ def opened(
     vertices, faces = np.asarray(model.vertices, np.float64), np.asarray(model.faces, np.int64)
     if not len(faces) or not np.isfinite(vertices).all():
         raise UnreadableGlb("it has no finite surface")
-    paint: dict[str, Any] = {"colors": model.colors}
+    paint: Paint = {"colors": model.colors}
     if model.uv is not None and texels is not None:
         paint = {"uv": model.uv, "texture": texels}
     return placed(vertices, faces, cutout, camera, report), faces, paint
@@ -150,7 +153,7 @@ def mask_health(cutout: Cutout) -> dict[str, float]:
 
 
 def input_view(
-    cutout: Cutout, camera: Camera, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]
+    cutout: Cutout, camera: Camera, world: Points, faces: NDArray[np.int64], paint: Paint
 ) -> dict[str, float]:
     """The asset seen from the photo's camera against the photo: outline, colours, detail."""
     photo = shrunk(cutout.rgba, INPUT_SIZE)
@@ -175,7 +178,7 @@ def gap(mask: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
     return float(np.bincount(labels.ravel())[1:].max() / mask.sum()) if count else 0.0
 
 
-def back_view(camera: Camera, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]) -> dict[str, float]:
+def back_view(camera: Camera, world: Points, faces: NDArray[np.int64], paint: Paint) -> dict[str, float]:
     """``back_copy``: is the back the front's mirror image? The correlation of their patterns where both outlines agree
     (by an IoU of .97 not at all, by .99 fully); 0 for a model without any pattern.
 
@@ -217,9 +220,7 @@ def widest_hole(mask: NDArray[np.bool_]) -> float:
     return float(np.bincount(labels.ravel())[1:].max() / mask.sum()) if count else 0.0
 
 
-def views_agreement(
-    view_set: ViewSet, world: Points, faces: NDArray[np.int64], paint: dict[str, Any]
-) -> dict[str, float]:
+def views_agreement(view_set: ViewSet, world: Points, faces: NDArray[np.int64], paint: Paint) -> dict[str, float]:
     """The asset against the views it was made from: mean outline overlap and colours, and the worst fifth's outline."""
     overlaps, values, crispness = [], [], []
     size = view_set.images.shape[1] if len(view_set.images) else 0
@@ -321,7 +322,7 @@ def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
 
 
 def picture_of(
-    world: Points, faces: NDArray[np.int64], camera: Camera, size: int, paint: dict[str, Any]
+    world: Points, faces: NDArray[np.int64], camera: Camera, size: int, paint: Paint
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The unlit asset over white ``(size, size, 3)`` and its alpha ``(size, size)``."""
     from core.render import over, render_mesh

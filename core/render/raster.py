@@ -9,7 +9,7 @@ a shared edge compute it from the same floating-point numbers: there are no crac
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,15 @@ class Render(NamedTuple):
     """``(H, W)`` face index; -1 where nothing is seen."""
     barycentrics: NDArray[np.float32]
     """``(H, W, 3)`` perspective-correct corner weights; 0 where nothing is seen."""
+
+
+class Paint(TypedDict, total=False):
+    """What :func:`render_mesh` colours a surface with."""
+
+    colors: NDArray[np.generic] | None
+    """``(V, 3)``."""
+    uv: NDArray[np.floating]
+    texture: NDArray[np.uint8]
 
 
 def render_mesh(

@@ -19,7 +19,8 @@ from core.records import to_json
 from db.engine import open_engine
 from db.lineage import lineage
 from db.migrate import upgrade
-from evaluation.comparison import compare_results
+from evaluation.comparison import Paired, compare_results
+from evaluation.records import EvaluationDocument
 from storage import open_store
 from tests.gallery.conftest import fill
 
@@ -39,19 +40,23 @@ def result(shift: float, noise: float = 0.0, objects: int = 12) -> dict:
     }
 
 
+def compared(a: dict, b: dict) -> list[Paired]:
+    return compare_results(*(EvaluationDocument.model_validate(side) for side in (a, b)))
+
+
 def test_a_clear_gain_is_found_and_chance_is_not():
-    rows = {row["figure"]: row for row in compare_results(result(0), result(1, 0.3))}
-    assert rows["novel_view.psnr"]["better"] == "b"
-    assert rows["novel_view.psnr"]["low"] > 0
-    assert rows["novel_view.lpips"]["better"] == "b"  # less is better
-    assert compare_results(result(1, 0.3), result(0))[0]["better"] == "a"
-    assert compare_results(result(0), result(0.05, 2))[0]["better"] == "neither"
+    rows = {row.figure: row for row in compared(result(0), result(1, 0.3))}
+    assert rows["novel_view.psnr"].better == "b"
+    assert rows["novel_view.psnr"].low > 0
+    assert rows["novel_view.lpips"].better == "b"  # less is better
+    assert compared(result(1, 0.3), result(0))[0].better == "a"
+    assert compared(result(0), result(0.05, 2))[0].better == "neither"
     assert "shape.iou" not in rows
 
 
 def test_different_sets_are_not_compared():
     with pytest.raises(InputError, match="objects"):
-        compare_results(result(0), result(0, objects=11))
+        compared(result(0), result(0, objects=11))
 
 
 def test_compare_reads_result_files(tmp_path: Path):
@@ -63,6 +68,13 @@ def test_compare_reads_result_files(tmp_path: Path):
     assert json.loads(answer.stdout)["figures"][0]["better"] == "b"
     table = runner.invoke(evaluate, [str(tmp_path), "--compare", *pair])
     assert "novel_view.psnr" in table.stdout
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path: Path):
+    (tmp_path / "a.json").write_text(json.dumps({"protocol": {}, "objects": [{"id": "1", "shape": "round"}]}))
+    answer = runner.invoke(evaluate, [str(tmp_path), "--compare", *[str(tmp_path / "a.json")] * 2])
+    assert answer.exit_code == 2
+    assert "a.json is not an evaluation's result: objects.0.shape" in answer.stderr
 
 
 @pytest.mark.parametrize(

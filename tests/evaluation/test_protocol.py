@@ -23,14 +23,16 @@ from core.mesh.values import Model
 from core.progress import Progress
 from core.quality import images
 from core.recipes import Recipe, load_recipe
+from core.records import to_json
 from core.render import render_mesh
 from evaluation import controls, protocol, shape
 from evaluation.folder import EvaluationObject, TruthView, list_objects, read_object, read_painted
 from evaluation.photos import PhotoOptions, evaluate_photos, table
 from evaluation.pictures import PERFECT_PSNR
+from evaluation.records import AssetFacts, WeightsUsed
 from evaluation.run import evaluate_folder
 from evaluation.surfaces import Surface
-from evaluation.values import AssetFacts, BuiltAsset, Models, Options
+from evaluation.values import BuiltAsset, Models, Options
 
 PHOTO = {"azimuth_deg": 40, "elevation_deg": 15, "radius": 2.0}
 VIEWS = [(40, 15), (130, 15), (220, 40)]
@@ -124,12 +126,12 @@ def oracle(folder: Path, broken: bool = False) -> Models:
         rgba[..., 3] = 255 * images.mask_from_white(rgba[..., :3])
         return Cutout(rgba, (0, 0, 128, 128), "test")
 
-    return Models(views, build, find, cut, {"name": "truth"})
+    return Models(views, build, find, cut, WeightsUsed(name="truth"))
 
 
 @pytest.fixture(scope="module")
 def perfect(folder: Path) -> dict:
-    return evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document
+    return to_json(evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document)
 
 
 def test_the_truth_as_prediction_is_perfect(perfect: dict):
@@ -195,7 +197,7 @@ def _renders(surface, paint, item: EvaluationObject):
 def test_the_segmenter_s_masks_have_a_mean_of_their_own(folder: Path):
     models = oracle(folder)
     options = Options(stages=("views", "shape"), align=False, masks=("exact", "white", "textured"))
-    document = evaluate_folder(folder, load_recipe(), models, options).document
+    document = to_json(evaluate_folder(folder, load_recipe(), models, options).document)
     assert set(document["by_masks"]) == {"exact", "white", "textured"}
     assert document["by_masks"]["exact"] == document["mean"]
     assert document["by_masks"]["textured"]["shape"] is None  # the folder has no textured photos
@@ -204,7 +206,7 @@ def test_the_segmenter_s_masks_have_a_mean_of_their_own(folder: Path):
     def blind(photo: Photo) -> Cutout:
         raise NoObject("No product was found.")
 
-    lost = evaluate_folder(folder, load_recipe(), replace(models, segment=blind), options).document
+    lost = to_json(evaluate_folder(folder, load_recipe(), replace(models, segment=blind), options).document)
     assert lost["by_masks"]["white"]["shape"] == protocol.NO_SHAPE
     assert lost["mean"]["shape"]["iou"] > 0.99
     assert lost["failed"] == 2
@@ -234,7 +236,7 @@ def test_the_photo_s_own_view_is_not_scored(folder: Path):
 
 
 def test_equal_runs_give_equal_figures(folder: Path, perfect: dict):
-    again = evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document
+    again = to_json(evaluate_folder(folder, load_recipe(), oracle(folder), Options()).document)
     for key in ("mean", "controls", "objects", "protocol"):
         assert _without_seconds(again[key]) == _without_seconds(perfect[key])
 
@@ -246,7 +248,9 @@ def _without_seconds(tree):
 
 
 def test_a_failure_is_listed_and_counts(folder: Path):
-    document = evaluate_folder(folder, load_recipe(), oracle(folder, broken=True), Options(stages=("shape",))).document
+    document = to_json(
+        evaluate_folder(folder, load_recipe(), oracle(folder, broken=True), Options(stages=("shape",))).document
+    )
     assert document["failed"] == 2
     assert document["objects"][0]["errors"] == {"shape": "No closed surface."}
     assert document["mean"]["shape"] == protocol.NO_SHAPE
@@ -285,18 +289,18 @@ def test_an_interrupted_evaluation_goes_on_with_what_it_measured(folder: Path, t
     assert len(calls) == 3, "the first object, the second that was interrupted, the second again"
     assert told[:2] == [("one", True), ("two", False)]
     straight = evaluate_folder(folder, load_recipe(), oracle(folder), ONLY_VIEWS)
-    assert _without_seconds(whole.document) == _without_seconds(straight.document)
+    assert _without_seconds(to_json(whole.document)) == _without_seconds(to_json(straight.document))
     for name, shown in straight.pictures.items():
-        assert shown["names"] == whole.pictures[name]["names"]
+        assert shown.names == whole.pictures[name].names
         for kind in ("truth", "ours"):
-            assert np.array_equal(shown[kind], whole.pictures[name][kind])
+            assert np.array_equal(getattr(shown, kind), getattr(whole.pictures[name], kind))
 
 
 def test_what_was_measured_of_another_recipe_or_failed_is_measured_again(folder: Path, tmp_path: Path):
     options = replace(ONLY_VIEWS, keep=tmp_path)
     blind = replace(oracle(folder), novel_views=None)
-    assert evaluate_folder(folder, load_recipe(), blind, options).document["failed"] == 2
-    assert evaluate_folder(folder, load_recipe(), oracle(folder), options).document["failed"] == 0
+    assert evaluate_folder(folder, load_recipe(), blind, options).document.failed == 2
+    assert evaluate_folder(folder, load_recipe(), oracle(folder), options).document.failed == 0
     told = []
     for seed in (0, 1):
         recipe = load_recipe("starter", [f"seed={seed}"])
@@ -319,7 +323,9 @@ def test_the_command_never_loses_what_it_measured(folder: Path, tmp_path: Path, 
 
 
 def test_limit_and_stages_do_less(folder: Path):
-    document = evaluate_folder(folder, load_recipe(), oracle(folder), Options(stages=("views",), limit=1)).document
+    document = to_json(
+        evaluate_folder(folder, load_recipe(), oracle(folder), Options(stages=("views",), limit=1)).document
+    )
     assert [item["id"] for item in document["objects"]] == ["one"]
     assert document["mean"]["shape"] is None
 
@@ -378,7 +384,8 @@ def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path,
         return BuiltAsset(glb, AssetFacts(used=1 + len(shots)))
 
     asked = PhotoOptions((1, 4), (poses,))
-    document = evaluate_photos(folder, load_recipe(), replace(models, build=build), asked, Options(limit=1))
+    made = evaluate_photos(folder, load_recipe(), replace(models, build=build), asked, Options(limit=1))
+    document = to_json(made)
     assert told == [
         [],
         [{"given": (90, 15), "named": (90, None), "cropped": (90, None)}.get(poses, (None, None))],
@@ -387,7 +394,7 @@ def test_further_photos_are_ring_views_and_nothing_given_is_scored(folder: Path,
     assert set(document["by_photos"]) == {"1", "4"}
     assert document["by_photos"]["4"]["shape"]["iou"] > 0.99
     assert document["by_photos"]["4"]["asset"]["used"] == 2
-    assert [line[1] for line in table(document)] == ["photos", "1", "4"]
+    assert [line[1] for line in table(made)] == ["photos", "1", "4"]
 
 
 def test_what_was_measured_is_kept_and_not_built_again(folder: Path, tmp_path: Path):
@@ -408,7 +415,7 @@ def test_what_was_measured_is_kept_and_not_built_again(folder: Path, tmp_path: P
         evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1))
     document = evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1))
     assert built == [0, 1, 0, 0, 1, 1], "the third was cut off; of one photo nothing is said under either"
-    assert list(document["by_poses"]) == ["given", "unknown", "named"]
+    assert list(document.by_poses) == ["given", "unknown", "named"]
     assert evaluate_photos(folder, load_recipe(), models, asked, Options(limit=1)) == document
     evaluate_photos(
         folder, load_recipe("starter", ["seed=9"]), models, replace(asked, poses=("given",)), Options(limit=1)
