@@ -39,6 +39,7 @@ from core.mesh.placement import Placement
 from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import vertex_normals
 from core.render import over, render_mesh
+from core.reports import MeshInfo
 
 ABOUT = AssetAbout("bench", "bench", "0" * 64, "oracle", "Apache-2.0")
 
@@ -124,11 +125,11 @@ def products(scenes: Iterator[Scene], params: FinishParams, out: Path | None) ->
         faults = file_faults(result, khronos)
         failed += [name] if faults else []
         published += 1
-        first, size = result.report["levels"]["model.glb"], result.report["bytes"]
-        front, left_out = result.report["front"], result.report["levels_left_out"]
+        first, size = result.report.levels["model.glb"], result.report.bytes
+        front, left_out = result.report.front, result.report.levels_left_out
         print(
-            f"{name:>5s} {first['faces']:6d} {first['topology']['components']:5d} ({parts})"
-            f" {front['psnr']:12.1f} {front['iou']:.3f}"
+            f"{name:>5s} {first.faces:6d} {first.topology.components:5d} ({parts})"
+            f" {front.psnr:12.1f} {front.iou:.3f}"
             f" {size['model.glb'] / 1e3:8.0f} {size['small.glb'] / 1e3:5.0f}"
             f" ({size['small.glb'] / size['model.glb']:.0%}) {size['model.usdz'] / 1e3:5.0f}"
             f" {middle - start:11.1f} {end - middle:6.1f} | {'; '.join(faults) or 'nothing'}"
@@ -149,15 +150,15 @@ def file_faults(result: Finished, khronos: Path) -> list[str]:
 
     from tests.core.mesh.viewers import khronos_issues
 
-    levels = result.report["levels"]
+    levels = result.report.levels
     glbs = {file: data for file, data in result.files.items() if file.endswith(".glb")}
-    faults = [f"{file} is not closed" for file, level in levels.items() if not level["topology"]["sound"]]
+    faults = [f"{file} is not closed" for file, level in levels.items() if not level.topology.sound]
     for file, issues in zip(glbs, khronos_issues(khronos, *glbs.values()), strict=True):
         counts = [issues[kind] for kind in ("numErrors", "numWarnings", "numHints")]
         faults += [f"{file}: validator {counts}"] if any(counts) else []
     for file, level in levels.items():
         loaded = trimesh.load(io.BytesIO(glbs[file]), file_type="glb", force="mesh")
-        faults += [f"{file}: trimesh"] if len(loaded.faces) != level["faces"] else []
+        faults += [f"{file}: trimesh"] if len(loaded.faces) != level.faces else []
     return faults
 
 
@@ -181,15 +182,15 @@ def in_browser(folder: Path) -> None:
 
 def exact(seeds: range) -> None:
     """No field in between: the mesh that was photographed is finished, as it is and decimated to 20k faces."""
-    print("seed family faces: front PSNR IoU | at most 20k faces: PSNR IoU")
+    print("seed faces: front PSNR IoU | at most 20k faces: PSNR IoU")
     for seed in seeds:
         field, cutout, views, truth = product(seed)
-        mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "pymeshlab"})
-        line = f"{seed:3d} {truth.info['family']:12s} {len(truth.faces):6d}:"
+        mesh = Mesh(truth.vertices, truth.faces, None, MeshInfo())
+        line = f"{seed:3d} {len(truth.faces):6d}:"
         for faces in (500_000, 20_000):
             params = FinishParams(faces=faces, lods=(), turntable=0, small=False, usdz=False, profile="shopify")
-            front = finish_asset(mesh, field, cutout, views, params, ABOUT).report["front"]
-            line += f" {front['psnr']:6.1f} {front['iou']:.4f}"
+            front = finish_asset(mesh, field, cutout, views, params, ABOUT).report.front
+            line += f" {front.psnr:6.1f} {front.iou:.4f}"
         print(line, flush=True)
 
 
@@ -212,7 +213,7 @@ def scans(folder: Path) -> None:
         distance = igl.signed_distance(half * lattice(n).reshape(-1, 3).astype(float), vertices, faces, sign)[0]
         density = 100 * np.clip(0.5 - distance.reshape(n, n, n) / half * n / 4, 0, 1)
         surface, triangles = marching_cubes(solid(density.astype(np.float32), 50, 0))
-        mesh = Mesh(half * surface, triangles, None, {"engine": "pymeshlab"})
+        mesh = Mesh(half * surface, triangles, None, MeshInfo())
 
         look = trimesh.load(folder / name / "model.glb", force="mesh", process=False).visual
         texture, uv = np.asarray(look.material.baseColorTexture.convert("RGB")), np.abs(look.uv - [0, 1])
@@ -233,8 +234,8 @@ def scans(folder: Path) -> None:
             both = (ours.alpha > 127) & (own.alpha > 127)
             x, y = ours.rgb[both].astype(float), own.rgb[both].astype(float)
             error = np.mean((np.clip(x * ((x * y).sum() / (x * x).sum()), 0, 255) - y) ** 2)
-            front = result.report["front"]
-            line += f" {front['psnr']:6.1f} {front['iou']:.3f} {10 * np.log10(255**2 / error):6.2f} |"
+            front = result.report.front
+            line += f" {front.psnr:6.1f} {front.iou:.3f} {10 * np.log10(255**2 / error):6.2f} |"
         print(line, flush=True)
 
 
@@ -326,7 +327,7 @@ def peak() -> None:
             return pool.submit(computed, stage, inputs, {"segmenter": "models/segmenter/starter.onnx"}).result()
 
     *scene, truth = product(5)
-    mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "pymeshlab"})
+    mesh = Mesh(truth.vertices, truth.faces, None, MeshInfo())
     inputs = {"mesh": mesh.to_bytes(), **{name: a.to_bytes() for (_, name), a in zip(KINDS, scene, strict=True)}}
     picture = Image.fromarray(over(scene[1].rgba[..., :3], scene[1].rgba[..., 3]))
     for edge, kind in ((512, "PNG"), (8900, "PNG"), (8900, "JPEG"), (12_000, "PNG"), (12_000, "JPEG")):

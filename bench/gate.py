@@ -112,6 +112,7 @@ def one_photo(seed, mode, table, model, recipe):
     """Cutout, view set, no photo set, the field's model, and what :func:`measured_truth` wants of the photo."""
     from core.artifacts import Photo, ViewSet
     from core.cameras import Camera
+    from core.reports import ElevationFound, ViewsInfo
     from core.segment import segment
     from core.zero123 import make_view_set
     from core.zero123.views import ring_cameras
@@ -135,7 +136,7 @@ def one_photo(seed, mode, table, model, recipe):
         cameras = tuple(cameras[i] for i in sorted(rng.choice(len(cameras), rng.integers(2, 6), replace=False)))
     zoom = zoom_of(cutout.source_box, 192)
     images = spoilt(mode, rng, table, [(c.azimuth, c.elevation) for c in cameras], elevation - believed, zoom)
-    view_set = ViewSet(images, cameras, Camera(0.0, believed), {"elevation": {"confidence": 1.0}})
+    view_set = ViewSet(images, cameras, Camera(0.0, believed), ViewsInfo(elevation=ElevationFound(confidence=1.0)))
     return cutout, view_set, None, None, seen
 
 
@@ -177,6 +178,7 @@ def make(seed, table, model, recipe, folder, count=1, mode="line"):
     """One asset: cutout, views, photos, GLB, report and truth under ``folder``."""
     from core.mesh import AssetAbout, extract_mesh, finish_asset, previews
     from core.quality.gate import measured
+    from core.records import to_json
     from core.sjc import reconstruct
 
     # Pictures for people cost a third of such a small asset.
@@ -200,7 +202,7 @@ def make(seed, table, model, recipe, folder, count=1, mode="line"):
         (folder / "photos.npz").write_bytes(photos.to_bytes())
     (folder / "field.npz").write_bytes(field.to_bytes())
     (folder / "model.glb").write_bytes(glb)
-    (folder / "report.json").write_text(json.dumps(finished.report))
+    (folder / "report.json").write_text(json.dumps(to_json(finished.report)))
     about_it = {"seed": seed, "family": table.names[0], "mode": mode, "given": count, "cpu_seconds": round(seconds, 2)}
     row = about_it | truth | {"metrics": {name: round(value, 5) for name, value in metrics.items()}}
     (folder / "row.json").write_text(json.dumps(row))
@@ -278,13 +280,14 @@ def stored(home):
     """Cutout, view set, GLB, report and photo set, if there is one, of an asset that `make` left."""
     from core.artifacts import Cutout, ViewSet
     from core.photo_set import PhotoSet
+    from core.reports import FinishReport
 
     photos = home / "photos.npz"
     return (
         Cutout.from_bytes((home / "cutout.npz").read_bytes()),
         ViewSet.from_bytes((home / "views.npz").read_bytes()),
         (home / "model.glb").read_bytes(),
-        json.loads((home / "report.json").read_text()),
+        FinishReport.model_validate_json((home / "report.json").read_text()),
         PhotoSet.from_bytes(photos.read_bytes()) if photos.is_file() else None,
     )
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras import Camera
+from core.records import to_json
+from core.reports import MeshInfo, ViewsInfo
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,13 @@ class ViewSet:
     """``(N, S, S, 3)`` over white."""
     cameras: tuple[Camera, ...]
     condition: Camera
-    info: dict[str, Any] = field(default_factory=dict)
-    """How the elevation was found, the seeds, the model's name."""
+    info: ViewsInfo = field(default_factory=ViewsInfo)
 
     def to_bytes(self) -> bytes:
         meta = {
             "cameras": [asdict(camera) for camera in self.cameras],
             "condition": asdict(self.condition),
-            "info": self.info,
+            "info": to_json(self.info),
         }
         return _pack({"images": self.images}, meta)
 
@@ -73,7 +74,7 @@ class ViewSet:
     def from_bytes(cls, data: bytes) -> ViewSet:
         arrays, meta = _unpack(data)
         cameras = tuple(Camera(**camera) for camera in meta["cameras"])
-        return cls(arrays["images"], cameras, Camera(**meta["condition"]), meta["info"])
+        return cls(arrays["images"], cameras, Camera(**meta["condition"]), ViewsInfo.model_validate(meta["info"]))
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,18 @@ class Mesh:
     """``(F, 3)``, counter-clockwise seen from outside."""
     colors: NDArray[np.uint8] | None = None
     """``(V, 3)`` sRGB per vertex, or None."""
-    info: dict[str, Any] = field(default_factory=dict)
+    info: MeshInfo = field(default_factory=MeshInfo)
 
     def to_bytes(self) -> bytes:
         arrays: dict[str, NDArray[Any]] = {"vertices": self.vertices, "faces": self.faces}
         if self.colors is not None:
             arrays["colors"] = self.colors
-        return _pack(arrays, {"info": self.info})
+        return _pack(arrays, {"info": to_json(self.info)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Mesh:
         arrays, meta = _unpack(data)
-        return cls(arrays["vertices"], arrays["faces"], arrays.get("colors"), meta["info"])
+        return cls(arrays["vertices"], arrays["faces"], arrays.get("colors"), MeshInfo.model_validate(meta["info"]))
 
 
 def _fields(value: Any, *skip: str) -> dict[str, Any]:

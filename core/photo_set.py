@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, _pack, _unpack
 from core.cameras import Camera
+from core.records import to_json
+from core.reports import ElevationFound
 
 MAKING = 2
 """Raised whenever a later stage makes something else of the same photos. Their bytes hold it, so that the keys of what
@@ -79,7 +81,7 @@ class PhotoSet:
     """The photos that an asset is made from, in one frame; the first is the main one."""
 
     photos: tuple[PosedPhoto, ...]
-    elevation: dict[str, Any] = field(default_factory=dict)
+    elevation: ElevationFound = field(default_factory=ElevationFound)
     """How the main photo's elevation was found (:func:`core.zero123.views.photo_elevation`)."""
     painters: tuple[PosedPhoto, ...] = ()
     """Photos that say nothing of the shape and only colour it: their places but for the camera are found on the
@@ -107,14 +109,14 @@ class PhotoSet:
             for photo in both
         ]
         painters = {"painters": len(self.painters)} if self.painters else {}  # without any the bytes are as before
-        return _pack(arrays, {"photos": rows, "elevation": self.elevation, "making": MAKING} | painters)
+        return _pack(arrays, {"photos": rows, "elevation": to_json(self.elevation), "making": MAKING} | painters)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PhotoSet:
         arrays, meta = _unpack(data)
         photos = tuple(_photo(arrays[f"rgba{i}"], row) for i, row in enumerate(meta["photos"]))
         shaping = len(photos) - meta.get("painters", 0)
-        return cls(photos[:shaping], meta["elevation"], photos[shaping:])
+        return cls(photos[:shaping], ElevationFound.model_validate(meta["elevation"]), photos[shaping:])
 
 
 def _photo(rgba: NDArray[np.uint8], row: dict[str, Any]) -> PosedPhoto:

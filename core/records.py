@@ -8,13 +8,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 INLINE = {"inline": True}
 """Metadata of a field whose own fields stand in its place: a record that says more of the same thing."""
 
 OPTIONAL = {"optional": True}
 """Metadata of a field that is left out where it is None."""
+
+
+class Record(BaseModel):
+    """A document, or a part of one, filled in while it is measured: a field that nobody set stands nowhere in its
+    JSON, one that was set to None is null. Fields that it does not know are passed over when it is read."""
+
+    model_config = ConfigDict(validate_assignment=True)
+
+    @model_serializer(mode="wrap")
+    def _what_was_set(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return {name: value for name, value in handler(self).items() if name in self.model_fields_set}
 
 
 def to_json(value: Any) -> Any:

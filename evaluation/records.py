@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from core.parameters import JsonObject
 from core.placing.align import Placement
+from core.records import Record
 from evaluation.protocol import rounded
 
 Figures = Mapping[str, int | float | None]
@@ -20,16 +21,6 @@ Figures = Mapping[str, int | float | None]
 
 Control = Mapping[str, int | float | Figures | None]
 """Figures of a control; of a shape those of its visible part, too."""
-
-
-class Record(BaseModel):
-    """A part of a document, filled in while it is measured."""
-
-    model_config = ConfigDict(validate_assignment=True)
-
-    @model_serializer(mode="wrap")
-    def _what_was_set(self, handler: SerializerFunctionWrapHandler) -> Any:
-        return {name: value for name, value in handler(self).items() if name in self.model_fields_set}
 
 
 R = TypeVar("R", bound=Record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from core.cameras import FIELD_OF_VIEW, INPUT_RADIUS
 from core.errors import ObjectDamaged, ObjectMissing, StoreDown
 from core.mesh.placement import Placement
+from core.reports import FinishReport
 from db.stage_runs import Stored
 from storage import Store, read_bytes
 
@@ -23,7 +23,9 @@ def photo_camera(asset: dict[str, Any], store: Store, report: Stored | None) -> 
     if report is None or elevation is None:
         return None
     try:
-        placement = Placement.from_report(json.loads(read_bytes(store, report.key, report.sha256)))
+        placement = Placement.from_report(
+            FinishReport.model_validate_json(read_bytes(store, report.key, report.sha256))
+        )
     except (ObjectMissing, ObjectDamaged, StoreDown, TypeError, ValueError):
         return None
     if placement is None:

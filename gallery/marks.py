@@ -3,7 +3,6 @@ in colours."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,11 +49,12 @@ def seen_model(read: Callable[[str], bytes], several: bool) -> bytes:
     from core.artifacts import Cutout, ViewSet
     from core.mesh.unseen import seen_and_unseen
     from core.photo_set import PhotoSet
+    from core.reports import FinishReport
 
     return seen_and_unseen(
         read("glb"),
         Cutout.from_bytes(read("cutout")),
         ViewSet.from_bytes(read("views")),
-        json.loads(read("report")),
+        FinishReport.model_validate_json(read("report")),
         PhotoSet.from_bytes(read("photos")) if several else None,
     )

@@ -167,7 +167,7 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
     import numpy as np
     from PIL import Image
 
-    from core.mesh import AssetAbout, finish_asset, read_glb
+    from core.mesh import AssetAbout, finish_asset
     from core.mesh.params import FinishParams
 
     finished = finish_asset(
@@ -182,15 +182,15 @@ def _finish(call: StageCall, progress: Progress) -> StageOutput:
         photos=_photos(call),
     )
     report = plain(finished.report)
-    report["faces"] = len(read_glb(finished.files["model.glb"]).faces)
     return StageOutput({**finished.files, "report.json": _json(report)}, report)
 
 
 def _assess(call: StageCall, progress: Progress) -> StageOutput:
     from core.quality import assess
     from core.quality.params import QualityParams
+    from core.reports import FinishReport
 
-    report = json.loads(call.inputs["report"])
+    report = FinishReport.model_validate_json(call.inputs["report"])
     assessment = assess(
         _cutout(call),
         ViewSet.from_bytes(call.inputs["views"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from core.mesh.surface import sample_color
 from core.mesh.topology import areas, vertex_normals
 from core.photo_set import PhotoSet
 from core.render import rasterize
+from core.reports import TextureReport
 
 Floats = NDArray[np.float32]
 
@@ -84,7 +84,7 @@ def bake(
     field: Field,
     size: int,
     delight: float = 0.0,
-) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+) -> tuple[NDArray[np.uint8], TextureReport]:
     """The base-colour texture ``(size, size, 3)`` of a mesh in the field's world, and where its texels came from."""
     normals = vertex_normals(vertices, faces)
     at_vertices = sight_of(pictures.photos, pictures.views, vertices, normals)
@@ -118,15 +118,15 @@ def bake(
     covered[texels.pixels] = True
     by_photo = float((sight.photo_weight > 0.5).mean())
     by_views = float(((sight.photo_weight <= 0.5) & (sight.views_weight > FAINT)).mean())
-    report = {
-        "texels": round(float(covered.mean()), 4),
-        "from_photo": round(by_photo, 4),
-        "from_views": round(by_views, 4),
-        "unseen": round(1 - shown, 4),
-        "filled_from": "neighbours" if field.color is None else "field",
-        "delight": lit,
-        "charts": atlas.charts,
-    }
+    report = TextureReport(
+        texels=round(float(covered.mean()), 4),
+        from_photo=round(by_photo, 4),
+        from_views=round(by_views, 4),
+        unseen=round(1 - shown, 4),
+        filled_from="neighbours" if field.color is None else "field",
+        delight=lit,
+        charts=atlas.charts,
+    )
     return dilate(texture.reshape(size, size, 3), covered.reshape(size, size)), report
 
 

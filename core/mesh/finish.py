@@ -28,6 +28,7 @@ from core.photo_set import PhotoSet
 from core.progress import Progress, no_progress
 from core.render import render_mesh
 from core.render.likeness import decibels
+from core.reports import FinishReport, FrontReport, LevelReport, TextureReport
 
 
 def finish_asset(
@@ -45,10 +46,10 @@ def finish_asset(
 
     Files: ``model.glb``, ``lod1.glb`` ..., ``small.glb``, ``model.usdz``, ``hero.png``, ``contact.png``,
     ``turntable.webp``. ``photo (h, w, 4)`` is only shown. The texture is baked from all of
-    ``photos``, where several are given. ``mesh.info["engine"]`` says which tools may decimate.
-    ``report["placement"]``: a GLB's position is ``(v + offset) * scale`` of the field's world, ``v`` turned about +Y
-    first where ``turn`` is given; ``report["texture"]``: where ``model.glb``'s texels came from, ``unseen`` being the
-    share that no picture shows; ``report["confidence"]``: how much the reconstruction believes its shape, where it says
+    ``photos``, where several are given. ``mesh.info.engine`` says which tools may decimate.
+    ``report.placement``: a GLB's position is ``(v + offset) * scale`` of the field's world, ``v`` turned about +Y
+    first where ``turn`` is given; ``report.texture``: where ``model.glb``'s texels came from, ``unseen`` being the
+    share that no picture shows; ``report.confidence``: how much the reconstruction believes its shape, where it says
     so. Equal inputs give equal bytes. Raises
     :class:`MeshFailed` when no closed textured mesh comes out, :class:`BudgetExceeded` when the profile cannot be
     met, :class:`core.errors.InvalidRecipe` for an unknown profile.
@@ -62,7 +63,7 @@ def finish_asset(
         progress(name, next(steps), total, **figures)
 
     budgets = [faces, *(lod for lod in params.lods if lod < faces)]
-    levels = levels_of_detail(mesh.vertices, mesh.faces, budgets, mesh.info.get("engine", "pymeshlab"))
+    levels = levels_of_detail(mesh.vertices, mesh.faces, budgets, mesh.info.engine)
     step("decimate", faces=len(levels[0].faces))
     placed = placement_of(levels[0].vertices, about)
     pictures = prepare(cutout, view_set, field, levels[0].vertices, levels[0].faces, photos)
@@ -70,19 +71,16 @@ def finish_asset(
     made = {level.budget for level in levels}
     # Holes cost faces: an object with a hundred of them has no sound thousand-face version.
     left_out = [budget for budget in budgets if budget not in made]
-    report: dict[str, Any] = {
-        "placement": placed.report(),
-        "levels": {},
-        "levels_left_out": left_out,
-        "profile": params.profile,
-    }
+    report = FinishReport(placement=placed.report(), levels_left_out=left_out, profile=params.profile)
+    described: dict[str, LevelReport] = {}
     for i, level in enumerate(levels):
         name = "model.glb" if i == 0 else f"lod{i}.glb"
         size = max(64, texture >> i)
         model, baked = texture_level(level, pictures, field, size, params, placed)
         files[name] = _fitted(model, size, params, profile, about) if i == 0 else _glb(model, about)
-        report["levels"][name] = _describe(level, files[name])
-        report.setdefault("texture", baked)  # the published model's; the lighter levels repeat it
+        described[name] = _describe(level, files[name])
+        if i == 0:  # the published model's; the lighter levels repeat it
+            report.texture = baked
         step(name, bytes=len(files[name]))
 
     final = read_glb(files["model.glb"])
@@ -101,12 +99,14 @@ def finish_asset(
         files["turntable.webp"] = previews.turntable(final, params.turntable)
     step("turntable")
     if "confidence" in field.info:
-        report["confidence"] = field.info["confidence"]
-    report["front"] = _front(final, placed, field, cutout)
-    report["verification"] = verify_glb(files["model.glb"], params.profile).report()
-    report["bytes"] = {name: len(data) for name, data in files.items()}
-    report["size_m"] = [round(float(x), 4) for x in np.ptp(final.vertices, axis=0)]
-    report["size_known"] = about.known_side is not None
+        report.confidence = field.info["confidence"]
+    report.levels = described
+    report.front = _front(final, placed, field, cutout)
+    report.verification = verify_glb(files["model.glb"], params.profile).report()
+    report.bytes = {name: len(data) for name, data in files.items()}
+    report.size_m = [round(float(x), 4) for x in np.ptp(final.vertices, axis=0)]
+    report.size_known = about.known_side is not None
+    report.faces = len(final.faces)
     return Finished(files, report)
 
 
@@ -117,7 +117,7 @@ def texture_level(
     size: int,
     params: FinishParams,
     placed: Placement,
-) -> tuple[Model, dict[str, Any]]:
+) -> tuple[Model, TextureReport]:
     """One level unwrapped, baked and moved to its place in the shop."""
     atlas = unwrap(level.vertices, level.faces, size)
     texture, report = bake(level.vertices, level.faces, atlas, pictures, field, size, params.delight)
@@ -177,24 +177,24 @@ def _fitted(model: Model, size: int, params: FinishParams, profile: Profile, abo
     return data
 
 
-def _describe(level: Level, data: bytes) -> dict[str, Any]:
+def _describe(level: Level, data: bytes) -> LevelReport:
     """What a level is, judged by the bytes that were written."""
     written = read_glb(data)
     state = inspect(*weld(written.vertices, written.faces))
     if not state.sound:
         raise MeshFailed(f"The level of {level.budget} faces is not closed once it is written.")
-    return {
-        "budget": level.budget,
-        "faces": len(written.faces),
-        "vertices": len(written.vertices),
-        "tool": level.tool,
-        "notes": list(level.notes),
-        "topology": state.report(),
-        "bytes": len(data),
-    }
+    return LevelReport(
+        budget=level.budget,
+        faces=len(written.faces),
+        vertices=len(written.vertices),
+        tool=level.tool,
+        notes=list(level.notes),
+        topology=state.report(),
+        bytes=len(data),
+    )
 
 
-def _front(final: Model, placed: Placement, field: Field, cutout: Cutout) -> dict[str, float]:
+def _front(final: Model, placed: Placement, field: Field, cutout: Cutout) -> FrontReport:
     """The finished model from the photo's camera against the photo: silhouette IoU, PSNR inside both masks."""
     world = placed.back(final.vertices.astype(np.float64))
     size = cutout.rgba.shape[0]
@@ -205,7 +205,7 @@ def _front(final: Model, placed: Placement, field: Field, cutout: Cutout) -> dic
     both = ours & photo
     iou = float(both.sum() / max((ours | photo).sum(), 1))
     error = np.mean((render.rgb[both].astype(np.float64) - cutout.rgba[both][:, :3]) ** 2) if both.any() else 255.0**2
-    return {"iou": round(iou, 4), "psnr": round(decibels(float(error), 1e-3), 2)}
+    return FrontReport(iou=round(iou, 4), psnr=round(decibels(float(error), 1e-3), 2))
 
 
 def _extras(about: AssetAbout) -> dict[str, Any]:

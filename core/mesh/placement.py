@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import MeshFailed
 from core.mesh.values import AssetAbout
+from core.reports import FinishReport, PlacementReport
 
 Points = NDArray[np.float64]
 
@@ -37,18 +36,16 @@ class Placement:
         """Positions ``(N, 3)`` of the file in the field's world."""
         return _about_y(positions / self.scale - self.offset, -self.turn)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> PlacementReport:
         """``turn`` only where there is one."""
         turn = {"turn": self.turn} if self.turn else {}
-        return {"scale": self.scale, "offset": self.offset.tolist()} | turn
+        return PlacementReport(scale=self.scale, offset=self.offset.tolist(), **turn)
 
     @classmethod
-    def from_report(cls, report: Mapping[str, Any]) -> Placement | None:
+    def from_report(cls, report: FinishReport) -> Placement | None:
         """What a finish stage's report says of it; None where it says nothing."""
-        said = report.get("placement")
-        if not isinstance(said, dict) or "scale" not in said or "offset" not in said:
-            return None
-        return cls(float(said["scale"]), np.asarray(said["offset"], np.float64), float(said.get("turn", 0.0)))
+        said = report.placement
+        return None if said is None else cls(said.scale, np.asarray(said.offset, np.float64), said.turn)
 
 
 def placement_of(vertices: Points, about: AssetAbout) -> Placement:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from core.mesh.params import MeshParams
 from core.mesh.pieces import joined, without_crumbs
 from core.mesh.topology import crossing_faces, inspect, signed_volumes
 from core.photo_set import PhotoSet
+from core.reports import MeshInfo
 
 PAD = 2
 """Voxels of empty space added on each side: a surface that reaches the border is closed there."""
@@ -42,32 +41,33 @@ def extract_mesh(
     """
     density = np.asarray(field.density, np.float32)
     _check(density)
-    info: dict[str, Any] = {"engine": params.engine}
+    info = MeshInfo(engine=params.engine)
     given = field.info.get("isovalue")
     if given is not None and np.isfinite(given) and 0 < float(given) < float(density.max()):
-        level, info["isovalue_from"] = float(given), "reconstruction"
+        level, info.isovalue_from = float(given), "reconstruction"
     else:
-        level, info["silhouette_iou"] = silhouette_level(density, field.camera, cutout.rgba[..., 3])
-        info["isovalue_from"] = "silhouette"
-    info["isovalue"] = level
+        level, info.silhouette_iou = silhouette_level(density, field.camera, cutout.rgba[..., 3])
+        info.isovalue_from = "silhouette"
+    info.isovalue = level
     mask = cutout.rgba[..., 3] > 127
     volume = trimmed(solid(density, level, params.denoise), cutout, field.camera)
     for photo in () if photos is None else photos.photos[1:]:
         volume = trimmed(volume, photo.framed(), photo.camera)
-    volume, info["floaters_dropped"] = without_crumbs(volume, PAD, mask, field.camera, params.floater)
+    volume, info.floaters_dropped = without_crumbs(volume, PAD, mask, field.camera, params.floater)
     allowed = trimmed(np.ones_like(volume), cutout, field.camera) > 0
-    volume, info["joints"] = joined(volume, allowed, mask, params.floater)
+    volume, info.joints = joined(volume, allowed, mask, params.floater)
     if (border := _border_share(volume)) > 0:
-        info["border_share"] = round(border, 4)
+        info.border_share = round(border, 4)
     vertices, faces = marching_cubes(volume)
-    vertices, info["fairing"] = smooth(vertices, faces, cutout, field.camera, params.fairing, max(density.shape))
+    vertices, info.fairing = smooth(vertices, faces, cutout, field.camera, params.fairing, max(density.shape))
     state = inspect(vertices, faces)
     if not state.sound:
         raise MeshFailed(
             f"No closed surface came out of the field: {state.open_edges} open, {state.crowded_edges} crowded and "
             f"{state.flipped_edges} flipped edges, {state.pinched_vertices} pinched vertices."
         )
-    info["topology"] = state.report() | {"crossing_faces": len(crossing_faces(vertices, faces))}
+    info.topology = state.report()
+    info.topology.crossing_faces = len(crossing_faces(vertices, faces))
     colors = None if field.color is None else sample_color(field.color, vertices)
     return Mesh(vertices, faces, colors, info)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.reports import TopologyReport
 
 Vertices = NDArray[np.float64]
 Faces = NDArray[np.int64]
@@ -40,8 +41,8 @@ class Topology:
         bad = self.open_edges + self.crowded_edges + self.flipped_edges + self.pinched_vertices
         return self.faces > 0 and bad == 0 and self.volume > 0 and self.manifold
 
-    def report(self) -> dict[str, Any]:
-        return asdict(self) | {"sound": self.sound}
+    def report(self) -> TopologyReport:
+        return TopologyReport(**asdict(self), sound=self.sound)
 
 
 def inspect(vertices: Vertices, faces: Faces) -> Topology:

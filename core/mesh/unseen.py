@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from core.artifacts import Cutout, ViewSet
@@ -16,13 +13,14 @@ from core.mesh.sources import photo_sources, view_sources
 from core.mesh.topology import vertex_normals, weld
 from core.mesh.values import Model
 from core.photo_set import PhotoSet
+from core.reports import FinishReport
 
 SHOWN, IMAGINED, UNSEEN = (205, 205, 205), (245, 190, 60), (200, 30, 30)
 """Colours: a photo shows it; only a synthesized view does; nothing does."""
 
 
 def seen_and_unseen(
-    glb: bytes, cutout: Cutout, view_set: ViewSet, report: Mapping[str, Any], photos: PhotoSet | None = None
+    glb: bytes, cutout: Cutout, view_set: ViewSet, report: FinishReport, photos: PhotoSet | None = None
 ) -> bytes:
     """The model as a GLB coloured by who saw what, as the texture was baked (:mod:`core.mesh.bake`).
 

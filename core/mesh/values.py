@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.reports import FinishReport
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Finished:
     """The files of one asset by name (``model.glb``, ``lod1.glb``, ...) and what was measured while making them."""
 
     files: dict[str, bytes]
-    report: dict[str, Any]
+    report: FinishReport
 
 
 @dataclass(frozen=True)

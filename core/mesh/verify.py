@@ -14,6 +14,7 @@ from core.mesh.gltf import read_glb, unpack_glb
 from core.mesh.topology import inspect, weld
 from core.mesh.validity import invalidity, picture_sizes
 from core.mesh.values import Model
+from core.reports import CheckReport, VerificationReport
 
 DEFAULT_PROFILE = "khronos-mobile-ar"
 
@@ -46,15 +47,12 @@ class Verification:
     def failures(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if not check.passed)
 
-    def report(self) -> dict[str, Any]:
-        """The verification as plain data, for ``--json`` and for the database."""
-        return {
-            "profile": self.profile,
-            "source": self.source,
-            "url": self.url,
-            "passed": self.passed,
-            "checks": [asdict(check) for check in self.checks],
-        }
+    def report(self) -> VerificationReport:
+        """The verification as it is stored."""
+        checks = [CheckReport(**asdict(check)) for check in self.checks]
+        return VerificationReport(
+            profile=self.profile, source=self.source, url=self.url, passed=self.passed, checks=checks
+        )
 
 
 def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verification:

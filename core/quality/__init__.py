@@ -5,11 +5,12 @@ assess(cutout, view_set, glb, report, params) -> Assessment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.artifacts import Cutout, ViewSet
 from core.photo_set import PhotoSet
 from core.quality.params import QualityParams
+from core.reports import FinishReport
 
 if TYPE_CHECKING:
     from core.quality.gate import Assessment
@@ -21,7 +22,7 @@ def assess(
     cutout: Cutout,
     view_set: ViewSet,
     glb: bytes,
-    report: dict[str, Any],
+    report: FinishReport,
     params: QualityParams,
     photos: PhotoSet | None = None,
 ) -> Assessment:

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 from core.artifacts import Cutout, ViewSet
 from core.photo_set import PhotoSet
@@ -22,6 +21,7 @@ from core.quality.measurement import UnreadableGlb, measure
 from core.quality.params import QualityParams
 from core.quality.reasons import Detail, Reason, in_order, reason, share
 from core.quality.several import not_asked, of_photos, photos_as_views
+from core.reports import FinishReport
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def assess(
     cutout: Cutout,
     view_set: ViewSet,
     glb: bytes,
-    report: dict[str, Any],
+    report: FinishReport,
     params: QualityParams,
     photos: PhotoSet | None = None,
 ) -> Assessment:
@@ -66,7 +66,7 @@ def assess(
 
 
 def measured(
-    cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any], photos: PhotoSet | None = None
+    cutout: Cutout, view_set: ViewSet, glb: bytes, report: FinishReport, photos: PhotoSet | None = None
 ) -> dict[str, float]:
     """All metrics of an asset from one photo or from several. Raises :class:`UnreadableGlb`."""
     if photos is None:

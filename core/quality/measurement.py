@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from core.mesh.placement import Placement, Points
 from core.quality.features import detail, photo_difficulty, shrunk, texture_quality, view_quality, views_against_photo
 from core.quality.images import mask_from_white, mask_iou, object_box, over_white, psnr
 from core.quality.tips import thin_tips
+from core.reports import FinishReport
 
 if TYPE_CHECKING:
     from core.render import Paint
@@ -47,7 +48,7 @@ class UnreadableGlb(MeshFailed):
     """The GLB does not read, or has nothing to look at. Whatever else fails in here is a bug, and ours."""
 
 
-def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any]) -> dict[str, float]:
+def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: FinishReport) -> dict[str, float]:
     """All metrics by name; those that need data which is not there (no views, no unseen share) are left out.
 
     Raises :class:`UnreadableGlb` where the GLB is unreadable or has no surface.
@@ -69,9 +70,7 @@ def measure(cutout: Cutout, view_set: ViewSet, glb: bytes, report: dict[str, Any
     )
 
 
-def opened(
-    cutout: Cutout, camera: Camera, glb: bytes, report: dict[str, Any]
-) -> tuple[Points, NDArray[np.int64], Paint]:
+def opened(cutout: Cutout, camera: Camera, glb: bytes, report: FinishReport) -> tuple[Points, NDArray[np.int64], Paint]:
     """A GLB in the field's world: vertices ``(V, 3)``, faces ``(F, 3)`` and what :func:`picture_of` paints it with.
 
     Raises :class:`UnreadableGlb` where it is unreadable or has no finite surface.
@@ -92,9 +91,7 @@ def opened(
     return placed(vertices, faces, cutout, camera, report), faces, paint
 
 
-def placed(
-    vertices: Points, faces: NDArray[np.int64], cutout: Cutout, camera: Camera, report: dict[str, Any]
-) -> Points:
+def placed(vertices: Points, faces: NDArray[np.int64], cutout: Cutout, camera: Camera, report: FinishReport) -> Points:
     """The GLB's vertices back in the field's world, where the cutout is what ``camera`` sees."""
     placement = Placement.from_report(report)
     if placement is not None:
@@ -304,21 +301,18 @@ def hull_volume(vertices: Points) -> float:
         return 0.0
 
 
-def reported(view_set: ViewSet, report: dict[str, Any]) -> dict[str, float]:
+def reported(view_set: ViewSet, report: FinishReport) -> dict[str, float]:
     """What earlier stages said: how sure elevation and shape are, how alike another seed, how much nobody saw."""
     found: dict[str, float] = {}
-    elevation = view_set.info.get("elevation")
-    if isinstance(elevation, dict) and isinstance(elevation.get("confidence"), int | float):
-        found["elevation_confidence"] = float(elevation["confidence"])
-    if isinstance(view_set.info.get("seed_agreement"), int | float):
-        found["seed_agreement"] = float(view_set.info["seed_agreement"])
-    texture = report.get("texture")
-    if isinstance(texture, dict) and isinstance(texture.get("unseen"), int | float):
-        found["unseen_texture"] = float(texture["unseen"])
-    confidence = report.get("confidence")
-    if isinstance(confidence, dict):
-        found |= {name: float(confidence[key]) for key, name in CONFIDENCE.items() if key in confidence}
-    return found
+    elevation, texture = view_set.info.elevation, report.texture
+    if elevation is not None and elevation.confidence is not None:
+        found["elevation_confidence"] = float(elevation.confidence)
+    if view_set.info.seed_agreement is not None:
+        found["seed_agreement"] = float(view_set.info.seed_agreement)
+    if texture is not None and texture.unseen is not None:
+        found["unseen_texture"] = float(texture.unseen)
+    said = report.confidence or {}
+    return found | {name: float(said[key]) for key, name in CONFIDENCE.items() if key in said}
 
 
 def picture_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from core.artifacts import ViewSet
 from core.cameras import Camera
 from core.photo_set import PhotoSet, Place
 from core.progress import Progress, no_progress
+from core.reports import ViewsInfo
 from core.zero123.params import ViewsParams
 from core.zero123.sampling import view_seed
 from core.zero123.synthesis import ViewRequest, synthesize
@@ -47,13 +48,13 @@ def views_beside(
     made = synthesize(model, requests, params, progress) if requests else []
     for pictures, (place, own) in zip(made, order, strict=True):
         images |= {i: _in_common_frame(picture, place) for picture, (i, _) in zip(pictures, own, strict=True)}
-    info: dict[str, Any] = {
-        "model": model.name,
-        "weights": model.info.get("weights", "folder"),
-        "seed": seed,
-        "elevation": photos.elevation,
-        "photos": len(photos.photos),
-    }
+    info = ViewsInfo(
+        model=model.name,
+        weights=model.info.get("weights", "folder"),
+        seed=seed,
+        elevation=photos.elevation,
+        photos=len(photos.photos),
+    )
     size = model.image_size
     together = np.stack([images[i] for i, _ in wanted]) if wanted else np.empty((0, size, size, 3), np.uint8)
     return ViewSet(together, tuple(camera for _, camera in wanted), photos.main.camera, info)

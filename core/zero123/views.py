@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from core.cameras import Camera
 from core.photo_set import PhotoSet
 from core.progress import Progress, no_progress
 from core.render.likeness import decibels
+from core.reports import ElevationFound, ViewsInfo
 from core.zero123.conditioning import cutout_pixels, sees_alpha
 from core.zero123.model import Zero123
 from core.zero123.params import ViewsParams
@@ -73,15 +74,11 @@ def make_view_set(
     elevation, found = photo_elevation(model, cutout, params, seed, progress)
     cameras = ring_cameras(params)
     images = novel_views(model, cutout, elevation, cameras, params=params, seed=seed, progress=progress)
-    info: dict[str, Any] = {
-        "model": model.name,
-        "weights": model.info.get("weights", "folder"),
-        "seed": seed,
-        "elevation": found,
-    }
+    weights = model.info.get("weights", "folder")
+    info = ViewsInfo(model=model.name, weights=weights, seed=seed, elevation=found)
     if params.other_seed:
         again = novel_views(model, cutout, elevation, cameras[::4], params=params, seed=seed + 1, progress=progress)
-        info["seed_agreement"] = likeness(images[::4], again)
+        info.seed_agreement = likeness(images[::4], again)
     return ViewSet(images, cameras, Camera(0.0, elevation), info)
 
 
@@ -94,29 +91,26 @@ def likeness(views: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
 
 def photo_elevation(
     model: Zero123, cutout: Cutout, params: ViewsParams, seed: int, progress: Progress = no_progress
-) -> tuple[float, dict[str, Any]]:
+) -> tuple[float, ElevationFound]:
     """The photo's elevation in degrees and how it was found: ``given``, ``predicted`` (by Lift-S), ``assumed`` (with
     another lift), or ``estimated``.
     """
     if params.elevation is not None:
-        return params.elevation, {"source": "given", "degrees": params.elevation, "confidence": 1.0}
+        return params.elevation, ElevationFound(source="given", degrees=params.elevation, confidence=1.0)
     from core.zero123.elevation import assumed_elevation, estimate_elevation
 
     if sees_alpha(model.lift):
         from core.zero123.lift_s import predicted_elevation
 
         degrees, confidence = predicted_elevation(model.lift, cutout_pixels(cutout.rgba).to(model.device))
-        return degrees, {"source": "predicted", "degrees": round(degrees, 3), "confidence": round(confidence, 3)}
+        return degrees, ElevationFound(source="predicted", degrees=round(degrees, 3), confidence=round(confidence, 3))
     if model.lift is not None:
         assumed = assumed_elevation(params.elevation_prior)
-        return assumed.degrees, {
-            "source": "assumed",
-            "degrees": assumed.degrees,
-            "confidence": round(assumed.confidence, 3),
-        }
+        confidence = round(assumed.confidence, 3)
+        return assumed.degrees, ElevationFound(source="assumed", degrees=assumed.degrees, confidence=confidence)
     estimate = estimate_elevation(model, cutout, params, seed, progress)
     degrees = round(estimate.degrees, 3)
-    return degrees, {"source": "estimated", "degrees": degrees, "confidence": round(estimate.confidence, 3)}
+    return degrees, ElevationFound(source="estimated", degrees=degrees, confidence=round(estimate.confidence, 3))
 
 
 def with_batch(params: ViewsParams, batch: int) -> ViewsParams:

@@ -5,15 +5,26 @@ import pytest
 
 from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.cameras import Camera
+from core.reports import ElevationFound, MeshInfo, ViewsInfo
 
 RNG = np.random.default_rng(0)
 CAMERA = Camera(0, 12.5)
 VALUES = [
     Cutout(RNG.integers(0, 255, (512, 512, 4), np.uint8), (-3.5, 0, 508.5, 512), "alpha", 0.9, ("cropped",)),
-    ViewSet(RNG.integers(0, 255, (2, 8, 8, 3), np.uint8), (CAMERA, Camera(90, 0)), CAMERA, {"seeds": [1, 2]}),
+    ViewSet(
+        RNG.integers(0, 255, (2, 8, 8, 3), np.uint8),
+        (CAMERA, Camera(90, 0)),
+        CAMERA,
+        ViewsInfo(seed=1, elevation=ElevationFound(source="given")),
+    ),
     Field(RNG.random((4, 5, 6), np.float32), None, CAMERA, {"isovalue": 3.25}),
     Field(RNG.random((4, 5, 6), np.float32), RNG.random((4, 5, 6, 3), np.float32), CAMERA),
-    Mesh(RNG.random((4, 3)), np.array([[0, 1, 2], [0, 2, 3]]), RNG.integers(0, 255, (4, 3), np.uint8), {"a": "é"}),
+    Mesh(
+        RNG.random((4, 3)),
+        np.array([[0, 1, 2], [0, 2, 3]]),
+        RNG.integers(0, 255, (4, 3), np.uint8),
+        MeshInfo(engine="é"),
+    ),
     Mesh(RNG.random((4, 3)), np.array([[0, 1, 2]])),
 ]
 

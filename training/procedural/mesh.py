@@ -31,5 +31,4 @@ def to_mesh(table: ObjectTable, index: int, resolution: int = 128) -> Mesh:
     assert rows is not None
     albedo, _ = paint(one, torch.zeros_like(rows[0]), rows[0], points.unbind(-1))
     colors = (albedo.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    info = {"seed": one.seeds[0], "family": one.names[0], "resolution": resolution}
-    return Mesh(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64), colors, info)
+    return Mesh(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64), colors)

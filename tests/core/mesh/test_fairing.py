@@ -38,7 +38,7 @@ def test_pebbles_go_and_the_volume_stays() -> None:
     assert roughness(even) < 0.6 * roughness(rough)
     volumes = [signed_volumes(mesh.vertices, mesh.faces).sum() for mesh in (rough, even)]
     assert abs(volumes[1] / volumes[0] - 1) < 0.02
-    assert even.info["topology"]["crossing_faces"] == 0
+    assert even.info.topology.crossing_faces == 0
 
 
 def test_a_rim_that_the_field_has_too_small_moves_out_to_the_photo_s_outline() -> None:
@@ -64,7 +64,7 @@ def test_an_uneven_underside_becomes_one_plane_and_a_ball_none() -> None:
         under = mesh.vertices[(np.abs(mesh.vertices[:, 0]) < 0.3) & (np.abs(mesh.vertices[:, 2]) < 0.25)]
         heights.append(under[under[:, 1] < -0.35, 1].std())
     assert heights[1] < 0.3 * heights[0]
-    assert even.info["fairing"]["foot"] > 100
+    assert even.info.fairing["foot"] > 100
     ball = marching_cubes(solid(scene(sphere, 96)[0].density, 50, 0))
     assert len(foot_targets(*ball).index) == 0
 

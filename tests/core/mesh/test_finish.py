@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +26,7 @@ from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import inspect, weld
 from core.mesh.usdz import validate_usdz
 from core.render import render_mesh
+from core.reports import MeshInfo
 
 ABOUT = AssetAbout("MUG-01", "asset-7", "ab" * 32, "starter", "Apache-2.0", "(c) 2026 A Shop", 12.5)
 LIGHT = FinishParams(faces=3000, lods=(600,), texture=256, turntable=6)
@@ -91,8 +91,8 @@ SMALLEST = FinishParams(faces=500, lods=(), texture=64, turntable=0, small=False
 
 def test_the_front_of_the_product_is_the_front_of_the_file() -> None:
     result = finished("chair")[0]
-    assert result.report["front"]["iou"] > 0.9
-    assert result.report["front"]["psnr"] > 30
+    assert result.report.front.iou > 0.9
+    assert result.report.front.psnr > 30
     model = read_glb(result.files["model.glb"])
     back_rest = model.vertices[model.vertices[:, 1] > 0.1]
     assert back_rest[:, 2].mean() < -0.02  # a chair seen from the front has its back behind
@@ -122,8 +122,8 @@ def test_any_one_known_side_scales_the_model(sides: dict[str, float], axis: int,
     about = replace(ABOUT, **({"height_cm": None} | sides))
     result = finish_asset(mesh, field, cutout, view_set, SMALLEST, about)
     assert np.ptp(read_glb(result.files["model.glb"]).vertices, axis=0)[axis] == pytest.approx(length)
-    assert result.report["size_known"] is True
-    assert result.report["size_m"][axis] == pytest.approx(length, abs=1e-4)
+    assert result.report.size_known is True
+    assert result.report.size_m[axis] == pytest.approx(length, abs=1e-4)
     assert said in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]["size"]
 
 
@@ -146,8 +146,8 @@ def test_the_front_of_a_product_that_was_photographed_from_elsewhere(azimuth: fl
     assert outwards == pytest.approx(
         np.einsum("ij,ij->i", turned.normals, turned.vertices - turned.vertices.mean(0)).mean(), abs=0.01
     ), "normals turn with the surface"
-    assert result.report["placement"]["turn"] == azimuth
-    assert result.report["front"]["iou"] > 0.9
+    assert result.report.placement.turn == azimuth
+    assert result.report.front.iou > 0.9
     metrics = assess(cutout, view_set, result.files["model.glb"], result.report, QualityParams()).metrics
     assert metrics["input_mask_iou"] > 0.9
     assert "front" in unpack_glb(result.files["model.glb"])[0]["asset"]["extras"]
@@ -158,14 +158,14 @@ def test_the_report_says_where_the_model_stands_and_how_much_of_it_nobody_saw() 
     from core.quality.params import QualityParams
 
     result, _, field, cutout, view_set = finished("chair")
-    scale, offset = result.report["placement"]["scale"], np.array(result.report["placement"]["offset"])
+    scale, offset = result.report.placement.scale, np.array(result.report.placement.offset)
     model = read_glb(result.files["model.glb"])
     world = model.vertices / scale - offset
     assert SOLIDS["chair"](*world.T).max() < 0.03
     seen = render_mesh(world, model.faces, field.camera, 512).alpha > 127
     assert (seen == (cutout.rgba[..., 3] > 127)).mean() > 0.99
     metrics = assess(cutout, view_set, result.files["model.glb"], result.report, QualityParams()).metrics
-    assert metrics["unseen_texture"] == pytest.approx(result.report["texture"]["unseen"], abs=1e-4)
+    assert metrics["unseen_texture"] == pytest.approx(result.report.texture.unseen, abs=1e-4)
     assert metrics["input_mask_iou"] > 0.9
 
 
@@ -182,7 +182,7 @@ def test_same_inputs_same_bytes() -> None:
     first, mesh, field, cutout, view_set = finished("chair")
     again = finish_asset(mesh, field, cutout, view_set, LIGHT, ABOUT)
     assert again.files == first.files
-    assert json.dumps(again.report, sort_keys=True) == json.dumps(first.report, sort_keys=True)
+    assert again.report == first.report
 
 
 def test_the_default_engine_gives_the_same_bytes_twice_too() -> None:
@@ -190,7 +190,7 @@ def test_the_default_engine_gives_the_same_bytes_twice_too() -> None:
     mesh = extract_mesh(field, cutout, view_set, MeshParams())
     params = FinishParams(faces=800, lods=(), texture=64, turntable=0, small=False, usdz=False)
     first, second = (finish_asset(mesh, field, cutout, view_set, params, ABOUT) for _ in range(2))
-    assert first.report["levels"]["model.glb"]["tool"] == "pymeshlab"
+    assert first.report.levels["model.glb"].tool == "pymeshlab"
     assert first.files == second.files
 
 
@@ -304,8 +304,8 @@ def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> 
     blind = replace(view_set, images=view_set.images[:0], cameras=())
     params = FinishParams(faces=1500, lods=(), texture=256, turntable=0, small=False, usdz=False)
     result = finish_asset(mesh, replace(field, color=None), cutout, blind, params, ABOUT)
-    assert result.report["texture"]["filled_from"] == "neighbours"
-    assert result.report["texture"]["unseen"] > 0.3
+    assert result.report.texture.filled_from == "neighbours"
+    assert result.report.texture.unseen > 0.3
     texels = read_glb(result.files["model.glb"]).texels()
     assert texels is not None
     assert texels.std() > 5
@@ -314,11 +314,11 @@ def test_a_field_without_colour_and_without_views_is_filled_from_the_photo() -> 
 def test_the_exact_mesh_bakes_back_to_the_photo() -> None:
     field, cutout, view_set = scene(chair, 96)
     vertices, faces = marching_cubes(solid(field.density, 50, 0))
-    mesh = Mesh(vertices, faces, None, {"engine": "permissive"})
+    mesh = Mesh(vertices, faces, None, MeshInfo(engine="permissive"))
     params = FinishParams(faces=40_000, lods=(), texture=1024, turntable=0, small=False, usdz=False, delight=0)
     result = finish_asset(mesh, field, cutout, view_set, params, ABOUT)
-    assert result.report["front"]["psnr"] >= 32
-    assert result.report["front"]["iou"] >= 0.99
+    assert result.report.front.psnr >= 32
+    assert result.report.front.iou >= 0.99
 
 
 @pytest.mark.parametrize("seed", range(1, 10))
@@ -327,9 +327,9 @@ def test_a_product_s_exact_mesh_bakes_back_at_the_published_size(seed: int) -> N
     from bench.finish import product
 
     field, cutout, view_set, truth = product(seed, n=16)  # the field is not looked at
-    mesh = Mesh(truth.vertices, truth.faces, None, {"engine": "permissive"})
+    mesh = Mesh(truth.vertices, truth.faces, None, MeshInfo(engine="permissive"))
     params = FinishParams(lods=(), turntable=0, small=False, usdz=False)
-    front = finish_asset(mesh, field, cutout, view_set, params, ABOUT).report["front"]
+    front = finish_asset(mesh, field, cutout, view_set, params, ABOUT).report.front
     assert front["psnr"] >= 32
     assert front["iou"] >= 0.99
 
@@ -393,7 +393,7 @@ def test_views_do_not_paint_where_the_model_s_lift_has_coloured_the_field() -> N
         texels = read_glb(result.files["model.glb"]).texels()
         assert texels is not None
         pure = (texels[..., 0] > 200) & (texels[..., 1] < 60) & (texels[..., 2] > 200)
-        found[painter] = (float(pure.mean()), result.report["texture"])
+        found[painter] = (float(pure.mean()), result.report.texture)
     assert found["fit"][0] > 0.2
     assert found["lift"][0] < 0.01
     assert found["lift"][1]["from_views"] == 0

@@ -34,7 +34,7 @@ def torn_lamp(remaining: float) -> Scene:
 @pytest.mark.parametrize("remaining", [0.3, 0.0])
 def test_a_lamp_whose_arm_is_torn_in_the_field_ends_in_one_piece(remaining: float) -> None:
     mesh = extract_mesh(*torn_lamp(remaining), MeshParams())
-    assert mesh.info["joints"] == 1
+    assert mesh.info.joints == 1
     state = inspect(mesh.vertices, mesh.faces)
     assert (state.components, state.sound) == (1, True)
     joint = mesh.vertices[np.abs(mesh.vertices[:, 1] - 0.05) < 0.1]
@@ -49,13 +49,13 @@ def test_the_joint_goes_where_the_field_is_densest() -> None:
         replace(field, density=np.where(trace, np.float32(30), field.density)), cutout, view_set, MeshParams()
     )
     joint = mesh.vertices[np.abs(mesh.vertices[:, 1] - 0.05) < 0.05]
-    assert mesh.info["joints"] == 1
+    assert mesh.info.joints == 1
     assert abs(joint[:, 2].mean() - 0.14) < 0.05
 
 
 def test_two_shoes_stay_two() -> None:
     mesh = extract_mesh(*scene(pair), MeshParams())
-    assert (mesh.info["joints"], inspect(mesh.vertices, mesh.faces).components) == (0, 2)
+    assert (mesh.info.joints, inspect(mesh.vertices, mesh.faces).components) == (0, 2)
 
 
 def test_a_crumb_of_seven_percent_behind_the_product_goes_and_one_of_twelve_is_joined() -> None:
@@ -66,7 +66,7 @@ def test_a_crumb_of_seven_percent_behind_the_product_goes_and_one_of_twelve_is_j
         behind = np.sqrt(x**2 + (y + 0.16) ** 2 + (z + 0.75) ** 2) < radius
         crumbed = replace(field, density=np.where(behind, np.float32(100), field.density))
         mesh = extract_mesh(crumbed, cutout, view_set, MeshParams())
-        assert (mesh.info["floaters_dropped"], mesh.info["joints"]) == (dropped, joints), share
+        assert (mesh.info.floaters_dropped, mesh.info.joints) == (dropped, joints), share
         assert inspect(mesh.vertices, mesh.faces).components == 1
 
 
@@ -76,7 +76,7 @@ def test_a_small_part_that_the_photo_shows_stays_though_it_is_far_below_the_limi
 
     field, cutout, view_set = scene(knobbed, info={"isovalue": 50.0})
     mesh = extract_mesh(field, cutout, view_set, MeshParams())
-    assert mesh.info["floaters_dropped"] == 0
+    assert mesh.info.floaters_dropped == 0
     assert inspect(mesh.vertices, mesh.faces).components == 2  # the photo shows two pieces, so two they are
     assert mesh.vertices[:, 1].max() > 0.65
 

@@ -39,8 +39,8 @@ def test_the_level_is_found_by_matching_the_silhouette() -> None:
 def test_the_level_of_the_reconstruction_is_taken_as_it_is() -> None:
     field, cutout, view_set = scene(sphere, info={"isovalue": 20.0})
     mesh = extract_mesh(field, cutout, view_set, MeshParams())
-    assert mesh.info["isovalue"] == 20.0
-    assert mesh.info["isovalue_from"] == "reconstruction"
+    assert mesh.info.isovalue == 20.0
+    assert mesh.info.isovalue_from == "reconstruction"
 
 
 def test_axes_are_those_of_the_world() -> None:
@@ -60,10 +60,10 @@ def test_specks_go_and_supported_parts_stay() -> None:
     speck = np.sqrt((x - 0.75) ** 2 + (y - 0.7) ** 2 + (z - 0.5) ** 2) < 0.12
     noisy = replace(field, density=np.where(speck, np.float32(80), field.density))
     mesh = extract_mesh(noisy, cutout, view_set, MeshParams())
-    assert mesh.info["floaters_dropped"] == 1
+    assert mesh.info.floaters_dropped == 1
     assert inspect(mesh.vertices, mesh.faces).components == 1
     field, cutout, view_set = scene(pair)
-    assert extract_mesh(field, cutout, view_set, MeshParams()).info["floaters_dropped"] == 0
+    assert extract_mesh(field, cutout, view_set, MeshParams()).info.floaters_dropped == 0
 
 
 def test_what_hides_behind_the_product_in_the_photo_but_from_no_other_side_goes() -> None:
@@ -73,7 +73,7 @@ def test_what_hides_behind_the_product_in_the_photo_but_from_no_other_side_goes(
     mesh = extract_mesh(
         replace(field, density=np.where(behind, np.float32(80), field.density)), cutout, view_set, MeshParams()
     )
-    assert mesh.info["floaters_dropped"] == 1
+    assert mesh.info.floaters_dropped == 1
     assert mesh.vertices[:, 2].min() > -0.5
 
 
@@ -129,7 +129,7 @@ def test_a_surface_at_the_border_is_closed_there_and_reported() -> None:
     field, cutout, view_set = scene(lambda x, y, z: np.maximum(np.hypot(x, y) - 0.4, -1 - z))
     mesh = extract_mesh(replace(field, info={"isovalue": 50.0}), cutout, view_set, MeshParams())
     assert inspect(mesh.vertices, mesh.faces).sound
-    assert mesh.info["border_share"] > 0.01
+    assert mesh.info.border_share > 0.01
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from core.mesh.unseen import IMAGINED, SHOWN, UNSEEN, seen_and_unseen
 from core.mesh.values import Model
 from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.render import render_mesh
+from core.reports import FinishReport, PlacementReport
 from core.segment.framing import bounding_box
 
 SCALE = 0.25
-PLACED = {"placement": {"scale": SCALE, "offset": [0, 0, 0]}}
+PLACED = FinishReport(placement=PlacementReport(scale=SCALE, offset=(0, 0, 0)))
 
 
 def sphere() -> trimesh.Trimesh:
@@ -81,6 +82,6 @@ def test_what_does_not_say_where_it_stands_is_refused() -> None:
     front = Camera(0, 0)
     cutout = Cutout(looked(front, 512), (0, 0, 512, 512), "test", 1.0)
     views = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), front)
-    for data, report in ((glb(), {}), (b"no file", PLACED)):
+    for data, report in ((glb(), FinishReport()), (b"no file", PLACED)):
         with pytest.raises(MeshFailed):
             seen_and_unseen(data, cutout, views, report)

@@ -33,7 +33,7 @@ def test_a_sound_file_passes_every_line_and_reports_plain_data(tmp_path: Path) -
     path.write_bytes(cube())
     verification = verify_glb(path)
     assert verification.passed
-    assert verification.report()["checks"][0]["name"] == "readable"
+    assert verification.report().checks[0].name == "readable"
 
 
 def test_what_is_written_is_read_back() -> None:

@@ -18,9 +18,11 @@ from core.quality.features import convexity, photo_difficulty, views_against_pho
 from core.quality.gate import combine, ramp, verdict, vetoes
 from core.quality.measurement import fitted, geometry, mask_health, picture_of
 from core.recipes import load_recipe
+from core.reports import FinishReport, PlacementReport
 
 CONDITION = Camera(0, 20)
 RING = tuple(Camera(azimuth, 20) for azimuth in range(0, 360, 60))
+NOTHING = FinishReport()
 PARAMS = QualityParams()
 
 
@@ -62,7 +64,7 @@ def perfect() -> tuple[Cutout, ViewSet, bytes]:
 
 
 def test_a_perfect_asset_is_finished_without_reasons(perfect: tuple[Cutout, ViewSet, bytes]):
-    judged = assess(*perfect, {}, PARAMS)
+    judged = assess(*perfect, NOTHING, PARAMS)
     assert judged.verdict == "finished"
     assert judged.score > PARAMS.finished + 0.05
     assert judged.metrics["input_mask_iou"] > 0.98
@@ -71,15 +73,15 @@ def test_a_perfect_asset_is_finished_without_reasons(perfect: tuple[Cutout, View
 
 
 def test_the_judgement_is_deterministic(perfect: tuple[Cutout, ViewSet, bytes]):
-    assert assess(*perfect, {}, PARAMS) == assess(*perfect, {}, PARAMS)
+    assert assess(*perfect, NOTHING, PARAMS) == assess(*perfect, NOTHING, PARAMS)
 
 
 def test_a_flat_asset_is_worse_and_says_which_side(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
-    flat = assess(cutout, views, glb_of(*bumpy(0.1)), {}, PARAMS)
-    assert flat.score < assess(cutout, views, good, {}, PARAMS).score - 0.05
+    flat = assess(cutout, views, glb_of(*bumpy(0.1)), NOTHING, PARAMS)
+    assert flat.score < assess(cutout, views, good, NOTHING, PARAMS).score - 0.05
     assert flat.metrics["views_mask_iou"] < 0.8
-    thin = assess(cutout, views, glb_of(*bumpy(0.02)), {}, PARAMS)
+    thin = assess(cutout, views, glb_of(*bumpy(0.02)), NOTHING, PARAMS)
     assert (thin.verdict, thin.reasons[0].code) == ("failed", "flat_shape")
     assert all(reason.message.endswith(".") for reason in flat.reasons)
 
@@ -87,8 +89,8 @@ def test_a_flat_asset_is_worse_and_says_which_side(perfect: tuple[Cutout, ViewSe
 def test_wrong_colours_lower_the_score(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, _ = perfect
     vertices, faces, colors = bumpy()
-    wrong = assess(cutout, views, glb_of(vertices, faces, 255 - colors), {}, PARAMS)
-    assert wrong.score < assess(*perfect, {}, PARAMS).score - 0.05
+    wrong = assess(cutout, views, glb_of(vertices, faces, 255 - colors), NOTHING, PARAMS)
+    assert wrong.score < assess(*perfect, NOTHING, PARAMS).score - 0.05
     assert {"front_colours", "side_colours"} & {reason.code for reason in wrong.reasons}
 
 
@@ -98,14 +100,16 @@ def test_placement_of_the_report_is_undone(perfect: tuple[Cutout, ViewSet, bytes
     world = fitted(vertices, faces, framed_mask(), CONDITION)
     offset, scale = np.array([0.1, 0.4, -0.2]), 0.03
     moved = glb_of((world + offset) * scale, faces, colors)
-    judged = assess(cutout, views, moved, {"placement": {"scale": scale, "offset": offset.tolist()}}, PARAMS)
+    judged = assess(
+        cutout, views, moved, FinishReport(placement=PlacementReport(scale=scale, offset=offset.tolist())), PARAMS
+    )
     assert judged.metrics["input_mask_iou"] > 0.98
 
 
 def test_an_unreadable_glb_fails_with_a_sentence(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
     for broken in (b"", b"not a glb", good[: len(good) // 2]):
-        judged = assess(cutout, views, broken, {}, PARAMS)
+        judged = assess(cutout, views, broken, NOTHING, PARAMS)
         assert (judged.score, judged.verdict) == (0.0, "failed")
         assert [reason.code for reason in judged.reasons] == ["unreadable_file"]
 
@@ -115,8 +119,6 @@ def test_a_bug_in_the_gate_is_no_fault_of_the_glb(
 ):
     """It was "the GLB cannot be judged: 'placement'", a failed asset and no traceback."""
     cutout, views, good = perfect
-    with pytest.raises(TypeError):
-        assess(cutout, views, good, {"placement": {"scale": None, "offset": [0, 0, 0]}}, PARAMS)
     for error in (KeyError("placement"), ValueError("shapes do not fit"), IndexError("out of range")):
 
         def broken(*_: object, error: Exception = error) -> dict[str, float]:
@@ -124,18 +126,18 @@ def test_a_bug_in_the_gate_is_no_fault_of_the_glb(
 
         monkeypatch.setattr("core.quality.measurement.geometry", broken)
         with pytest.raises(type(error)):
-            assess(cutout, views, good, {}, PARAMS)
+            assess(cutout, views, good, NOTHING, PARAMS)
 
 
 def test_warnings_of_the_photo_are_reasons(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
-    judged = assess(replace(cutout, warnings=("The object is cropped.",)), views, good, {}, PARAMS)
+    judged = assess(replace(cutout, warnings=("The object is cropped.",)), views, good, NOTHING, PARAMS)
     assert "The object is cropped." in [reason.message for reason in judged.reasons]
 
 
 def test_no_views_leaves_their_checks_out(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
-    judged = assess(cutout, replace(views, images=views.images[:0], cameras=()), good, {}, PARAMS)
+    judged = assess(cutout, replace(views, images=views.images[:0], cameras=()), good, NOTHING, PARAMS)
     assert not {name for name in judged.metrics if name.startswith("views_")}
     assert judged.verdict != "failed"
 
@@ -181,13 +183,13 @@ def test_a_visible_fault_leaves_the_score_and_takes_the_verdict(
     """It was multiplied into the score, which then ordered leaning assets as if all else were bad, too."""
     metrics = {"views_psnr": 40.0, "lean": 25.0}
     assert combine(metrics, PARAMS) == combine(metrics | {"lean": 0.0}, PARAMS)
-    upright = assess(*perfect, {}, PARAMS)
+    upright = assess(*perfect, NOTHING, PARAMS)
     monkeypatch.setattr("core.quality.measurement.lean", lambda world: 25.0)
-    leaning = assess(*perfect, {}, PARAMS)
+    leaning = assess(*perfect, NOTHING, PARAMS)
     assert (upright.verdict, leaning.verdict) == ("finished", "review")
     assert leaning.score == upright.score
     assert leaning.reasons[0].code == "leaning"
-    assert assess(*perfect, {}, QualityParams(finished=0)).verdict == "finished", "0 publishes all"
+    assert assess(*perfect, NOTHING, QualityParams(finished=0)).verdict == "finished", "0 publishes all"
 
 
 def test_a_recipe_names_only_checks_that_exist():
@@ -204,9 +206,9 @@ def test_thresholds_of_the_recipe_decide():
 
 def test_notes_stand_behind_what_counts_and_move_no_score(perfect: tuple[Cutout, ViewSet, bytes]):
     cutout, views, good = perfect
-    plain = assess(cutout, views, good, {}, PARAMS)
-    unsure = assess(replace(cutout, confidence=0.3), views, glb_of(*bumpy(0.02)), {}, PARAMS)
-    assert assess(replace(cutout, confidence=0.3), views, good, {}, PARAMS).score == plain.score
+    plain = assess(cutout, views, good, NOTHING, PARAMS)
+    unsure = assess(replace(cutout, confidence=0.3), views, glb_of(*bumpy(0.02)), NOTHING, PARAMS)
+    assert assess(replace(cutout, confidence=0.3), views, good, NOTHING, PARAMS).score == plain.score
     codes = [reason.code for reason in unsure.reasons]
     assert "uncertain_edge" in codes
     assert codes[0] == "flat_shape"

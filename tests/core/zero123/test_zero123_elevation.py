@@ -85,8 +85,8 @@ def test_the_user_has_the_last_word_and_the_estimate_is_repeatable(tiny: Any, cu
     params = ViewsParams(steps=2)
     one = estimate_elevation(tiny, cutout, params, 3)
     estimated = make_view_set(tiny, cutout, params, 3)
-    assert estimated.info["elevation"]["source"] == "estimated"
+    assert estimated.info.elevation.source == "estimated"
     assert estimated.condition.elevation == pytest.approx(one.degrees, abs=1e-3)
     given = make_view_set(tiny, cutout, params.model_copy(update={"elevation": -7.5}), 3)
     assert given.condition.elevation == -7.5
-    assert given.info["elevation"]["source"] == "given"
+    assert given.info.elevation.source == "given"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
+from core.records import to_json
 from core.zero123.params import Ring, ViewsParams
 from core.zero123.views import ViewRequest, likeness, make_view_set, novel_views, ring_cameras, synthesize, with_batch
 
@@ -57,8 +58,8 @@ def test_the_view_set_says_how_it_was_made(tiny: Any, cutout: Cutout) -> None:
     views = make_view_set(tiny, cutout, FAST, 0, lambda _, done, total: steps.append((done, total)))
     assert len(views.cameras) == len(views.images) == 14
     assert views.condition == Camera(0.0, 12.0)
-    assert views.info["elevation"] == {"source": "given", "degrees": 12.0, "confidence": 1.0}
-    assert views.info["model"] == "tiny"
+    assert to_json(views.info.elevation) == {"source": "given", "degrees": 12.0, "confidence": 1.0}
+    assert views.info.model == "tiny"
     assert steps[-1] == (6, 6)
     assert ViewSet.from_bytes(views.to_bytes()).cameras == views.cameras
 
@@ -68,8 +69,8 @@ def test_another_seed_is_drawn_only_when_asked(tiny: Any, cutout: Cutout) -> Non
     asked = make_view_set(tiny, cutout, params, seed=3)
     plain = make_view_set(tiny, cutout, params.model_copy(update={"other_seed": False}), seed=3)
     assert np.array_equal(asked.images, plain.images)
-    assert 0 < asked.info["seed_agreement"] < 40
-    assert "seed_agreement" not in plain.info
+    assert 0 < asked.info.seed_agreement < 40
+    assert "seed_agreement" not in to_json(plain.info)
     assert likeness(plain.images, plain.images) == 40
 
 

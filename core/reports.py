@@ -1,0 +1,148 @@
+"""What the views, mesh and finish stages say of what they made, beside it: read again by later stages and people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.records import Record
+
+
+class ElevationFound(Record):
+    """How the photo's elevation was found."""
+
+    source: str | None = None
+    """``given``, ``predicted`` (by Lift-S), ``assumed`` (with another lift) or ``estimated``."""
+    degrees: float | None = None
+    confidence: float | None = None
+    """0 to 1."""
+
+
+class ViewsInfo(Record):
+    """How views were made."""
+
+    model: str | None = None
+    weights: str | None = None
+    seed: int | None = None
+    elevation: ElevationFound | None = None
+    seed_agreement: float | None = None
+    """PSNR of the same views from another seed, dB."""
+    photos: int | None = None
+    """Where there are several."""
+
+
+class PlacementReport(Record):
+    """Where a file's model stands (:class:`core.mesh.placement.Placement`)."""
+
+    scale: float
+    offset: tuple[float, float, float]
+    turn: float = 0.0
+    """Only where there is one."""
+
+
+class TopologyReport(Record):
+    """A mesh's edges and pieces (:class:`core.mesh.topology.Topology`)."""
+
+    faces: int
+    vertices: int
+    components: int
+    open_edges: int
+    crowded_edges: int
+    flipped_edges: int
+    pinched_vertices: int
+    degenerate_faces: int
+    volume: float
+    manifold: bool
+    sound: bool
+    crossing_faces: int = 0
+    """Counted by the mesh stage."""
+
+
+class MeshInfo(Record):
+    """How a mesh was made."""
+
+    engine: str = "pymeshlab"
+    """Which tools may decimate it."""
+    isovalue: float | None = None
+    isovalue_from: str | None = None
+    """``reconstruction`` or ``silhouette``."""
+    silhouette_iou: float | None = None
+    floaters_dropped: int | None = None
+    joints: int | None = None
+    border_share: float | None = None
+    """Of the box's border that the surface was cut at."""
+    fairing: Mapping[str, int] | None = None
+    topology: TopologyReport | None = None
+
+
+class LevelReport(Record):
+    """A level of detail, judged by the bytes that were written."""
+
+    budget: int
+    faces: int
+    vertices: int
+    tool: str
+    notes: list[str]
+    topology: TopologyReport
+    bytes: int
+
+
+class TextureReport(Record):
+    """Where a texture's texels came from, in shares."""
+
+    texels: float | None = None
+    from_photo: float | None = None
+    from_views: float | None = None
+    unseen: float | None = None
+    """No picture shows it."""
+    filled_from: str | None = None
+    """``field`` or ``neighbours``."""
+    delight: float | None = None
+    charts: int | None = None
+
+
+class FrontReport(Record):
+    """The finished model from the photo's camera against the photo."""
+
+    iou: float | None
+    psnr: float | None
+
+
+class CheckReport(Record):
+    """One line of the verification."""
+
+    name: str
+    passed: bool
+    found: str
+    wanted: str
+
+
+class VerificationReport(Record):
+    """All checks of one file."""
+
+    profile: str
+    source: str
+    url: str
+    passed: bool
+    checks: list[CheckReport]
+
+
+class FinishReport(Record):
+    """``report.json`` of an asset, of whatever version made it."""
+
+    placement: PlacementReport | None = None
+    levels: dict[str, LevelReport] | None = None
+    levels_left_out: list[int] | None = None
+    """Budgets that no sound mesh met."""
+    profile: str | None = None
+    texture: TextureReport | None = None
+    """Of ``model.glb``."""
+    confidence: Mapping[str, int | float] | None = None
+    """How much the reconstruction believes its shape."""
+    front: FrontReport | None = None
+    verification: VerificationReport | None = None
+    bytes: dict[str, int] | None = None
+    """Of each file."""
+    size_m: list[float] | None = None
+    size_known: bool | None = None
+    faces: int | None = None
+    """Of ``model.glb``."""
