@@ -19,7 +19,7 @@ from core.cameras import Camera
 from core.records import to_json
 from core.reports import ElevationFound
 
-MAKING = 2
+MAKING = 3
 """Raised whenever a later stage makes something else of the same photos. Their bytes hold it, so that the keys of what
 is made from several photos change, and those of what is made from one stay."""
 

@@ -98,6 +98,11 @@ class TextureReport(Record):
     """``field`` or ``neighbours``."""
     delight: float | None = None
     charts: int | None = None
+    gains: list[list[float]] | None = None
+    """Of several photos, what each one's red, green and blue were multiplied by to look like the first; None where they
+    were alike."""
+    strangers: int | None = None
+    """How many of them show quite other colours than the rest; None for none."""
 
 
 class FrontReport(Record):

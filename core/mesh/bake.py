@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field, ViewSet
 from core.mesh.atlas import Atlas
+from core.mesh.exposure import matched
 from core.mesh.sources import Source, look, photo_sources, view_sources
 from core.mesh.surface import sample_color
 from core.mesh.topology import areas, vertex_normals
@@ -58,6 +59,10 @@ class PaintSources:
     views_paint: bool
     """Whether the views colour what the photo does not show. Where the model has a lift, its own colours do: on scans
     they came nearer to the truth than the synthesized views."""
+    gains: list[list[float]]
+    """What each photo's red, green and blue were multiplied by (:mod:`core.mesh.exposure`); empty where nothing was."""
+    strangers: int
+    """How many photos show quite other colours than the rest where both see the same."""
 
 
 def prepare(
@@ -68,11 +73,15 @@ def prepare(
     faces: NDArray[np.int64],
     photos: PhotoSet | None = None,
 ) -> PaintSources:
-    """Masks and depth buffers of all pictures against one mesh in the field's world."""
+    """Masks and depth buffers of all pictures against one mesh in the field's world; photos as bright as the first."""
+    sources = photo_sources(cutout, field.camera, vertices, faces, photos)
+    same = matched(sources, vertices, vertex_normals(vertices, faces))
     return PaintSources(
-        photo_sources(cutout, field.camera, vertices, faces, photos),
+        same.photos,
         view_sources(view_set, vertices, faces),
         field.color is None or field.info.get("color_from") != "lift",
+        same.gains,
+        same.strangers,
     )
 
 
@@ -126,6 +135,8 @@ def bake(
         filled_from="neighbours" if field.color is None else "field",
         delight=lit,
         charts=atlas.charts,
+        gains=pictures.gains or None,
+        strangers=pictures.strangers or None,
     )
     return dilate(texture.reshape(size, size, 3), covered.reshape(size, size)), report
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,12 +26,12 @@ FINE = 96
 def smooth(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
-    cutout: Cutout,
-    camera: Camera,
+    seen: Sequence[tuple[Cutout, Camera]],
     strength: float,
     grid: int,
 ) -> tuple[NDArray[np.float64], dict[str, int]]:
-    """The marched surface of a ``grid`` without its pebbles, its rim on the photo's outline, its foot flat.
+    """The marched surface of a ``grid`` without its pebbles, its rims on the outlines of the photos ``seen``, its foot
+    flat.
 
     No two faces pass through each other; the second value says how many vertices stayed where they were for that.
     """
@@ -38,12 +40,18 @@ def smooth(
     # what L^T L takes out is as long as the fourth root of the strength, in edges
     strength = strength * (grid / FINE) ** 4
     even = faired(vertices, faces, strength)
-    rim, foot = rim_targets(even, faces, cutout.rgba[..., 3], camera), foot_targets(even, faces)
+    rims = [rim_targets(even, faces, cutout.rgba[..., 3], camera) for cutout, camera in seen]
+    foot = foot_targets(even, faces)
     pull, targets = np.zeros(len(vertices)), np.zeros_like(vertices)
-    for found in (foot, rim):  # where both speak, the photo does
-        pull[found.index], targets[found.index] = PULL, found.targets
+    pull[foot.index], targets[foot.index] = PULL, foot.targets
+    asked, count = np.zeros_like(vertices), np.zeros(len(vertices), np.int64)
+    for rim in rims:
+        asked[rim.index] += rim.targets
+        count[rim.index] += 1
+    told = count > 0  # where a foot and a photo speak, the photo does; of two photos the mean
+    pull[told], targets[told] = PULL, asked[told] / count[told, None]
     result, kept = untangled(faired(vertices, faces, strength, pull, targets), faces, vertices)
-    return result, {"rim": len(rim.index), "foot": len(foot.index), "left_as_marched": kept}
+    return result, {"rim": int(told.sum()), "foot": len(foot.index), "left_as_marched": kept}
 
 
 def faired(

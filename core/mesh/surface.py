@@ -34,8 +34,8 @@ def extract_mesh(
     """The closed, outward-facing surface of ``field``, in its world, with the field's colour at the vertices.
 
     The level is ``field.info["isovalue"]`` where the reconstruction gives one, else the density at which the
-    silhouette from ``field.camera`` matches the cutout best. Pieces, joints, rims and foot follow the photo alone:
-    the views of ``view_set`` disagree about outlines; all outlines of several ``photos`` cut. Raises
+    silhouette from ``field.camera`` matches the cutout best. Pieces, joints and foot follow the photo alone: the
+    views of ``view_set`` disagree about outlines; all outlines of several ``photos`` cut and draw the rims. Raises
     :class:`ReconstructionFailed` for a field that is not finite, empty or full, :class:`MeshFailed` when no closed
     surface comes out.
     """
@@ -51,15 +51,17 @@ def extract_mesh(
     info.isovalue = level
     mask = cutout.rgba[..., 3] > 127
     volume = trimmed(solid(density, level, params.denoise), cutout, field.camera)
-    for photo in () if photos is None else photos.photos[1:]:
-        volume = trimmed(volume, photo.framed(), photo.camera)
+    seen = [(cutout, field.camera)]
+    seen += [(photo.framed(), photo.camera) for photo in (() if photos is None else photos.photos[1:])]
+    for further, camera in seen[1:]:
+        volume = trimmed(volume, further, camera)
     volume, info.floaters_dropped = without_crumbs(volume, PAD, mask, field.camera, params.floater)
     allowed = trimmed(np.ones_like(volume), cutout, field.camera) > 0
     volume, info.joints = joined(volume, allowed, mask, params.floater)
     if (border := _border_share(volume)) > 0:
         info.border_share = round(border, 4)
     vertices, faces = marching_cubes(volume)
-    vertices, info.fairing = smooth(vertices, faces, cutout, field.camera, params.fairing, max(density.shape))
+    vertices, info.fairing = smooth(vertices, faces, seen, params.fairing, max(density.shape))
     state = inspect(vertices, faces)
     if not state.sound:
         raise MeshFailed(

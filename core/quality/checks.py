@@ -110,6 +110,7 @@ NOTES = (
     Check("sharpness", 0.1, 0.8, "blurred_surface", "note", place="front"),
     Check("seams", 0.08, 0.01, "seams", "note", place="edge"),
     Check("elevation_confidence", 0.0, 0.6, "guessed_height", "note"),
+    Check("strangers", 1, 0, "another_colour", unit="photos"),
 )
 """What a person is told beside what counts: faults that tell little about true quality, or whose scale moves with the
 recipe's grid and texture size."""

@@ -311,6 +311,8 @@ def reported(view_set: ViewSet, report: FinishReport) -> dict[str, float]:
         found["seed_agreement"] = float(view_set.info.seed_agreement)
     if texture is not None and texture.unseen is not None:
         found["unseen_texture"] = float(texture.unseen)
+    if texture is not None and texture.strangers:
+        found["strangers"] = float(texture.strangers)
     said = report.confidence or {}
     return found | {name: float(said[key]) for key, name in CONFIDENCE.items() if key in said}
 

@@ -13,6 +13,7 @@ from core.mesh.fairing import faired, untangled
 from core.mesh.outline import foot_targets
 from core.mesh.surface import marching_cubes, solid
 from core.mesh.topology import crossing_faces, inspect, signed_volumes
+from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.render import render_mesh
 
 
@@ -53,6 +54,24 @@ def test_a_rim_that_the_field_has_too_small_moves_out_to_the_photo_s_outline() -
         seen = render_mesh(mesh.vertices, mesh.faces, field.camera, 512).alpha > 127
         overlap.append((seen & photo).sum() / (seen | photo).sum())
     assert overlap[0] < 0.93
+    assert overlap[1] > 0.97
+
+
+def test_every_photo_draws_the_rim_that_it_sees() -> None:
+    """A ball that the field has too small: from the side only a photo of the side mends its outline."""
+    field, cutout, view_set = scene(sphere, 96)
+    x, y, z = grid(96)
+    thin = np.clip(0.5 - (np.sqrt(x * x + y * y + z * z) - 0.43) * 24, 0, 1).astype(np.float32) * 100
+    side = replace(field.camera, azimuth=field.camera.azimuth + 90)  # from there a ball looks the same
+    photos = PhotoSet((PosedPhoto(cutout, Place(field.camera)), PosedPhoto(cutout, Place(side))))
+    photo = cutout.rgba[..., 3] > 127
+    overlap = []
+    for given in (None, photos):
+        thinner = replace(field, density=thin, info={"isovalue": 50.0})
+        mesh = extract_mesh(thinner, cutout, view_set, MeshParams(), given)
+        seen = render_mesh(mesh.vertices, mesh.faces, side, 512).alpha > 127
+        overlap.append((seen & photo).sum() / (seen | photo).sum())
+    assert overlap[0] < 0.94
     assert overlap[1] > 0.97
 
 

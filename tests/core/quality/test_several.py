@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.artifacts import Cutout
+from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.photo_set import PhotoSet, Place, PosedPhoto
 from core.placing.align import MISFIT
+from core.quality.gate import combine, named
+from core.quality.measurement import reported
+from core.quality.params import QualityParams
 from core.quality.several import not_asked, of_photos
 
 
@@ -27,3 +30,14 @@ def test_the_worst_placed_photo_says_how_sure_the_poses_are() -> None:
     assert of_photos(photos(0, 90, 180)) == {"photos": 3.0, "pose_confidence": 1.0}
     assert of_photos(photos(0, 90, slack=MISFIT / 4))["pose_confidence"] == pytest.approx(0.75)
     assert of_photos(photos(0, 90, slack=2 * MISFIT))["pose_confidence"] == 0.0
+
+
+def test_a_photo_in_quite_other_colours_is_named_and_counts_for_nothing() -> None:
+    """Which of them it is the finish stage knows by the surface that two photos share; a person looks."""
+    views = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), Camera(0, 20))
+    of_one, alike = (reported(views, {"texture": texture}) for texture in ({"unseen": 0.1, "strangers": 1}, {}))
+    params = QualityParams()
+    assert [reason.code for reason in named(of_one, params)] == ["another_colour"]
+    assert "strangers" not in alike
+    others = {"photos": 4.0, "pose_confidence": 0.9, "worst_view_mask_iou": 0.9, "view_agreement": 0.8}
+    assert combine(others | {"strangers": 1.0}, params) == combine(others, params)
