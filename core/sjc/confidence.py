@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from core.photo_set import PhotoSet, PosedPhoto
 from core.sjc.carve import image_coordinates, voxel_centers
-from core.sjc.fused import LIKELY as FUSED_LIKELY
 from core.sjc.fused import fused_occupancy
 from core.sjc.occupancy import LIKELY, beams, lifted_occupancy
 
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
 
     from core.sjc.views import View
     from core.zero123.lift import Volume
+
+FUSED_LIKELY = 0.25
+"""Probability of matter above which a voxel of several fused lifts counts as solid here: what the gate was fitted with.
+"""
 
 SIZE = 48
 """Voxels along one side; as many as there are beams across a picture."""

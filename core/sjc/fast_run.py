@@ -13,7 +13,7 @@ from core.errors import ReconstructionFailed
 from core.photo_set import PhotoSet
 from core.sjc import confidence, fit
 from core.sjc.cutoff import best_cutoff
-from core.sjc.fused import LIKELY, SHARE, fused_occupancy, lifts
+from core.sjc.fused import SHARE, fused_occupancy, lifts
 from core.sjc.occupancy import averaged, lifted_occupancy
 from core.sjc.params import ReconstructParams
 from core.sjc.prior import critic_of, prior_of
@@ -166,7 +166,7 @@ class FastLoop:
                 volumes = lifts(model, photos)
                 sure = confidence.of_several(volumes, photos)
                 occupied, color, asked = fused_occupancy(volumes, photos, sigma.shape[-1])
-                both, alone = (averaged(sigma, isovalue, occupied, share, LIKELY) for share in (SHARE, 1.0))
+                both, alone = (averaged(sigma, isovalue, occupied, share) for share in (SHARE, 1.0))
                 sigma, isovalue = torch.where(asked, both, alone), 0.5  # the fit fills what no camera sees
             elif self.volume is None:
                 color = fit.dense(run)[1:].permute(1, 2, 3, 0)

@@ -25,10 +25,6 @@ FACING = 6.0
 UNASKED = 8.0
 """Logits that matter loses below and above what the outlines ask for. A beam that meets nothing else keeps it."""
 
-LIKELY = 0.25
-"""Probability of matter above which a voxel counts as solid: several photos leave less to chance than one."""
-
-
 SHARE = 0.5
 """Share of the fused lifts in where matter is, beside the fit to all photos: either alone is worse."""
 

@@ -63,9 +63,7 @@ def met(occupied: torch.Tensor, beam: torch.Tensor, counted: torch.Tensor, size:
     return (occupied / hit.clamp(min=0.02)[beam]).clamp(max=1)
 
 
-def averaged(
-    sigma: torch.Tensor, isovalue: float, occupied: torch.Tensor, share: float, likely: float = LIKELY
-) -> torch.Tensor:
-    """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``matter``, whose surface is at ``likely``; each
-    is .5 at its own surface."""
-    return (1 - share) * sigma / (sigma + isovalue) + share * occupied / (2 * likely)
+def averaged(sigma: torch.Tensor, isovalue: float, occupied: torch.Tensor, share: float) -> torch.Tensor:
+    """The mean of two opinions ``(Z, Y, X)``, ``share`` being that of ``occupied``, whose surface is at :data:`LIKELY`;
+    each is .5 at its own surface."""
+    return (1 - share) * sigma / (sigma + isovalue) + share * occupied / (2 * LIKELY)

@@ -10,8 +10,8 @@ from core.artifacts import Cutout
 from core.cameras import Camera, project
 from core.photo_set import Place, PosedPhoto
 from core.sjc.carve import voxel_centers
-from core.sjc.fused import LIKELY, SHARE, heights, own_frustum
-from core.sjc.occupancy import CELLS, averaged, met
+from core.sjc.fused import SHARE, heights, own_frustum
+from core.sjc.occupancy import CELLS, LIKELY, averaged, met
 from core.zero123.lift import Volume
 
 
@@ -74,6 +74,6 @@ def test_a_photo_taken_from_the_side_looks_at_its_own_side() -> None:
 def test_both_opinions_meet_at_their_surfaces() -> None:
     points = voxel_centers(4)[:, 0].view(4, 4, 4)
     sigma, occupied = torch.where(points > 0, 9.0, 3.0), torch.where(points > 0, 1.0, LIKELY)
-    half = averaged(sigma, 3.0, occupied, SHARE, LIKELY)
+    half = averaged(sigma, 3.0, occupied, SHARE)
     assert float(half[points < 0].mean()) == pytest.approx(0.5)
     assert float(half[points > 0].min()) > 0.5
