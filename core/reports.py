@@ -99,10 +99,10 @@ class TextureReport(Record):
     delight: float | None = None
     charts: int | None = None
     gains: list[list[float]] | None = None
-    """Of several photos, what each one's red, green and blue were multiplied by to look like the first; None where they
-    were alike."""
+    """Of several photos, what each one's red, green and blue were multiplied by to look like the first; only where they
+    were not alike."""
     strangers: int | None = None
-    """How many of them show quite other colours than the rest; None for none."""
+    """How many of them show quite other colours than the rest; only where some do."""
 
 
 class FrontReport(Record):

@@ -135,9 +135,11 @@ def bake(
         filled_from="neighbours" if field.color is None else "field",
         delight=lit,
         charts=atlas.charts,
-        gains=pictures.gains or None,
-        strangers=pictures.strangers or None,
     )
+    if pictures.gains:
+        report.gains = pictures.gains
+    if pictures.strangers:
+        report.strangers = pictures.strangers
     return dilate(texture.reshape(size, size, 3), covered.reshape(size, size)), report
 
 

@@ -13,6 +13,7 @@ from core.quality.gate import combine, named
 from core.quality.measurement import reported
 from core.quality.params import QualityParams
 from core.quality.several import not_asked, of_photos
+from core.reports import FinishReport, TextureReport
 
 
 def photos(*azimuths: float, slack: float = 0.0) -> PhotoSet:
@@ -35,7 +36,8 @@ def test_the_worst_placed_photo_says_how_sure_the_poses_are() -> None:
 def test_a_photo_in_quite_other_colours_is_named_and_counts_for_nothing() -> None:
     """Which of them it is the finish stage knows by the surface that two photos share; a person looks."""
     views = ViewSet(np.zeros((0, 64, 64, 3), np.uint8), (), Camera(0, 20))
-    of_one, alike = (reported(views, {"texture": texture}) for texture in ({"unseen": 0.1, "strangers": 1}, {}))
+    textures = (TextureReport(unseen=0.1, strangers=1), TextureReport(unseen=0.1))
+    of_one, alike = (reported(views, FinishReport(texture=texture)) for texture in textures)
     params = QualityParams()
     assert [reason.code for reason in named(of_one, params)] == ["another_colour"]
     assert "strangers" not in alike
