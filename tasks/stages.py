@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "reconstruct",
-        version=8,
+        version=9,
         params=ReconstructParams,
         inputs=("cutout", "views"),
         outputs=("field",),
