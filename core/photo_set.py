@@ -9,7 +9,7 @@ through the middle, its field of view across). The world is the one of :mod:`cor
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,6 @@ from core.reports import ElevationFound
 MAKING = 3
 """Raised whenever a later stage makes something else of the same photos. Their bytes hold it, so that the keys of what
 is made from several photos change, and those of what is made from one stay."""
-
-PoseFrom = Literal["given", "named", "placed", "assumed"]
-"""Where a pose comes from: the catalogue's own figures, the photo's name, a search against the others, or the main
-photo's height for want of anything better."""
 
 
 @dataclass(frozen=True)

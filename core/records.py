@@ -25,7 +25,8 @@ class Record(BaseModel):
 
     @model_serializer(mode="wrap")
     def _what_was_set(self, handler: SerializerFunctionWrapHandler) -> Any:
-        return {name: value for name, value in handler(self).items() if name in self.model_fields_set}
+        unset = type(self).model_fields.keys() - self.model_fields_set
+        return {name: value for name, value in handler(self).items() if name not in unset}
 
 
 def to_json(value: Any) -> Any:

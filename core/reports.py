@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import computed_field
+
 from core.records import Record
 
 
@@ -39,22 +41,35 @@ class PlacementReport(Record):
     """Only where there is one."""
 
 
-class TopologyReport(Record):
-    """A mesh's edges and pieces (:class:`core.mesh.topology.Topology`)."""
+class Topology(Record):
+    """What counting says about a mesh (:func:`core.mesh.topology.inspect`)."""
 
     faces: int
     vertices: int
     components: int
     open_edges: int
+    """Edges used by one face only."""
     crowded_edges: int
+    """Edges used by more than two faces."""
     flipped_edges: int
+    """Edges that two faces run through in the same direction."""
     pinched_vertices: int
+    """Vertices whose faces form more than one fan."""
     degenerate_faces: int
+    """Faces with a repeated corner or no area."""
     volume: float
+    """Signed; positive when faces look outward."""
     manifold: bool
-    sound: bool
+    """manifold3d's own verdict."""
     crossing_faces: int = 0
     """Counted by the mesh stage."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def sound(self) -> bool:
+        """Closed, manifold, consistently oriented, outward."""
+        bad = self.open_edges + self.crowded_edges + self.flipped_edges + self.pinched_vertices
+        return self.faces > 0 and bad == 0 and self.volume > 0 and self.manifold
 
 
 class MeshInfo(Record):
@@ -71,7 +86,7 @@ class MeshInfo(Record):
     border_share: float | None = None
     """Of the box's border that the surface was cut at."""
     fairing: Mapping[str, int] | None = None
-    topology: TopologyReport | None = None
+    topology: Topology | None = None
 
 
 class LevelReport(Record):
@@ -82,7 +97,7 @@ class LevelReport(Record):
     vertices: int
     tool: str
     notes: list[str]
-    topology: TopologyReport
+    topology: Topology
     bytes: int
 
 

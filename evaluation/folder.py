@@ -157,13 +157,9 @@ def read_object(folder: Path, name: str) -> EvaluationObject:
     )
 
 
-def read_surface(glb: bytes) -> Surface:
-    """All triangles of a GLB in its own frame, normalised. Raises ValueError without a surface."""
-    return read_painted(glb)[0]
-
-
 def read_painted(glb: bytes) -> tuple[Surface, Paint]:
-    """:func:`read_surface`, and its colours as :func:`core.quality.measurement.picture_of` takes them.
+    """All triangles of a GLB in its own frame, normalised, and its colours as
+    :func:`core.quality.measurement.picture_of` takes them.
 
     Several meshes and textures become one. Raises ValueError without a surface.
     """

@@ -59,8 +59,8 @@ class AssetFigures(AssetFacts):
     true_quality: float | None = None
 
 
-class ObjectFigures(Record):
-    """What depends on one cutout."""
+class Groups(Record):
+    """Groups of figures of an object, or means of them over objects; None where no object has one."""
 
     novel_view: Figures | None = None
     shape: Figures | None = None
@@ -68,6 +68,11 @@ class ObjectFigures(Record):
     shape_aligned: Figures | None = None
     asset_view: Figures | None = None
     asset_view_recentred: Figures | None = None
+
+
+class ObjectFigures(Groups):
+    """What depends on one cutout."""
+
     asset: AssetFigures | None = None
 
 
@@ -82,15 +87,9 @@ class ObjectRow(ObjectFigures):
     by_masks: dict[str, ObjectFigures] = Field(default_factory=dict)
 
 
-class Means(Record):
-    """Over objects; None where no object has the figure."""
+class Means(Groups):
+    """Over objects."""
 
-    novel_view: Figures | None = None
-    shape: Figures | None = None
-    shape_visible: Figures | None = None
-    shape_aligned: Figures | None = None
-    asset_view: Figures | None = None
-    asset_view_recentred: Figures | None = None
     segmentation: Figures | None = None
     asset: Figures | None = None
 

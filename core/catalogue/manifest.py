@@ -28,7 +28,6 @@ from core.catalogue.spool import Spool
 from core.errors import InputError
 from core.photos.names import display_name
 
-ENDINGS = frozenset({".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xlsm"})
 _OTHERS = {".xls": "an old Excel file", ".ods": "an OpenDocument file", ".numbers": "a Numbers file", ".pdf": "a PDF"}
 
 

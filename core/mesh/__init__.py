@@ -5,25 +5,22 @@
     verify_glb(data or path, profile) -> Verification
     read_glb(data or path) -> Model
 
-The public functions import what they need when they are called: ``import core.mesh`` stays light.
+The public functions are imported when first asked for: ``import core.mesh`` stays light.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from core.artifacts import Cutout, Field, Mesh, ViewSet
 from core.mesh.params import FinishParams, MeshParams
 from core.mesh.values import AssetAbout, Finished, Model
-from core.photo_set import PhotoSet
-from core.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from core.mesh.verify import Verification
+    from core.mesh.finish import finish_asset
+    from core.mesh.gltf import read_glb
+    from core.mesh.surface import extract_mesh
+    from core.mesh.verify import verify_glb
 
 __all__ = [
     "AssetAbout",
@@ -37,42 +34,10 @@ __all__ = [
     "verify_glb",
 ]
 
-
-def extract_mesh(
-    field: Field, cutout: Cutout, view_set: ViewSet, params: MeshParams, photos: PhotoSet | None = None
-) -> Mesh:
-    """See :func:`core.mesh.surface.extract_mesh`."""
-    from core.mesh import surface
-
-    return surface.extract_mesh(field, cutout, view_set, params, photos)
+_MODULES = {"extract_mesh": "surface", "finish_asset": "finish", "read_glb": "gltf", "verify_glb": "verify"}
 
 
-def finish_asset(
-    mesh: Mesh,
-    field: Field,
-    cutout: Cutout,
-    view_set: ViewSet,
-    params: FinishParams,
-    about: AssetAbout,
-    progress: Progress = no_progress,
-    photo: NDArray[np.uint8] | None = None,
-    photos: PhotoSet | None = None,
-) -> Finished:
-    """See :func:`core.mesh.finish.finish_asset`."""
-    from core.mesh import finish
-
-    return finish.finish_asset(mesh, field, cutout, view_set, params, about, progress, photo, photos)
-
-
-def read_glb(source: bytes | str | Path) -> Model:
-    """See :func:`core.mesh.gltf.read_glb`."""
-    from core.mesh import gltf
-
-    return gltf.read_glb(source)
-
-
-def verify_glb(source: bytes | str | Path, profile: str | None = None) -> Verification:
-    """See :func:`core.mesh.verify.verify_glb`."""
-    from core.mesh import verify
-
-    return verify.verify_glb(source, profile)
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -27,8 +27,6 @@ class Atlas:
     uv: NDArray[np.float64]
     """``(W, 2)`` in 0..1, origin at the texture's top left, equal scale in u and v."""
     charts: int
-    utilization: float
-    """Share of the square that charts cover."""
 
 
 def unwrap(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: int) -> Atlas:
@@ -50,7 +48,4 @@ def unwrap(vertices: NDArray[np.float64], faces: NDArray[np.int64], size: int) -
     # xatlas ends up near the size that was asked, seldom square, and divides u and v by different numbers.
     extent = np.array([maker.width, maker.height], np.float64)
     square = uv.astype(np.float64) * extent / extent.max()
-    corners = square[triangles]
-    u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    covered = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).sum() / 2
-    return Atlas(origin, triangles, np.clip(square, 0, 1), maker.chart_count, float(covered))
+    return Atlas(origin, triangles, np.clip(square, 0, 1), maker.chart_count)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.errors import MeshFailed
 from core.mesh.meshlab import MeshlabUnavailable, decimate_in_worker
-from core.mesh.topology import Topology, compact, inspect
+from core.mesh.topology import compact, inspect
+from core.reports import Topology
 
 TIMEOUT = 120.0
 """Seconds after which pymeshlab's process is killed: 200k faces take three."""

@@ -189,7 +189,7 @@ def _describe(level: Level, data: bytes) -> LevelReport:
         vertices=len(written.vertices),
         tool=level.tool,
         notes=list(level.notes),
-        topology=state.report(),
+        topology=state,
         bytes=len(data),
     )
 

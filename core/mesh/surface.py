@@ -68,8 +68,8 @@ def extract_mesh(
             f"No closed surface came out of the field: {state.open_edges} open, {state.crowded_edges} crowded and "
             f"{state.flipped_edges} flipped edges, {state.pinched_vertices} pinched vertices."
         )
-    info.topology = state.report()
-    info.topology.crossing_faces = len(crossing_faces(vertices, faces))
+    state.crossing_faces = len(crossing_faces(vertices, faces))
+    info.topology = state
     colors = None if field.color is None else sample_color(field.color, vertices)
     return Mesh(vertices, faces, colors, info)
 

@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core.reports import TopologyReport
+from core.reports import Topology
 
 Vertices = NDArray[np.float64]
 Faces = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Topology:
-    """What counting says about a mesh."""
-
-    faces: int
-    vertices: int
-    components: int
-    open_edges: int
-    """Edges used by one face only."""
-    crowded_edges: int
-    """Edges used by more than two faces."""
-    flipped_edges: int
-    """Edges that two faces run through in the same direction."""
-    pinched_vertices: int
-    """Vertices whose faces form more than one fan."""
-    degenerate_faces: int
-    """Faces with a repeated corner or no area."""
-    volume: float
-    """Signed; positive when faces look outward."""
-    manifold: bool
-    """manifold3d's own verdict."""
-
-    @property
-    def sound(self) -> bool:
-        """Closed, manifold, consistently oriented, outward."""
-        bad = self.open_edges + self.crowded_edges + self.flipped_edges + self.pinched_vertices
-        return self.faces > 0 and bad == 0 and self.volume > 0 and self.manifold
-
-    def report(self) -> TopologyReport:
-        return TopologyReport(**asdict(self), sound=self.sound)
 
 
 def inspect(vertices: Vertices, faces: Faces) -> Topology:

@@ -5,28 +5,20 @@ assess(cutout, view_set, glb, report, params) -> Assessment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.artifacts import Cutout, ViewSet
-from core.photo_set import PhotoSet
 from core.quality.params import QualityParams
-from core.reports import FinishReport
 
 if TYPE_CHECKING:
-    from core.quality.gate import Assessment
+    from core.quality.gate import assess
 
 __all__ = ["QualityParams", "assess"]
 
 
-def assess(
-    cutout: Cutout,
-    view_set: ViewSet,
-    glb: bytes,
-    report: FinishReport,
-    params: QualityParams,
-    photos: PhotoSet | None = None,
-) -> Assessment:
-    """See :func:`core.quality.gate.assess`."""
-    from core.quality import gate
+def __getattr__(name: str) -> Any:
+    """The gate, imported when first asked for: scipy takes a while."""
+    if name == "assess":
+        from core.quality.gate import assess
 
-    return gate.assess(cutout, view_set, glb, report, params, photos)
+        return assess
+    raise AttributeError(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
-
-    Predict = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-    """``(z, t) -> (eps_unconditional, eps_conditional)`` with ``z`` already divided by ``sqrt(1 + sigma^2)``."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ _PUBLIC = {
     "ring_cameras": "views",
     "synthesize": "synthesis",
     "estimate_elevation": "elevation",
-    "inspect_checkpoint": "inspection",
     "verify_checkpoint": "inspection",
     "load_model": "checkpoints",
     "save_pretrained": "checkpoints",

@@ -38,11 +38,6 @@ class CheckpointReport:
     """What :func:`verify_checkpoint` measured."""
 
 
-def inspect_checkpoint(path: str | Path) -> CheckpointReport:
-    """Load a checkpoint and describe it. Raises :class:`CheckpointError` with what is wrong."""
-    return _describe(load_model(path), Path(path), {})
-
-
 def verify_checkpoint(path: str | Path, device: str = "cpu") -> CheckpointReport:
     """Load a checkpoint, look at every value, and run one guided step and the autoencoder.
 

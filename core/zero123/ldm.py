@@ -22,7 +22,7 @@ from core.zero123.weights import fill, materialise_positions, read_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNET, VAE, CLIP, PROJECTION = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model.visual.", ""
+UNET, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model.visual."
 EMA = "model_ema."
 
 Weights = Literal["ema", "raw"]

@@ -111,8 +111,3 @@ def photo_elevation(
     estimate = estimate_elevation(model, cutout, params, seed, progress)
     degrees = round(estimate.degrees, 3)
     return degrees, ElevationFound(source="estimated", degrees=degrees, confidence=round(estimate.confidence, 3))
-
-
-def with_batch(params: ViewsParams, batch: int) -> ViewsParams:
-    """The same pictures from smaller batches: the ladder's step down when memory runs out."""
-    return params.model_copy(update={"batch": batch})

@@ -13,7 +13,7 @@ from core.artifacts import Cutout, ViewSet
 from core.cameras import Camera
 from core.records import to_json
 from core.zero123.params import Ring, ViewsParams
-from core.zero123.views import ViewRequest, likeness, make_view_set, novel_views, ring_cameras, synthesize, with_batch
+from core.zero123.views import ViewRequest, likeness, make_view_set, novel_views, ring_cameras, synthesize
 
 FAST = ViewsParams(steps=3, elevation=12.0, eta=1.0)
 
@@ -30,8 +30,8 @@ def requests(cutout: Cutout) -> list[ViewRequest]:
 
 def test_batch_one_and_eight_give_the_same_pictures(tiny: Any, cutout: Cutout) -> None:
     """Across objects too. Float sums may be cut differently: at most the last of 255 steps differs."""
-    whole = np.concatenate(synthesize(tiny, requests(cutout), with_batch(FAST, 8)))
-    alone = np.concatenate(synthesize(tiny, requests(cutout), with_batch(FAST, 1)))
+    whole = np.concatenate(synthesize(tiny, requests(cutout), FAST.model_copy(update={"batch": 8})))
+    alone = np.concatenate(synthesize(tiny, requests(cutout), FAST.model_copy(update={"batch": 1})))
     assert whole.shape == (9, 32, 32, 3)
     difference = np.abs(whole.astype(int) - alone)
     assert difference.max() <= 1
@@ -42,7 +42,9 @@ def test_a_view_does_not_depend_on_its_company(tiny: Any, cutout: Cutout) -> Non
     one = requests(cutout)[1]
     whole = synthesize(tiny, requests(cutout), FAST)[1]
     alone = synthesize(
-        tiny, [ViewRequest(one.image, one.condition, one.targets[2:3], one.seeds[2:3])], with_batch(FAST, 5)
+        tiny,
+        [ViewRequest(one.image, one.condition, one.targets[2:3], one.seeds[2:3])],
+        FAST.model_copy(update={"batch": 5}),
     )[0]
     assert np.abs(whole[2].astype(int) - alone[0]).max() <= 1
 
