@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from cli.doctor_device import device
 from cli.doctor_servers import NEEDS, SERVER_PROBES, unreachable, workers
 from cli.doctor_worker import WORKER_PROBES
 from cli.store import make_place
+from core.records import to_json
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -22,6 +24,17 @@ app = typer.Typer(add_completion=False)
 PACKAGES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "pymeshlab", "prefect", "sqlalchemy", "minio")
 
 LARGE_SEGMENTER = "isnet-general-use"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str | None
+    """What to do."""
 
 
 @app.command()
@@ -44,13 +57,13 @@ def doctor(
         for name, probe in chosen.items()
     ]
     if json:
-        put_json({"healthy": all(check["ok"] for check in checks), "checks": checks})
+        put_json({"healthy": all(check.ok for check in checks), "checks": to_json(checks)})
     else:
         for check in checks:
-            typer.echo(f"{'ok  ' if check['ok'] else 'FIX '} {check['name']:<10} {check['found']}")
-            if check["fix"]:
-                typer.echo(f"                {check['fix']}")
-    if not all(check["ok"] for check in checks):
+            typer.echo(f"{'ok  ' if check.ok else 'FIX '} {check.name:<10} {check.found}")
+            if check.fix:
+                typer.echo(f"                {check.fix}")
+    if not all(check.ok for check in checks):
         raise typer.Exit(1)
 
 
@@ -59,27 +72,27 @@ def _first(away: Mapping[str, str], name: str) -> str | None:
     return next((away[server] for server in sorted(NEEDS.get(name, ())) if server in away), None)
 
 
-def _away(name: str, said: str) -> dict[str, Any]:
-    return {"name": name, "ok": False, "found": said, "fix": _FIXES[name]}
+def _away(name: str, said: str) -> Finding:
+    return Finding(name, False, said, _FIXES[name])
 
 
-def _looked_at(name: str, probe: Callable[[], tuple[str, str | None]], fix: bool) -> dict[str, Any]:
+def _looked_at(name: str, probe: Callable[[], tuple[str, str | None]], fix: bool) -> Finding:
     check = _check(name, probe)
-    if check["ok"] or not fix or name not in _REMEDIES:
+    if check.ok or not fix or name not in _REMEDIES:
         return check
     try:
         _REMEDIES[name]()
     except Exception as error:  # noqa: BLE001 - said as any other finding
-        return check | {"fix": f"{check['fix']} (Tried: {str(error) or type(error).__name__})"}
+        return replace(check, fix=f"{check.fix} (Tried: {str(error) or type(error).__name__})")
     return _check(name, probe)
 
 
-def _check(name: str, probe: Callable[[], tuple[str, str | None]]) -> dict[str, Any]:
+def _check(name: str, probe: Callable[[], tuple[str, str | None]]) -> Finding:
     try:
         found, fix = probe()
     except Exception as error:  # noqa: BLE001 - a doctor reports whatever is broken
         found, fix = str(error) or type(error).__name__, _FIXES.get(name, "See docs/operations.md.")
-    return {"name": name, "ok": fix is None, "found": found, "fix": fix}
+    return Finding(name, fix is None, found, fix)
 
 
 def _packages() -> tuple[str, str | None]:
