@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.common import InCatalogue, Json, find_asset, open_factory, put_json, say, sentences
+from core.records import to_json
+
+if TYPE_CHECKING:
+    from core.quality.params import QualityParams
+    from db.lineage import ReviewRecord
 
 app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class ReviewOutcome:
+    """An asset after a person's decision."""
+
+    asset_id: str
+    sku: str
+    before: str
+    status: str
+    review: ReviewRecord
+
+
+@dataclass(frozen=True)
+class Queued:
+    """An asset that is built again as a variant."""
+
+    asset_id: str
+    sku: str
+    variant_of: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A recipe whose gate follows decisions."""
+
+    recipe: str
+    decisions: int
+    quality: QualityParams
 
 
 @app.command()
@@ -44,33 +80,35 @@ def review(
                 from core.errors import InputError
 
                 raise InputError("--calibrate takes no asset and no decision.")
-            document = _calibrate(recipe, calibrate)
-            text = f"{document['decisions']} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
+            fitted = _calibrate(recipe, calibrate)
+            document: object = fitted
+            text = f"{fitted.decisions} decisions: use `meshmill run PHOTOS --recipe {calibrate}`"
         elif variant_of is not None:
             if approve or reject or better_photo:
                 from core.errors import InputError
 
                 raise InputError("--variant-of takes no decision: say that in another command.")
-            document = _say_variant(name, catalogue, variant_of, reviewer)
-            text = f"{document['sku']} is queued: the next run, or `meshmill retry --status queued`, builds it."
+            queued = _say_variant(name, catalogue, variant_of, reviewer)
+            document = queued
+            text = f"{queued.sku} is queued: the next run, or `meshmill retry --status queued`, builds it."
         else:
             chosen = {"approve": approve, "reject": reject, "better-photo": better_photo}
-            document = _decide(name, catalogue, [decision for decision, yes in chosen.items() if yes], note, reviewer)
-            text = f"{document['sku']}: {document['before']} -> {document['status']}"
+            decided = _decide(name, catalogue, [decision for decision, yes in chosen.items() if yes], note, reviewer)
+            document = decided
+            text = f"{decided.sku}: {decided.before} -> {decided.status}"
     if json:
-        put_json(document)
+        put_json(to_json(document))
     else:
         say(text)
 
 
 def _decide(
     name: str | None, catalogue: str | None, chosen: list[str], note: str | None, reviewer: str | None
-) -> dict[str, Any]:
+) -> ReviewOutcome:
     import getpass
     from functools import partial
 
     from core.errors import InputError
-    from core.records import to_json
     from db.lineage import lineage
     from tasks.decide import decide
     from tasks.webhooks import post
@@ -87,16 +125,10 @@ def _decide(
         row = lineage(factory.engine, asset_id)
     finally:
         factory.close()
-    return {
-        "asset_id": asset_id,
-        "sku": row.asset.sku,
-        "before": decided.before,
-        "status": row.asset.status,
-        "review": to_json(row.reviews[-1]),
-    }
+    return ReviewOutcome(asset_id, row.asset.sku, decided.before, row.asset.status, row.reviews[-1])
 
 
-def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | None) -> dict[str, Any]:
+def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | None) -> Queued:
     import getpass
 
     from core.errors import InputError
@@ -114,10 +146,10 @@ def _say_variant(name: str | None, catalogue: str | None, base: str, by: str | N
         row = lineage(factory.engine, asset_id)
     finally:
         factory.close()
-    return {"asset_id": asset_id, "sku": row.asset.sku, "variant_of": base, "status": row.asset.status}
+    return Queued(asset_id, row.asset.sku, base, row.asset.status)
 
 
-def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
+def _calibrate(recipe: str, out: Path) -> Calibrated:
     from core.photos.names import display_name
     from core.quality.calibration import Decision, fit, shipped_examples
     from core.recipes import load_recipe
@@ -133,5 +165,4 @@ def _calibrate(recipe: str, out: Path) -> dict[str, Any]:
         update={"name": display_name(out.stem), "quality": fit(shipped_examples(), said, chosen.quality)}
     )
     out.write_text(fitted.model_dump_json(indent=1) + "\n", "utf-8")
-    quality = fitted.quality.model_dump(mode="json")
-    return {"recipe": str(out), "decisions": len(said), "quality": quality}
+    return Calibrated(str(out), len(said), fitted.quality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from cli.common import (
 )
 from cli.deliver import DeliveryUrl, tell_delivery
 from core.records import to_json
+
+if TYPE_CHECKING:
+    from tasks.deliver import Delivery
 
 app = typer.Typer(add_completion=False)
 
@@ -83,7 +86,8 @@ def run(
                 )
                 document = to_json(report)
                 if deliver is not None and out is not None and report.assets:
-                    document["delivery"] = _deliver(factory, deliver, out, url, report.assets[0].catalogue)
+                    done = _deliver(factory, deliver, out, url, report.assets[0].catalogue)
+                    document["delivery"] = to_json(done)
             finally:
                 factory.close()
         if json:
@@ -108,7 +112,7 @@ def _check(channel: str, out: Path | None, url: str | None) -> None:
         )
 
 
-def _deliver(factory: Any, channel: str, out: Path, url: str | None, catalogue: str) -> dict[str, Any] | None:
+def _deliver(factory: Any, channel: str, out: Path, url: str | None, catalogue: str) -> Delivery | None:
     """Hand over what is published of the run's catalogue; None where nothing is."""
     from core.errors import NotFound
     from tasks.deliver import deliver
@@ -119,5 +123,4 @@ def _deliver(factory: Any, channel: str, out: Path, url: str | None, catalogue: 
         say(str(error))
         return None
     tell_delivery(done)
-    document: dict[str, Any] = to_json(done)
-    return document
+    return done
