@@ -99,7 +99,7 @@ def main() -> None:
                 found[name] = {key: round(truth[key], 4) for key in ("iou", "chamfer", "fscore_2", "psnr")}
                 found[name] |= {"used": made.facts.used, "verdict": made.facts.verdict, "score": made.facts.score}
                 rows.append(from_the_sides(made.glb))
-            found["placed"] = [{k: p[k] for k in ("role", "used", "why", "note")} for p in made.facts.placements]
+            found["placed"] = {p.role: p.note or p.why or p.used for p in made.facts.placements}
         except MeshmillError as error:
             found = {"seed": seed, "ground": ground, "refused": str(error)}
         print(json.dumps(found), flush=True)
