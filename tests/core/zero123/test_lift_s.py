@@ -114,7 +114,7 @@ def test_the_line_shows_it_the_cutout_and_asks_it_for_the_elevation(cutout: Cuto
     model.lift.elevation.bias.copy_(torch.tensor([0.4, -3.0]))
     degrees, found = photo_elevation(model, cutout, ViewsParams(), 0)
     assert degrees == pytest.approx(36.0)
-    assert found["source"] == "predicted"
+    assert found.source == "predicted"
     assert photo_elevation(model, cutout, ViewsParams(elevation=5.0), 0)[0] == 5.0
     pixels = torch.ones(1, 3, 32, 32)  # what the U-Net sees plays no part in what the lift sees
     volume = encode_photo(model, pixels, Camera(0.0, degrees), cutout.rgba).volume

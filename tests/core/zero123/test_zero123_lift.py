@@ -243,8 +243,8 @@ def test_with_a_lift_an_unknown_elevation_is_assumed_not_estimated() -> None:
     cutout = Cutout(np.zeros((32, 32, 4), np.uint8), (0.0, 0.0, 32.0, 32.0), "alpha")
     model = build_model(lifted_config())
     degrees, found = photo_elevation(model, cutout, ViewsParams(elevation_prior=15.0), seed=0)
-    assert (degrees, found["source"]) == (15.0, "assumed")
-    assert found["confidence"] < 0.35
+    assert (degrees, found.source) == (15.0, "assumed")
+    assert found.confidence < 0.35
     assert photo_elevation(model, cutout, ViewsParams(elevation=33.0), seed=0)[0] == 33.0
 
 
