@@ -4,8 +4,8 @@ python bench/photographed_sets.py --out DIR [--first-seed 1400000] [--sets 6]
 
 Procedural products on drawn grounds, every photo under an exposure and a colour cast of its own, cut out by the
 segmentation model; sides are named, heights are not told. The truth is known, so that the shape is scored as
-``bench/gate.py`` scores it. ``DIR/sheet.jpg`` has two rows a product: its front photo, and the model of the front alone
-from four sides; its other photos are above the model of all four.
+``bench/gate.py`` scores it. ``DIR/sheet.jpg`` has three rows a product: its photos (front, right, back, left), the
+model of the front alone from the same sides, and that of all four.
 """
 
 from __future__ import annotations
