@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +78,10 @@ def built(path: Path, models: Models, recipe: Recipe, home: Path) -> dict[str, A
         made = models.build(cutout, None, recipe, no_progress)
         (home / "model.glb").write_bytes(made.glb)
         pictures += looks(made.glb)
-        row |= {"mask_confidence": cutout.confidence, "warnings": cutout.warnings} | asdict(made.facts)
+        row |= {"mask_confidence": cutout.confidence, "warnings": cutout.warnings} | made.facts.model_dump(mode="json")
     except MeshmillError as error:
         row |= {"verdict": "refused", "reasons": [str(error)]}
-    rows_of_pictures([pictures], SIDE).save(home / "row.png")
+    rows_of_pictures([pictures or [np.full((SIDE, SIDE, 3), 255, np.uint8)]], SIDE).save(home / "row.png")
     (home / "row.json").write_text(json.dumps(row, indent=1, default=str), encoding="utf-8")
     return row
 
