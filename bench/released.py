@@ -2,6 +2,9 @@
 
 python bench/released.py --family teapot --out DIR     (about half an hour on one core; killed, it goes on where it was)
 
+The stand-in's unconditional half is a mixture of other cameras' pictures, so that the original's guidance of 100 is far
+too strong for it: `--set released_guidance=10 --set released_emptiness=10000` make an object.
+
 Writes DIR/FAMILY.json (every 500 steps: IoU at the cutoff that suits the truth best, at 64 cubed; the losses; at the
 end the mesh that the product's own cutoff gives, judged like every other) and DIR/FAMILY.png (the photo's camera at
 those steps). Defaults of the preset hold without being told: 10,000 steps, grid 100.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 CANDIDATES = 24
 
 
-def choose_cutoff(field: Field, cutout: Cutout) -> float:
-    """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU).
+def choose_cutoff(field: Field, cutout: Cutout, slack: float = 0.0) -> float:
+    """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU); with
+    ``slack`` the lowest that is no more than this worse.
 
     Raises :class:`ReconstructionFailed` where no isovalue leaves a solid.
     """
@@ -26,11 +27,14 @@ def choose_cutoff(field: Field, cutout: Cutout) -> float:
 
     from core.sjc.views import photo_view
 
-    return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)])[0]
+    return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)], slack=slack)[0]
 
 
-def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] | None = None) -> tuple[float, float]:
-    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max)."""
+def best_cutoff(
+    density: torch.Tensor, views: list[View], weights: list[float] | None = None, slack: float = 0.0
+) -> tuple[float, float]:
+    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max); with
+    ``slack`` the lowest that is no more than this worse."""
     import torch
 
     from core.sjc.views import rays_of
@@ -55,6 +59,9 @@ def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] |
     best = max(scores)
     if best <= 0:
         raise ReconstructionFailed("The reconstruction is empty: its silhouette nowhere meets the photo's.")
+    if slack:
+        first = next(i for i, value in enumerate(scores) if value >= best - slack)
+        return float(values[first]), scores[first]
     # the plateau's middle: neighbours that do as well make the choice robust to one noisy candidate
     near = [i for i, value in enumerate(scores) if value >= best - 0.002]
     chosen = near[len(near) // 2] if near[-1] - near[0] + 1 == len(near) else int(np.argmax(scores))

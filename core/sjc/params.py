@@ -45,6 +45,12 @@ class ReconstructParams(Parameters):
     )
     guidance: float = Field(1.0, ge=0, le=100, description="Guidance of the score (fast)")
     released_guidance: float = Field(100.0, ge=0, le=1000, description="Guidance of the released preset")
+    released_emptiness: float = Field(
+        0.0,
+        ge=0,
+        description="Emptiness of the released preset as Score Jacobian Chaining for text has it (there 10000): clears "
+        "fog, twenty times as strong in the second half; the original command has none",
+    )
     fit_weight: float = Field(0.3, ge=0, description="Fit to the synthesized views (fast)")
     score_weight: float = Field(1.0, ge=0, description="Score of the diffusion model")
     input_weight: float = Field(4.0, ge=0, description="The photo itself, colours and silhouette")

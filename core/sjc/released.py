@@ -22,6 +22,9 @@ Matrix = NDArray[np.float64]
 RELEASED_LATENT_SIZE = 32
 """Latent pixels along one side at which the weights were chosen."""
 
+TEXT_EMPTINESS_GROWTH = 20.0
+"""How much stronger the text form's emptiness is in the second half of a run."""
+
 
 @dataclass(frozen=True)
 class ReleasedSettings:
@@ -33,6 +36,8 @@ class ReleasedSettings:
     near_weight: float = 1e4
     smooth_weight: float = 1e4
     emptiness_weight: float = 0.0
+    text_emptiness_weight: float = 0.0
+    """Of the form that Score Jacobian Chaining for text has (section 4.3)."""
     input_smooth_share: float = 0.1
     reduce_variance: bool = True
     train_view: bool = True
@@ -50,6 +55,7 @@ class ReleasedSettings:
             near_weight=share * self.near_weight,
             smooth_weight=share * self.smooth_weight,
             emptiness_weight=share * self.emptiness_weight,
+            text_emptiness_weight=share * self.text_emptiness_weight,
         )
 
 
@@ -159,6 +165,9 @@ def released_gradients(
         terms["near"] = settings.near_weight * losses.near_view(target.image, near.image, target.depth, near.depth)
     if settings.emptiness_weight:
         terms["emptiness"] = settings.emptiness_weight * losses.emptiness(target.weights, step / steps)
+    if settings.text_emptiness_weight:
+        grown = settings.text_emptiness_weight * (TEXT_EMPTINESS_GROWTH if step >= steps * 0.5 else 1.0)
+        terms["emptiness_text"] = grown * losses.emptiness_text(target.weights)
     total: torch.Tensor = torch.stack(list(terms.values())).sum()
     total.backward()  # type: ignore[no-untyped-call]
     return Trace(target, near, seen, chained, {name: float(value.detach()) for name, value in terms.items()})

@@ -27,6 +27,9 @@ RELEASED_FOV = 49.1
 
 UP = (0.0, 1.0, 0.0)
 
+OUTLINE_SLACK = 0.02
+"""Soft IoU of the photo's outline by which a fuller solid may be worse than the best."""
+
 
 def camera_at(eye: np.ndarray[Any, np.dtype[np.float64]]) -> Camera:
     """The camera of azimuth, elevation and radius that stands at ``eye (3,)``."""
@@ -81,6 +84,7 @@ class ReleasedLoop:
             train_view=params.input_weight > 0,
             smooth_weight=1e4 if params.smooth_weight else 0.0,
             near_weight=1e4 if params.near_weight else 0.0,
+            text_emptiness_weight=params.released_emptiness,
         ).at(model.latent_size)
 
     def take_step(self) -> dict[str, float]:
@@ -165,5 +169,7 @@ class ReleasedLoop:
         with torch.no_grad():
             sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
         field = Field(sigma.float().cpu().numpy(), None, self.prior.photo.camera)
-        field.info["isovalue"] = choose_cutoff(field, self.cutout)
+        # One outline, met nearly as well from a range of cutoffs: take the fullest solid, for emptiness eats
+        # into the inside, which no outline shows
+        field.info["isovalue"] = choose_cutoff(field, self.cutout, slack=OUTLINE_SLACK)
         return field

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from sjc_scenes import overlap, picture, scene
 
 from core.artifacts import Cutout, Field, ViewSet
+from core.cameras import Camera
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.sjc import choose_cutoff, reconstruct, runner
 from core.sjc.params import ReconstructParams
@@ -53,6 +55,22 @@ def test_the_cutoff_is_chosen_from_the_silhouette(quick: Field, inputs: tuple[Cu
     assert overlap(quick.density, level) > 0.75
     halved = Field(quick.density / 2, quick.color, quick.camera, quick.info)
     assert choose_cutoff(halved, inputs[0]) == pytest.approx(level / 2, rel=1e-3)
+
+
+def test_with_slack_the_cutoff_leaves_the_fullest_solid_of_nearly_the_same_outline(
+    inputs: tuple[Cutout, ViewSet],
+) -> None:
+    """A thick shell around a thin inside: the outline says nothing of the inside, and the lower cutoff keeps it."""
+    z, y, x = np.mgrid[-1:1:32j, -1:1:32j, -1:1:32j]
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    density = np.where(radius < 0.6, np.where(radius < 0.4, 1.0, 4.0), 0.0).astype(np.float32)
+    field = Field(density, None, Camera(0, 20))
+    picture = np.zeros((64, 64, 4), np.uint8)
+    rows, columns = np.mgrid[:64, :64] - 31.5
+    picture[rows**2 + columns**2 < 21.5**2] = 255
+    cutout = replace(inputs[0], rgba=picture)
+    assert choose_cutoff(field, cutout) > 1.0
+    assert choose_cutoff(field, cutout, slack=0.02) < 1.0
 
 
 def test_progress_names_every_term(inputs: tuple[Cutout, ViewSet]) -> None:

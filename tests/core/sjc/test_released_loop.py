@@ -127,9 +127,9 @@ def test_the_photo_term_alone_reaches_through_the_decoder(replay: Replay) -> Non
 
 def test_regularisers_keep_their_weight_beside_the_score_at_other_latent_sizes() -> None:
     """A mean over pixels against a sum: the same picture at half the side has a quarter of the score."""
-    settings = ReleasedSettings(emptiness_weight=8.0)
+    settings = ReleasedSettings(emptiness_weight=8.0, text_emptiness_weight=8.0)
     assert settings.at(32) == settings
     half = settings.at(16)
-    for name in ("view_weight", "near_weight", "smooth_weight", "emptiness_weight"):
+    for name in ("view_weight", "near_weight", "smooth_weight", "emptiness_weight", "text_emptiness_weight"):
         assert getattr(half, name) == getattr(settings, name) / 4
     assert (half.guidance, half.learning_rate) == (settings.guidance, settings.learning_rate)
