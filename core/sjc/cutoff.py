@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = 24
 
+MET = 0.5
+"""Soft IoU above which an outline is met at all: below, a fuller solid is only more fog."""
+
 
 def choose_cutoff(field: Field, cutout: Cutout, slack: float = 0.0) -> float:
     """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU); with
@@ -59,7 +62,7 @@ def best_cutoff(
     best = max(scores)
     if best <= 0:
         raise ReconstructionFailed("The reconstruction is empty: its silhouette nowhere meets the photo's.")
-    if slack:
+    if slack and best > MET:
         first = next(i for i, value in enumerate(scores) if value >= best - slack)
         return float(values[first]), scores[first]
     # the plateau's middle: neighbours that do as well make the choice robust to one noisy candidate
