@@ -1,6 +1,8 @@
 """The `released` preset run to its end with the exact stand-in of a strong view model: curve, pictures, final figures.
 
-python bench/released.py --family teapot --out DIR     (about half an hour on one core; killed, it goes on where it was)
+python bench/released.py --family teapot --out DIR [--pictures 12 --views 2 --set grid=64]
+
+Most of an hour on one core, with what stands in brackets half of it; killed, it goes on where it was.
 
 The stand-in's unconditional half is a mixture of other cameras' pictures, so that the original's guidance of 100 is far
 too strong for it: `--set released_guidance=10 --set released_emptiness=10000` make an object.
@@ -49,6 +51,8 @@ def main() -> None:
     parser.add_argument("--family", default="teapot", choices=FAMILIES)
     parser.add_argument("--seed", type=int, default=FIRST_SEED + 100)
     parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--pictures", type=int, default=45, help="pictures a camera that the stand-in knows")
+    parser.add_argument("--views", type=int, default=5, help="cameras that they are distortions of")
     parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter, name=value")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -63,7 +67,7 @@ def main() -> None:
 
     product = subject(options.seed, options.family)
     name, cutout = product.name, product.cutout
-    whole, small = stand_ins(product, 0)
+    whole, small = stand_ins(product, 0, pictures=options.pictures, views=options.views)
     changes = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     params = ReconstructParams(preset="released", **changes)
     loop = ReleasedLoop(small, cutout, Camera(0, ELEVATION), params, 0)

@@ -137,12 +137,13 @@ def subject(seed: int, family: str | None) -> Subject:
     return Subject(name, cutout, truth, *framed(seed, family))
 
 
-def stand_ins(product: Subject, seed: int, vae: Any = None) -> tuple[Any, Any]:
-    """The oracle of one product as a loaded model, and the same at the latents' size of the released loop."""
+def stand_ins(product: Subject, seed: int, vae: Any = None, **released_loop: int) -> tuple[Any, Any]:
+    """The oracle of one product as a loaded model, and another with the latents' size of the released loop, and with
+    other settings if it should be cheaper."""
     from training.procedural.oracle import Oracle, oracle_model
 
     double = Oracle(product.shoot, seed=seed)
-    small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE))
+    small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE, **released_loop))
     own, released = (oracle_model(one, Camera(0, ELEVATION), vae) for one in (double, small))
     return own, released
 
