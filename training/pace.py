@@ -49,6 +49,10 @@ class Pace:
     save_seconds: float = 120.0
 
 
+CPU = Pace(batch=2, block=4, room=32, turn=1, drafters=1, report_seconds=5.0, save_seconds=20.0)
+"""For a dry run (``bench/gpu_visit.py``)."""
+
+
 class Drafts:
     """Rows of new objects, written by other processes ahead of their use."""
 
