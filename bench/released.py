@@ -8,15 +8,14 @@ The stand-in's unconditional half is a mixture of other cameras' pictures, so th
 too strong for it: `--set released_guidance=10 --set released_emptiness=10000` make an object.
 
 Writes DIR/FAMILY.json (every 500 steps: IoU at the cutoff that suits the truth best, at 64 cubed; the losses; at the
-end the mesh that the product's own cutoff gives, judged like every other) and DIR/FAMILY.png (the photo's camera at
-those steps). Defaults of the preset hold without being told: 10,000 steps, grid 100.
+end the mesh that the product's own cutoff gives, judged like every other) and DIR/FAMILY.png (the photo and that
+mesh; the photo's camera at those steps). Defaults of the preset hold without being told: 10,000 steps, grid 100.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,13 @@ from reconstruct import ELEVATION, FAMILIES, over_white
 from strong_model import FIRST_SEED, Subject, stand_ins, subject
 
 from core.cameras import Camera
+from core.render.sheet import rows_of_pictures
 
 SAMPLE_SIZE = 64
 """Voxels along one side at which the curve compares."""
+
+ACROSS = 12
+"""Pictures in a row of the sheet."""
 
 
 def best_iou(voxels: Any, product: Subject) -> float:
@@ -57,11 +60,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
+    from PIL import Image
+
     from core.mesh.params import MeshParams
     from core.mesh.surface import extract_mesh
-    from core.sjc.checkpoint import load_checkpoint, save_checkpoint
     from core.sjc.params import ReconstructParams
     from core.sjc.released_run import ReleasedLoop
+    from core.sjc.runner import run_to_end
     from core.zero123 import make_view_set
     from core.zero123.params import ViewsParams
 
@@ -72,54 +77,30 @@ def main() -> None:
     params = ReconstructParams(preset="released", **changes)
     loop = ReleasedLoop(small, cutout, Camera(0, ELEVATION), params, 0)
     options.out.mkdir(parents=True, exist_ok=True)
-    record, kept = options.out / f"{name}.json", options.out / f"{name}.checkpoint"
-    curve: list[dict[str, Any]] = []
-    strip = [np.asarray(over_white(cutout))]
-    saved = load_checkpoint(kept, name)
-    if saved is not None:
-        loop.restore(saved)
-        curve = json.loads(record.read_text())["curve"]
-        strip = list(np.load(kept.with_suffix(".npy")))
-    began = time.process_time()
-    while loop.step < params.steps:
-        terms = loop.take_step()
-        if loop.step % options.every:
-            continue
-        row = {
-            "step": loop.step,
-            "best_iou": best_iou(loop.voxels, product),
-            "cpu_s": time.process_time() - began,
-        }
-        curve.append(row | {key: round(value, 2) for key, value in terms.items()})
-        print(name, curve[-1], flush=True)
-        strip.append(resized(loop.preview()))
+    record = options.out / f"{name}.json"
+    curve: list[dict[str, Any]] = json.loads(record.read_text())["curve"] if record.exists() else []
+
+    def watch(step: str, done: int, total: int, *, eta_s: float, preview: Any = None, **terms: float) -> None:
+        if done % options.every:
+            return
+        curve[:] = [row for row in curve if row["step"] < done]  # of a run that was killed after its last checkpoint
+        curve.append({"step": done, "best_iou": best_iou(loop.voxels, product)} | terms)
+        print(name, {key: round(value, 3) for key, value in curve[-1].items()}, flush=True)
+        Image.fromarray(loop.preview()).save(options.out / f"{name}-{done:05d}.png")
         record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve}, indent=1))
-        np.save(kept.with_suffix(".npy"), np.stack(strip))
-        save_checkpoint(kept, name, loop.state())
-    field = loop.finish()
+
+    field = run_to_end(loop, params.steps, f"{name} {params}", options.out / f"{name}.checkpoint", watch)
     views = make_view_set(whole, cutout, ViewsParams(elevation=ELEVATION, steps=50, guidance=1.0), 0)
     mesh = extract_mesh(field, cutout, views, MeshParams())
-    end = product.judge(mesh)
-    end["isovalue"] = float(field.info["isovalue"])
+    end = product.judge(mesh) | {"isovalue": float(field.info["isovalue"])}
     record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve, "end": end}, indent=1))
-    strip += product.turned(mesh)
-    np.savez_compressed(options.out / f"{name}.npz", density=field.density)
-    save(strip, options.out / f"{name}.png")
+    seen = [over_white(cutout), *product.turned(mesh)]
+    ends = [(np.asarray(picture) * 255).round().astype(np.uint8) for picture in seen]
+    runs = [np.asarray(Image.open(path)) for path in sorted(options.out.glob(f"{name}-*.png"))]
+    rows_of_pictures([ends, *(runs[i : i + ACROSS] for i in range(0, len(runs), ACROSS))], 128).save(
+        options.out / f"{name}.png"
+    )
     print(name, end)
-
-
-def resized(picture: Any, size: int = 128) -> Any:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize((size, size)), np.float32) / 255
-
-
-def save(pictures: list[Any], path: Path, across: int = 12) -> None:
-    from PIL import Image
-
-    blank = [np.ones_like(pictures[0])] * (-len(pictures) % across)
-    rows = [np.concatenate((pictures + blank)[i : i + across], 1) for i in range(0, len(pictures), across)]
-    Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8)).quantize(64).save(path)
 
 
 if __name__ == "__main__":
