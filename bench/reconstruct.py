@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from stopwatch import clock_of, forget_peak, gib, peak, teller, watched
 
 from core.artifacts import Cutout, ViewSet
@@ -46,6 +47,8 @@ FAMILIES = (
 """Objects with handles, legs and holes."""
 
 ELEVATION = 20.0
+
+PHOTO = Camera(0.0, ELEVATION)
 
 SHEET = 128
 """Pixels along one side of a picture, for the contact sheet and for the PSNR of the input view."""
@@ -244,8 +247,12 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, Cutout, Any, fl
         yield name, cutout, (truth, faces), item.camera.elevation
 
 
-def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[str, Cutout, ViewSet, Any]:
+def procedural(
+    seed: int, views: int, size: int, family: str | None, photo: Camera = PHOTO
+) -> tuple[str, Cutout, ViewSet, Any]:
     """A held-out object (of any family for None): framed photo, exact views on a spiral, true surface (normalised).
+
+    Everything is turned with the photo, whose azimuth is 0 in what is returned.
 
     The camera stands where the object fills 200/256 of the frame; seen in the field's world, where it stands at
     radius 2, the object is larger by that factor, and so are the distances of the exact views.
@@ -255,23 +262,29 @@ def procedural(seed: int, views: int, size: int, family: str | None) -> tuple[st
     from evaluation.shape import normalised
     from training.procedural import to_mesh
 
-    table, grid, radius = framed(seed, family)
-    color, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 512)
+    table, grid, radius = framed(seed, family, photo)
+    color, alpha = shots(table, grid, [Camera(photo.azimuth, photo.elevation, radius)], 512)
     cover = alpha[0][..., None]
     straight = (color[0] - 1 + cover) / cover.clamp(min=1e-3)
     rgba = torch.cat([straight.clamp(0, 1), cover], -1)
     # a spiral from below to almost straight above: an opening has to be looked into, or nothing says it is one
     poses = [(137.508 * i % 360, -25 + 110 * (i + 0.5) / views) for i in range(views)]
-    pictures, _ = shots(table, grid, [Camera(a, e, radius) for a, e in poses], size)
+    pictures, _ = shots(table, grid, [Camera(photo.azimuth + a, e, radius) for a, e in poses], size)
     mesh = to_mesh(table, 0, 192)
     cutout = Cutout((rgba * 255).round().byte().numpy(), (0.0, 0.0, 1.0, 1.0), "alpha")
     images = (pictures * 255).round().byte().contiguous().numpy()
-    view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, ELEVATION))
-    surface = normalised(mesh.vertices), outer(mesh.vertices, mesh.faces)
+    view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, photo.elevation))
+    surface = normalised(mesh.vertices @ facing(photo.azimuth)), outer(mesh.vertices, mesh.faces)
     return f"{table.names[0]}-{seed}", cutout, view_set, surface
 
 
-def framed(seed: int, family: str | None) -> tuple[Any, Any, float]:
+def facing(azimuth: float) -> NDArray[np.float64]:
+    """``(3, 3)``: rows of vertices times this are turned so that what faced ``azimuth`` faces 0."""
+    sine, cosine = np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth))
+    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+
+
+def framed(seed: int, family: str | None, photo: Camera = PHOTO) -> tuple[Any, Any, float]:
     """A held-out object, its distance grid, and the radius from which it fills 200/256 of the photo's frame."""
     import torch
 
@@ -282,7 +295,7 @@ def framed(seed: int, family: str | None) -> tuple[Any, Any, float]:
     near, far = 1.05, 2.6
     for _ in range(9):
         radius = (near + far) / 2
-        _, alpha = shots(table, grid, [Camera(0, ELEVATION, radius)], 128)
+        _, alpha = shots(table, grid, [Camera(photo.azimuth, photo.elevation, radius)], 128)
         rows, columns = torch.where(alpha[0] > 0.5)
         side = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
         cut = {0, 127} & {int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())}

@@ -1,11 +1,10 @@
 """The `released` preset run to its end with the exact stand-in of a strong view model: curve, pictures, final figures.
 
-python bench/released.py --family teapot --out DIR [--pictures 12 --views 2 --set grid=64]
+python bench/released.py --family teapot --latent models/starter --out DIR [--pictures 4 --views 2 --set grid=64]
 
-Most of an hour on one core, with what stands in brackets half of it; killed, it goes on where it was.
-
-The stand-in's unconditional half is a mixture of other cameras' pictures, so that the original's guidance of 100 is far
-too strong for it: `--set released_guidance=10 --set released_emptiness=10000` make an object.
+The loop is the original's: guidance 100, latents of 32 a side (with --latent those of pictures of 128 pixels, as the
+original's are of 256; without, pixels). Over an hour on one core, with what stands in brackets less; killed, it goes on
+where it was.
 
 Writes DIR/FAMILY.json (every 500 steps: IoU at the cutoff that suits the truth best, at 64 cubed; the losses; at the
 end the mesh that the product's own cutoff gives, judged like every other) and DIR/FAMILY.png (the photo and that
@@ -20,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reconstruct import ELEVATION, FAMILIES, over_white
+from reconstruct import FAMILIES, over_white
 from strong_model import FIRST_SEED, Subject, stand_ins, subject
 
-from core.cameras import Camera
 from core.render.sheet import rows_of_pictures
 
 SAMPLE_SIZE = 64
@@ -56,6 +54,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--pictures", type=int, default=45, help="pictures a camera that the stand-in knows")
     parser.add_argument("--views", type=int, default=5, help="cameras that they are distortions of")
+    parser.add_argument("--latent", type=Path, help="a checkpoint folder whose autoencoder's latents are denoised")
     parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter, name=value")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -67,15 +66,16 @@ def main() -> None:
     from core.sjc.params import ReconstructParams
     from core.sjc.released_run import ReleasedLoop
     from core.sjc.runner import run_to_end
-    from core.zero123 import make_view_set
+    from core.zero123 import load_model, make_view_set
     from core.zero123.params import ViewsParams
 
     product = subject(options.seed, options.family)
     name, cutout = product.name, product.cutout
-    whole, small = stand_ins(product, 0, pictures=options.pictures, views=options.views)
+    vae = None if options.latent is None else load_model(options.latent, "cpu").vae
+    whole, small = stand_ins(product, 0, vae, pictures=options.pictures, views=options.views)
     changes = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
     params = ReconstructParams(preset="released", **changes)
-    loop = ReleasedLoop(small, cutout, Camera(0, ELEVATION), params, 0)
+    loop = ReleasedLoop(small, cutout, product.condition, params, 0)
     options.out.mkdir(parents=True, exist_ok=True)
     record = options.out / f"{name}.json"
     curve: list[dict[str, Any]] = json.loads(record.read_text())["curve"] if record.exists() else []
@@ -90,7 +90,7 @@ def main() -> None:
         record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve}, indent=1))
 
     field = run_to_end(loop, params.steps, f"{name} {params}", options.out / f"{name}.checkpoint", watch)
-    views = make_view_set(whole, cutout, ViewsParams(elevation=ELEVATION, steps=50, guidance=1.0), 0)
+    views = make_view_set(whole, cutout, ViewsParams(elevation=product.photo.elevation, steps=50, guidance=1.0), 0)
     mesh = extract_mesh(field, cutout, views, MeshParams())
     end = product.judge(mesh) | {"isovalue": float(field.info["isovalue"])}
     record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve, "end": end}, indent=1))

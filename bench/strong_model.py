@@ -1,7 +1,8 @@
 """Score Jacobian Chaining with a strong view model: an exact stand-in (training.procedural.oracle) by every method.
 
 python bench/strong_model.py --objects 8 --draws 2 [--latent models/starter] [--out FILE.json] [--sheet FILE.png]
-python bench/strong_model.py --model DIR [--first-seed 700000]   a network over-fitted to these very objects instead
+python bench/strong_model.py --run DIR --first-seed 700000   a network over-fitted to these very objects instead,
+each shown by the one photo that it was trained with
 python bench/strong_model.py --set-helping score_silhouette=2 --only "fit + score that helps"
 
 One row an object, draw of views and method: IoU, Chamfer, F-scores, the photo's own view and views that nothing was
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reconstruct import ELEVATION, FAMILIES, framed, look, over_white, procedural, shape_metrics, shots
+from reconstruct import FAMILIES, PHOTO, framed, look, over_white, procedural, shape_metrics, shots
 
 from core.cameras import Camera
 from core.errors import MeshmillError
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=8)
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--model", type=Path, help="weights over-fitted to the drawn objects of --first-seed")
+    parser.add_argument("--run", type=Path, help="a training run on the drawn objects of --first-seed")
     parser.add_argument("--latent", type=Path, help="a checkpoint folder whose autoencoder's latents are denoised")
     parser.add_argument("--steps", type=int, default=50, help="denoising steps a view")
     parser.add_argument("--set", action="append", default=[], help="a reconstruct parameter of every method")
@@ -109,10 +110,13 @@ class Subject:
     table: Any
     grid: Any
     distance: float
+    photo: Camera
+    """Its azimuth is 0 in everything that is made of the photo."""
 
     def shoot(self, cameras: list[Camera], size: int) -> Any:
         """Pictures ``(N, 4, size, size)`` of the product."""
-        moved = [Camera(c.azimuth, c.elevation, c.radius / 2 * self.distance, c.fov) for c in cameras]
+        first = self.photo.azimuth
+        moved = [Camera(first + c.azimuth, c.elevation, c.radius / 2 * self.distance, c.fov) for c in cameras]
         return shots(self.table, self.grid, moved, size)[0].permute(0, 3, 1, 2).contiguous()
 
     def judge(self, mesh: Any) -> dict[str, float]:
@@ -123,28 +127,41 @@ class Subject:
         figures = shape_metrics((normalised(mesh.vertices), mesh.faces), self.truth, "full")
         judged = self.shoot(list(JUDGED), 128).permute(0, 2, 3, 1).numpy()
         seen = [decibels(look(*surface, colors, camera), true) for camera, true in zip(JUDGED, judged, strict=True)]
-        photo = decibels(look(*surface, colors, Camera(0, ELEVATION)), over_white(self.cutout))
+        photo = decibels(look(*surface, colors, self.condition), over_white(self.cutout))
         return dict(figures) | {"input_db": photo, "novel_db": float(np.mean(seen))}
 
     def turned(self, mesh: Any) -> list[Any]:
         """The mesh from the front, a side and behind."""
         colors = [] if mesh.colors is None else [mesh.colors]
-        return [look(mesh.vertices, mesh.faces, colors, Camera(turn, ELEVATION)) for turn in (0, 90, 180)]
+        return [look(mesh.vertices, mesh.faces, colors, Camera(turn, self.photo.elevation)) for turn in (0, 90, 180)]
+
+    @property
+    def condition(self) -> Camera:
+        """The photo's camera in the world that the photo faces."""
+        return Camera(0.0, self.photo.elevation)
 
 
-def subject(seed: int, family: str | None) -> Subject:
-    name, cutout, _, truth = procedural(seed, 1, 64, family)
-    return Subject(name, cutout, truth, *framed(seed, family))
+def subject(seed: int, family: str | None, photo: Camera = PHOTO) -> Subject:
+    name, cutout, _, truth = procedural(seed, 1, 64, family, photo)
+    return Subject(name, cutout, truth, *framed(seed, family, photo), photo)
+
+
+def trained_photo(run: Path, number: int) -> Camera:
+    """Where the one photo was taken from with which a run (shards of one object's views) knows its object."""
+    azimuth, elevation, _ = np.load(run / "data" / "train" / "shard-0000" / "cameras.npy")[number, 0].tolist()
+    return Camera(azimuth, elevation)
 
 
 def stand_ins(product: Subject, seed: int, vae: Any = None, **released_loop: int) -> tuple[Any, Any]:
-    """The oracle of one product as a loaded model, and another with the latents' size of the released loop, and with
-    other settings if it should be cheaper."""
+    """The oracle of one product as a loaded model, and another for the released loop: with latents of its size, halves
+    that agree where there is little noise, and other settings if it should be cheaper."""
     from training.procedural.oracle import Oracle, oracle_model
 
     double = Oracle(product.shoot, seed=seed)
-    small = replace(double, settings=replace(double.settings, size=RELEASED_SIZE, **released_loop))
-    own, released = (oracle_model(one, Camera(0, ELEVATION), vae) for one in (double, small))
+    shrink = 1 if vae is None else 2 ** (len(vae.config.block_out_channels) - 1)
+    changes: dict[str, Any] = {"size": RELEASED_SIZE * shrink, "unconditional": "broad"} | released_loop
+    small = replace(double, settings=replace(double.settings, **changes))
+    own, released = (oracle_model(one, product.condition, vae) for one in (double, small))
     return own, released
 
 
@@ -158,15 +175,16 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
     from core.zero123.params import ViewsParams
 
     seed = options.first_seed + number
-    product = subject(seed, None if options.model else FAMILIES[number % len(FAMILIES)])
-    name, cutout = product.name, product.cutout
-    if options.model:
-        model = released = load_model(options.model, "cpu")
+    if options.run:
+        product = subject(seed, None, trained_photo(options.run, number))
+        model = released = load_model(options.run / "export", "cpu")
     else:
+        product = subject(seed, FAMILIES[number % len(FAMILIES)])
         vae = None if options.latent is None else load_model(options.latent, "cpu").vae
         model, released = stand_ins(product, 1000 * draw + number, vae)
+    name, cutout, elevation = product.name, product.cutout, product.photo.elevation
     passes = counted(model) if model is released else counted(model, released)
-    views = make_view_set(model, cutout, ViewsParams(elevation=ELEVATION, steps=options.steps, guidance=1.0), draw)
+    views = make_view_set(model, cutout, ViewsParams(elevation=elevation, steps=options.steps, guidance=1.0), draw)
     strip = [over_white(cutout)]
     for label, changes in methods(options).items():
         passes.clear()

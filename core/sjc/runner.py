@@ -15,7 +15,10 @@ from core.progress import Progress
 from core.sjc.checkpoint import load_checkpoint, save_checkpoint
 
 CHECKPOINT_SECONDS = 3.0
-"""Wall-clock seconds between two checkpoints, and between two previews."""
+"""Wall-clock seconds between two previews, and between two checkpoints of at most :data:`CHECKPOINT_BYTES`."""
+
+CHECKPOINT_BYTES = 4_000_000
+"""A larger checkpoint is written as much less often: the dense grids of `released` (48 MB) every 36 seconds."""
 
 
 class Loop(Protocol):
@@ -57,8 +60,8 @@ def run_to_end(loop: Loop, steps: int, inputs_digest: str, checkpoint_path: Path
     saved = load_checkpoint(checkpoint_path, inputs_digest) if checkpoint_path else None
     if saved is not None:
         loop.restore(saved)
-    began = latest = time.monotonic()
-    first = loop.step
+    began = latest = written = time.monotonic()
+    first, pause = loop.step, CHECKPOINT_SECONDS
     while loop.step < steps and not loop.settled():
         terms = loop.take_step()
         broken = [name for name, value in terms.items() if not np.isfinite(value)]
@@ -71,8 +74,10 @@ def run_to_end(loop: Loop, steps: int, inputs_digest: str, checkpoint_path: Path
         if due:
             figures["preview"] = loop.preview()
         progress("reconstruct", loop.step, steps, **terms, **figures)
-        if due and checkpoint_path:
+        if checkpoint_path and now - written > pause:
             save_checkpoint(checkpoint_path, inputs_digest, loop.state())
+            pause = CHECKPOINT_SECONDS * max(1.0, checkpoint_path.stat().st_size / CHECKPOINT_BYTES)
+            written = time.monotonic()
         if due:
             latest = time.monotonic()
     field = loop.finish()

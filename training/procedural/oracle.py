@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import atan2, degrees
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,9 @@ from torch import Tensor
 
 from core.cameras import Camera
 from core.zero123.model import POSE_SIZE, Schedule, Zero123
+
+FLOOR = 0.05
+"""Variance of a broad unconditional half where all pictures agree: no trained model is sure of a pixel."""
 
 REMEMBERED = 64
 """Cameras whose latents are kept: sampling comes back to a camera at every step, the score never."""
@@ -47,6 +50,10 @@ class OracleSettings:
     """Sigma of a Gaussian over every picture, pixels."""
     size: int = 64
     """Pixels along one side."""
+    unconditional: Literal["mixture", "broad"] = "mixture"
+    """What the half without a camera knows: pictures from 24 cameras and nothing between them, or their mean and
+    variance value by value. A trained model's halves agree more the less noise there is, as `broad` ones do; those of a
+    mixture never do, and guidance of 100 then drives every value past all pictures."""
 
 
 class Pictures(Protocol):
@@ -112,12 +119,18 @@ def posterior_mean(z_t: Tensor, clean: Tensor, abar: float) -> Tensor:
     return mean
 
 
+def broad_mean(z_t: Tensor, mean: Tensor, variance: Tensor, abar: float) -> Tensor:
+    """``E[x | z_t]`` where every value of x is normal on its own: shrunk towards ``mean`` by the share of noise."""
+    noise = (1 - abar) / abar
+    return (variance * z_t / abar**0.5 + noise * mean) / (variance + noise)
+
+
 def oracle_model(oracle: Pictures, condition: Camera, autoencoder: Any = None, name: str = "oracle") -> Zero123:
     """The oracle as a model that saw the photo from ``condition``.
 
     Without ``autoencoder`` its latents are the pixels themselves; with one (an ``AutoencoderKL``, for example the
-    starter's) it denoises in that one's latents. The unconditional half knows pictures of the object from anywhere, not
-    from where: so guidance sharpens the camera, as it does for trained models.
+    starter's) it denoises in that one's latents. The unconditional half knows the object from anywhere, not from where:
+    so guidance sharpens the camera, as it does for trained models.
     """
     vae = PixelAutoencoder() if autoencoder is None else autoencoder
     projection = torch.nn.Linear(1 + POSE_SIZE, 1 + POSE_SIZE, bias=False)
@@ -153,8 +166,12 @@ class OracleDenoiser(torch.nn.Module):
 
     def _noise(self, z: Tensor, t: int, told: Tensor) -> Tensor:
         abar = float(self.abar[int(t)])
-        clean = self._latents(None if not bool(told.any()) else self._target(told.tolist()))
-        mean = posterior_mean(z.flatten(), clean, abar).view_as(z)
+        known = bool(told.any())
+        clean = self._latents(self._target(told.tolist()) if known else None)
+        if known or self.oracle.settings.unconditional == "mixture":
+            mean = posterior_mean(z.flatten(), clean, abar).view_as(z)
+        else:
+            mean = broad_mean(z.flatten(), clean.mean(0), clean.var(0) + FLOOR, abar).view_as(z)
         noise: Tensor = (z - abar**0.5 * mean) / (1 - abar) ** 0.5
         return noise
 

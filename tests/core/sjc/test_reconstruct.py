@@ -101,6 +101,25 @@ def test_progress_tells_the_time_left_and_shows_the_field(
     assert (picture < 200).any()
 
 
+def test_a_large_checkpoint_is_written_less_often(
+    inputs: tuple[Cutout, ViewSet], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[int] = []
+    whole = runner.save_checkpoint
+
+    def save(path: Path, digest: str, state: dict[str, Any]) -> None:
+        written.append(state["step"])
+        whole(path, digest, state)
+
+    monkeypatch.setattr(runner, "save_checkpoint", save)
+    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", 1e-6)
+    for most, expected in ((10**9, [1, 2, 3, 4]), (1e-9, [1])):
+        written.clear()
+        monkeypatch.setattr(runner, "CHECKPOINT_BYTES", most)
+        reconstruct(None, *inputs, QUICK.model_copy(update={"steps": 4}), 0, checkpoint_path=tmp_path / "run.ckpt")
+        assert written == expected
+
+
 @pytest.mark.parametrize(
     ("weight", "term"),
     [("smooth_weight", "smooth"), ("spread_weight", "spread"), ("emptiness_weight", "emptiness")],

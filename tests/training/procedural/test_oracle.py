@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 
 from core.artifacts import Cutout
 from core.cameras import Camera
+from core.sjc.prior import predicted_eps, prior_of
 from core.zero123 import make_view_set
 from core.zero123.params import ViewsParams
-from training.procedural.oracle import Oracle, OracleSettings, oracle_model, posterior_mean
+from training.procedural.oracle import Oracle, OracleSettings, broad_mean, oracle_model, posterior_mean
 
 SMALL = OracleSettings(pictures=6, views=2, size=16)
 PHOTO = Camera(0.0, 20.0)
@@ -39,6 +41,30 @@ def test_the_posterior_mean_goes_from_the_mean_to_the_nearest() -> None:
     odds = np.exp(-((z - a) ** 2 - (z + a) ** 2) / (2 * spread))
     expected = (odds - 1) / (odds + 1)
     assert posterior_mean(torch.tensor([z, 0.0]), clean, 0.5)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_broad_half_knows_nothing_in_noise_and_agrees_without_it() -> None:
+    z, mean, variance = torch.tensor([0.4, -0.2]), torch.tensor([1.0, 1.0]), torch.tensor([0.5, 2.0])
+    torch.testing.assert_close(broad_mean(z, mean, variance, 1 - 1e-9), z)
+    torch.testing.assert_close(broad_mean(z, mean, variance, 1e-9), mean, atol=1e-3, rtol=0)
+    # between: the posterior of a normal prior and a normal likelihood of sigma^2 = (1 - abar) / abar = 1, by hand
+    expected = (variance * z / 0.5**0.5 + mean) / (variance + 1)
+    torch.testing.assert_close(broad_mean(z, mean, variance, 0.5), expected)
+
+
+def test_guidance_moves_a_clean_picture_only_where_the_halves_disagree() -> None:
+    """A mixture of other cameras contradicts a picture that has no noise left; a broad half agrees with it."""
+    moved = {}
+    for unconditional in ("mixture", "broad"):
+        settings = replace(SMALL, unconditional=unconditional)
+        oracle = Oracle(shoot, settings)
+        prior = prior_of(oracle_model(oracle, PHOTO), cutout(), PHOTO)
+        camera = Camera(90.0, 10.0)
+        picture = oracle.pictures(camera)[:1]
+        abar = float(prior.alphas_cumprod[5])
+        eps = predicted_eps(prior, abar**0.5 * picture, 5, [camera], 100.0)
+        moved[unconditional] = float(((1 - abar) ** 0.5 * eps).abs().max())
+    assert 10 * moved["broad"] < moved["mixture"], moved
 
 
 def test_a_camera_always_has_the_same_pictures_and_others_contradict_them() -> None:
