@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "reconstruct",
-        version=9,
+        version=10,
         params=ReconstructParams,
         inputs=("cutout", "views"),
         outputs=("field",),

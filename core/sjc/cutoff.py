@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.artifacts import Cutout, Field
 from core.errors import ReconstructionFailed
@@ -19,10 +20,15 @@ CANDIDATES = 24
 MET = 0.5
 """Soft IoU above which an outline is met at all: below, a fuller solid is only more fog."""
 
+SLACK = 0.02
+"""Soft IoU by which a fuller solid's outline may be worse than the best."""
 
-def choose_cutoff(field: Field, cutout: Cutout, slack: float = 0.0) -> float:
-    """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU); with
-    ``slack`` the lowest that is no more than this worse.
+REACH = 0.03
+"""Share of the picture by which a solid's outline may end before the photo's on any side."""
+
+
+def choose_cutoff(field: Field, cutout: Cutout) -> float:
+    """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU).
 
     Raises :class:`ReconstructionFailed` where no isovalue leaves a solid.
     """
@@ -30,43 +36,79 @@ def choose_cutoff(field: Field, cutout: Cutout, slack: float = 0.0) -> float:
 
     from core.sjc.views import photo_view
 
-    return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)], slack=slack)[0]
+    return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)])[0]
 
 
-def best_cutoff(
-    density: torch.Tensor, views: list[View], weights: list[float] | None = None, slack: float = 0.0
-) -> tuple[float, float]:
-    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max); with
-    ``slack`` the lowest that is no more than this worse."""
+def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] | None = None) -> tuple[float, float]:
+    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max)."""
+    values = _candidates(density)
+    share = np.asarray([1.0] * len(views) if weights is None else weights)
+    matched = [[_overlap(seen, view.mask) for seen in _outlines(density, view, values)] for view in views]
+    scores = (np.asarray(matched) * share[:, None]).sum(0) / share.sum()
+    return _middle(values, [float(score) for score in scores])
+
+
+def fullest_cutoff(density: torch.Tensor, view: View) -> float:
+    """The lowest isovalue of ``density (Z, Y, X)`` whose outline is nearly the best of those that reach as far as the
+    photo's on every side.
+
+    For a field that nothing but one photo bounds: an outline does not show how hollow the inside is, and its area
+    hardly counts a thin foot or handle, without which the product has another size.
+    """
+    values = _candidates(density)
+    outlines = _outlines(density, view, values)
+    scores = [_overlap(seen, view.mask) for seen in outlines]
+    reaching = [i for i, seen in enumerate(outlines) if _shortfall(seen, view.mask) <= REACH]
+    best = max((scores[i] for i in reaching), default=0.0)
+    if best <= MET:
+        return _middle(values, scores)[0]
+    return float(next(values[i] for i in reaching if scores[i] >= best - SLACK))
+
+
+def _candidates(density: torch.Tensor) -> NDArray[np.float64]:
+    top = float(density.max())
+    if not np.isfinite(top) or top <= 0:
+        raise ReconstructionFailed("The reconstruction is empty: no part of the field became solid.")
+    return np.asarray(np.exp(np.linspace(np.log(top * 2e-3), np.log(top * 0.9), CANDIDATES)))
+
+
+def _outlines(density: torch.Tensor, view: View, values: NDArray[np.float64]) -> list[torch.Tensor]:
+    """What ``view`` sees of the solid of each value, soft ``(S, S)``."""
     import torch
 
     from core.sjc.views import rays_of
 
-    top = float(density.max())
-    if not np.isfinite(top) or top <= 0:
-        raise ReconstructionFailed("The reconstruction is empty: no part of the field became solid.")
-    share = np.asarray([1.0] * len(views) if weights is None else weights)
-    peaks = []
-    for view in views:
-        origins, directions = rays_of(view.camera, view.size, density.device)
-        peaks.append(peak_along(density, origins, directions).view(view.size, view.size))
-    values = np.exp(np.linspace(np.log(top * 2e-3), np.log(top * 0.9), CANDIDATES))
-    scores = []
-    for value in values:
-        matched = []
-        for view, peak in zip(views, peaks, strict=True):
-            # one voxel of softness: a pixel that only grazes the solid counts in part
-            seen = torch.sigmoid((peak.clamp(min=1e-9) / value).log() * 4)
-            matched.append(float(torch.minimum(seen, view.mask).sum() / torch.maximum(seen, view.mask).sum()))
-        scores.append(float((np.asarray(matched) * share).sum() / share.sum()))
+    origins, directions = rays_of(view.camera, view.size, density.device)
+    peak = peak_along(density, origins, directions).view(view.size, view.size)
+    # one voxel of softness: a pixel that only grazes the solid counts in part
+    return [torch.sigmoid((peak.clamp(min=1e-9) / value).log() * 4) for value in values]
+
+
+def _overlap(seen: torch.Tensor, mask: torch.Tensor) -> float:
+    import torch
+
+    return float(torch.minimum(seen, mask).sum() / torch.maximum(seen, mask).sum())
+
+
+def _shortfall(seen: torch.Tensor, mask: torch.Tensor) -> float:
+    """By how much of the picture ``seen`` ends before ``mask`` on the side where it is worst."""
+    import torch
+
+    worst = 0
+    for axis in (0, 1):
+        ours, wanted = (torch.where((picture > 0.5).any(axis))[0] for picture in (seen, mask))
+        if not len(ours) or not len(wanted):
+            return 1.0
+        worst = max(worst, int(ours[0] - wanted[0]), int(wanted[-1] - ours[-1]))
+    return worst / len(mask)
+
+
+def _middle(values: NDArray[np.float64], scores: list[float]) -> tuple[float, float]:
+    """The best of ``values`` and its score: the middle of a plateau, so that one noisy candidate decides nothing."""
     best = max(scores)
     if best <= 0:
         raise ReconstructionFailed("The reconstruction is empty: its silhouette nowhere meets the photo's.")
-    if slack and best > MET:
-        first = next(i for i, value in enumerate(scores) if value >= best - slack)
-        return float(values[first]), scores[first]
-    # the plateau's middle: neighbours that do as well make the choice robust to one noisy candidate
-    near = [i for i, value in enumerate(scores) if value >= best - 0.002]
+    near = [i for i, score in enumerate(scores) if score >= best - 0.002]
     chosen = near[len(near) // 2] if near[-1] - near[0] + 1 == len(near) else int(np.argmax(scores))
     return float(values[chosen]), best
 

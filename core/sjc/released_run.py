@@ -27,9 +27,6 @@ RELEASED_FOV = 49.1
 
 UP = (0.0, 1.0, 0.0)
 
-OUTLINE_SLACK = 0.02
-"""Soft IoU of the photo's outline by which a fuller solid may be worse than the best."""
-
 
 def camera_at(eye: np.ndarray[Any, np.dtype[np.float64]]) -> Camera:
     """The camera of azimuth, elevation and radius that stands at ``eye (3,)``."""
@@ -163,13 +160,12 @@ class ReleasedLoop:
         import torch
 
         from core.sjc.carve import voxel_centers
-        from core.sjc.cutoff import choose_cutoff
+        from core.sjc.cutoff import fullest_cutoff
+        from core.sjc.views import photo_view
 
         size = self.params.grid
         with torch.no_grad():
             sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
-        field = Field(sigma.float().cpu().numpy(), None, self.prior.photo.camera)
-        # One outline, met nearly as well from a range of cutoffs: take the fullest solid, for emptiness eats
-        # into the inside, which no outline shows
-        field.info["isovalue"] = choose_cutoff(field, self.cutout, slack=OUTLINE_SLACK)
-        return field
+        density, camera = sigma.float().cpu(), self.prior.photo.camera
+        isovalue = fullest_cutoff(density, photo_view(self.cutout, camera))
+        return Field(density.numpy(), None, camera, {"isovalue": isovalue})

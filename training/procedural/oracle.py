@@ -122,7 +122,8 @@ def posterior_mean(z_t: Tensor, clean: Tensor, abar: float) -> Tensor:
 def broad_mean(z_t: Tensor, mean: Tensor, variance: Tensor, abar: float) -> Tensor:
     """``E[x | z_t]`` where every value of x is normal on its own: shrunk towards ``mean`` by the share of noise."""
     noise = (1 - abar) / abar
-    return (variance * z_t / abar**0.5 + noise * mean) / (variance + noise)
+    shrunk: Tensor = (variance * z_t / abar**0.5 + noise * mean) / (variance + noise)
+    return shrunk
 
 
 def oracle_model(oracle: Pictures, condition: Camera, autoencoder: Any = None, name: str = "oracle") -> Zero123:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.sjc import choose_cutoff, reconstruct, runner
+from core.sjc.cutoff import best_cutoff, fullest_cutoff, peak_along
 from core.sjc.params import ReconstructParams
+from core.sjc.views import View, rays_of
 
 QUICK = ReconstructParams(grid=48, steps=60, rays=2048)
 
@@ -57,20 +58,24 @@ def test_the_cutoff_is_chosen_from_the_silhouette(quick: Field, inputs: tuple[Cu
     assert choose_cutoff(halved, inputs[0]) == pytest.approx(level / 2, rel=1e-3)
 
 
-def test_with_slack_the_cutoff_leaves_the_fullest_solid_of_nearly_the_same_outline(
-    inputs: tuple[Cutout, ViewSet],
-) -> None:
-    """A thick shell around a thin inside: the outline says nothing of the inside, and the lower cutoff keeps it."""
-    z, y, x = np.mgrid[-1:1:32j, -1:1:32j, -1:1:32j]
-    radius = np.sqrt(x**2 + y**2 + z**2)
-    density = np.where(radius < 0.6, np.where(radius < 0.4, 1.0, 4.0), 0.0).astype(np.float32)
-    field = Field(density, None, Camera(0, 20))
-    picture = np.zeros((64, 64, 4), np.uint8)
-    rows, columns = np.mgrid[:64, :64] - 31.5
-    picture[rows**2 + columns**2 < 21.5**2] = 255
-    cutout = replace(inputs[0], rgba=picture)
-    assert choose_cutoff(field, cutout) > 1.0
-    assert choose_cutoff(field, cutout, slack=0.02) < 1.0
+def test_the_fullest_cutoff_keeps_a_hollow_inside_and_a_thin_foot() -> None:
+    """A thick shell around a thin inside says nothing of it; a stick no denser than the shell's haze hardly counts."""
+    z, y, x = np.mgrid[-1:1:64j, -1:1:64j, -1:1:64j]
+    radius = np.sqrt(x**2 + (y - 0.2) ** 2 + z**2)
+    ball = torch.from_numpy(np.where(radius < 0.55, np.where(radius < 0.4, 1.0, 4.0), 0.0)).float()
+    stick = torch.from_numpy(0.3 * ((np.abs(x) < 0.05) & (np.abs(z) < 0.05) & (y < 0) & (y > -0.8))).float()
+    haze = torch.from_numpy(0.29 * (radius < 0.62)).float()
+    camera = Camera(0, 0)
+    rays = rays_of(camera, 128)
+    parts = [(peak_along(part, *rays) > float(part.max()) / 2).view(128, 128) for part in (ball, stick)]
+    of_ball, whole = (
+        View(camera, torch.ones(3, 128, 128), mask.float(), True) for mask in (parts[0], parts[0] | parts[1])
+    )
+    assert best_cutoff(ball, [of_ball])[0] > 1.0
+    assert fullest_cutoff(ball, of_ball) < 1.0, "the inside"
+    field = torch.maximum(ball, torch.maximum(stick, haze))
+    assert best_cutoff(field, [whole])[0] > 0.3
+    assert fullest_cutoff(field, whole) < 0.3, "the stick"
 
 
 def test_progress_names_every_term(inputs: tuple[Cutout, ViewSet]) -> None:
