@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from stopwatch import clock_of, forget_peak, gib, peak, teller, watched
 
 from core.artifacts import Cutout, ViewSet
@@ -274,14 +273,9 @@ def procedural(
     cutout = Cutout((rgba * 255).round().byte().numpy(), (0.0, 0.0, 1.0, 1.0), "alpha")
     images = (pictures * 255).round().byte().contiguous().numpy()
     view_set = ViewSet(images, tuple(Camera(a, e) for a, e in poses), Camera(0.0, photo.elevation))
-    surface = normalised(mesh.vertices @ facing(photo.azimuth)), outer(mesh.vertices, mesh.faces)
+    faced = mesh.vertices @ Camera(photo.azimuth, 0).camera_to_world()[:3, :3]
+    surface = normalised(faced), outer(mesh.vertices, mesh.faces)
     return f"{table.names[0]}-{seed}", cutout, view_set, surface
-
-
-def facing(azimuth: float) -> NDArray[np.float64]:
-    """``(3, 3)``: rows of vertices times this are turned so that what faced ``azimuth`` faces 0."""
-    sine, cosine = np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth))
-    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
 
 
 def framed(seed: int, family: str | None, photo: Camera = PHOTO) -> tuple[Any, Any, float]:

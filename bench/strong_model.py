@@ -146,9 +146,11 @@ def subject(seed: int, family: str | None, photo: Camera = PHOTO) -> Subject:
     return Subject(name, cutout, truth, *framed(seed, family, photo), photo)
 
 
-def trained_photo(run: Path, number: int) -> Camera:
-    """Where the one photo was taken from with which a run (shards of one object's views) knows its object."""
-    azimuth, elevation, _ = np.load(run / "data" / "train" / "shard-0000" / "cameras.npy")[number, 0].tolist()
+def trained_photo(run: Path, seed: int) -> Camera:
+    """Where the one photo was taken from with which a training run knows this object of its first shard."""
+    shard = run / "data" / "train" / "shard-0000"
+    number = seed - int(json.loads((shard / "config.json").read_text())["first_seed"])
+    azimuth, elevation, _ = np.load(shard / "cameras.npy")[number, 0].tolist()
     return Camera(azimuth, elevation)
 
 
@@ -176,7 +178,7 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
 
     seed = options.first_seed + number
     if options.run:
-        product = subject(seed, None, trained_photo(options.run, number))
+        product = subject(seed, None, trained_photo(options.run, seed))
         model = released = load_model(options.run / "export", "cpu")
     else:
         product = subject(seed, FAMILIES[number % len(FAMILIES)])
