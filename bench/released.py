@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from reconstruct import FAMILIES, over_white
-from strong_model import FIRST_SEED, Subject, stand_ins, subject
+from strong_model import FIRST_SEED, Subject, assignment, stand_ins, subject
 
 from core.render.sheet import rows_of_pictures
 
@@ -73,8 +73,7 @@ def main() -> None:
     name, cutout = product.name, product.cutout
     vae = None if options.latent is None else load_model(options.latent, "cpu").vae
     whole, small = stand_ins(product, 0, vae, pictures=options.pictures, views=options.views)
-    changes = {key: json.loads(value) for key, _, value in (item.partition("=") for item in options.set)}
-    params = ReconstructParams(preset="released", **changes)
+    params = ReconstructParams(preset="released", **dict(assignment(item) for item in options.set))
     loop = ReleasedLoop(small, cutout, product.condition, params, 0)
     options.out.mkdir(parents=True, exist_ok=True)
     record = options.out / f"{name}.json"

@@ -49,7 +49,7 @@ JUDGED = tuple(Camera(azimuth, elevation) for azimuth, elevation in ((35, 5), (9
 
 
 def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    helping = HELPING | dict(_assignment(item) for item in options.set_helping)
+    helping = HELPING | dict(assignment(item) for item in options.set_helping)
     rows = {
         "fit of the views": {"score_weight": 0.0},
         "fast, 30 score steps": {"guidance": 3.0},
@@ -65,7 +65,8 @@ def methods(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {name: row for name, row in rows.items() if not options.only or name in options.only}
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def assignment(text: str) -> tuple[str, Any]:
+    """``name=value`` as a name and a JSON value."""
     name, _, value = text.partition("=")
     return name, json.loads(value)
 
@@ -191,7 +192,7 @@ def measure_object(options: argparse.Namespace, number: int, draw: int, rows: li
     for label, changes in methods(options).items():
         passes.clear()
         began = time.process_time()
-        settings = dict(_assignment(item) for item in options.set) | changes
+        settings = dict(assignment(item) for item in options.set) | changes
         row: dict[str, Any] = {"object": name, "draw": draw, "method": label}
         try:
             field = reconstruct(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifacts import Cutout, Field
 from core.errors import ReconstructionFailed
 
 if TYPE_CHECKING:
@@ -27,20 +26,11 @@ REACH = 0.03
 """Share of the picture by which a solid's outline may end before the photo's on any side."""
 
 
-def choose_cutoff(field: Field, cutout: Cutout) -> float:
-    """The isovalue whose solid, seen by the photo's camera, matches the photo's silhouette best (soft IoU).
+def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] | None = None) -> tuple[float, float]:
+    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max).
 
     Raises :class:`ReconstructionFailed` where no isovalue leaves a solid.
     """
-    import torch
-
-    from core.sjc.views import photo_view
-
-    return best_cutoff(torch.from_numpy(field.density), [photo_view(cutout, field.camera)])[0]
-
-
-def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] | None = None) -> tuple[float, float]:
-    """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max)."""
     values = _candidates(density)
     share = np.asarray([1.0] * len(views) if weights is None else weights)
     matched = [[_overlap(seen, view.mask) for seen in _outlines(density, view, values)] for view in views]

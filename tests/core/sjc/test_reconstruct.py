@@ -17,10 +17,10 @@ from sjc_scenes import overlap, picture, scene
 from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import OutOfMemory, ReconstructionFailed
-from core.sjc import choose_cutoff, reconstruct, runner
+from core.sjc import reconstruct, runner
 from core.sjc.cutoff import best_cutoff, fullest_cutoff, peak_along
 from core.sjc.params import ReconstructParams
-from core.sjc.views import View, rays_of
+from core.sjc.views import View, photo_view, rays_of
 
 QUICK = ReconstructParams(grid=48, steps=60, rays=2048)
 
@@ -52,10 +52,10 @@ def test_equal_inputs_give_equal_bytes_and_another_seed_does_not(inputs: tuple[C
 
 
 def test_the_cutoff_is_chosen_from_the_silhouette(quick: Field, inputs: tuple[Cutout, ViewSet]) -> None:
-    level = choose_cutoff(quick, inputs[0])
+    density, view = torch.from_numpy(quick.density), photo_view(inputs[0], quick.camera)
+    level, _ = best_cutoff(density, [view])
     assert overlap(quick.density, level) > 0.75
-    halved = Field(quick.density / 2, quick.color, quick.camera, quick.info)
-    assert choose_cutoff(halved, inputs[0]) == pytest.approx(level / 2, rel=1e-3)
+    assert best_cutoff(density / 2, [view])[0] == pytest.approx(level / 2, rel=1e-3)
 
 
 def test_the_fullest_cutoff_keeps_a_hollow_inside_and_a_thin_foot() -> None:
