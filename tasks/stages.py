@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "reconstruct",
-        version=10,
+        version=11,
         params=ReconstructParams,
         inputs=("cutout", "views"),
         outputs=("field",),

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 CANDIDATES = 24
 
-MET = 0.5
-"""Soft IoU above which an outline is met at all: below, a fuller solid is only more fog."""
-
-SLACK = 0.02
-"""Soft IoU by which a fuller solid's outline may be worse than the best."""
-
-REACH = 0.03
-"""Share of the picture by which a solid's outline may end before the photo's on any side."""
-
 
 def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] | None = None) -> tuple[float, float]:
     """The isovalue of ``density (Z, Y, X)`` that matches ``views`` best, and its mean soft IoU (min over max).
@@ -36,23 +27,6 @@ def best_cutoff(density: torch.Tensor, views: list[View], weights: list[float] |
     matched = [[_overlap(seen, view.mask) for seen in _outlines(density, view, values)] for view in views]
     scores = (np.asarray(matched) * share[:, None]).sum(0) / share.sum()
     return _middle(values, [float(score) for score in scores])
-
-
-def fullest_cutoff(density: torch.Tensor, view: View) -> float:
-    """The lowest isovalue of ``density (Z, Y, X)`` whose outline is nearly the best of those that reach as far as the
-    photo's on every side.
-
-    For a field that nothing but one photo bounds: an outline does not show how hollow the inside is, and its area
-    hardly counts a thin foot or handle, without which the product has another size.
-    """
-    values = _candidates(density)
-    outlines = _outlines(density, view, values)
-    scores = [_overlap(seen, view.mask) for seen in outlines]
-    reaching = [i for i, seen in enumerate(outlines) if _shortfall(seen, view.mask) <= REACH]
-    best = max((scores[i] for i in reaching), default=0.0)
-    if best <= MET:
-        return _middle(values, scores)[0]
-    return float(next(values[i] for i in reaching if scores[i] >= best - SLACK))
 
 
 def _candidates(density: torch.Tensor) -> NDArray[np.float64]:
@@ -78,19 +52,6 @@ def _overlap(seen: torch.Tensor, mask: torch.Tensor) -> float:
     import torch
 
     return float(torch.minimum(seen, mask).sum() / torch.maximum(seen, mask).sum())
-
-
-def _shortfall(seen: torch.Tensor, mask: torch.Tensor) -> float:
-    """By how much of the picture ``seen`` ends before ``mask`` on the side where it is worst."""
-    import torch
-
-    worst = 0
-    for axis in (0, 1):
-        ours, wanted = (torch.where((picture > 0.5).any(axis))[0] for picture in (seen, mask))
-        if not len(ours) or not len(wanted):
-            return 1.0
-        worst = max(worst, int(ours[0] - wanted[0]), int(wanted[-1] - ours[-1]))
-    return worst / len(mask)
 
 
 def _middle(values: NDArray[np.float64], scores: list[float]) -> tuple[float, float]:

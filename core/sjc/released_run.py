@@ -156,16 +156,20 @@ class ReleasedLoop:
         return np.asarray((picture.clamp(0, 1) * 255).round().byte().cpu().numpy())
 
     def finish(self) -> Field:
-        """The density at the voxel centres; no colour, for the field renders latents."""
+        """Matter at the voxel centres, its surface at .5; no colour, for the field renders latents."""
         import torch
 
         from core.sjc.carve import voxel_centers
-        from core.sjc.cutoff import fullest_cutoff
+        from core.sjc.cutoff import best_cutoff
+        from core.sjc.occupancy import outlined
         from core.sjc.views import photo_view
 
         size = self.params.grid
+        camera = self.prior.photo.camera
+        photo = photo_view(self.cutout, camera)
         with torch.no_grad():
             sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
-        density, camera = sigma.float().cpu(), self.prior.photo.camera
-        isovalue = fullest_cutoff(density, photo_view(self.cutout, camera))
-        return Field(density.numpy(), None, camera, {"isovalue": isovalue})
+            density = sigma.float().cpu()
+            cutoff, match = best_cutoff(density, [photo])
+            occupied = outlined(density, cutoff, photo)
+        return Field(occupied.numpy(), None, camera, {"isovalue": 0.5, "silhouette_iou": round(match, 5)})

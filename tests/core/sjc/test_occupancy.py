@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from sjc_scenes import scene
 
 from core.cameras import Camera
 from core.sjc import reconstruct
-from core.sjc.occupancy import LIKELY, averaged, lifted_occupancy
+from core.sjc.occupancy import LIKELY, averaged, lifted_occupancy, outlined
 from core.sjc.params import ReconstructParams
 from core.sjc.views import View
 from core.zero123.lift import Volume
@@ -44,6 +45,22 @@ def test_a_beam_that_hardly_anybody_believes_in_still_meets_matter() -> None:
     assert float(faint[faint > 0].median()) > 1.3 * before
     assert float(sure[sure > 0].median()) < 1.03 * float(torch.sigmoid(torch.tensor(3.0)))
     assert float(faint.max()) <= 1
+
+
+def test_a_faint_stick_is_kept_without_the_fog_that_is_as_dense() -> None:
+    """A ball of density 4, a stick below it and fog behind it of .3: no cutoff keeps one and leaves the other."""
+    z, y, x = (torch.from_numpy(axis) for axis in np.mgrid[-1:1:64j, -1:1:64j, -1:1:64j])
+    ball = x**2 + (y - 0.2) ** 2 + z**2 < 0.4**2
+    stick = (x.abs() < 0.05) & (z.abs() < 0.05) & (y < -0.2) & (y > -0.7)
+    fog = (x.abs() < 0.15) & ((y - 0.2).abs() < 0.15) & (z < -0.5)
+    sigma = (4.0 * ball + 0.3 * (stick | fog)).float()
+    across = ((torch.arange(64) + 0.5) / 32 - 1).abs()
+    outline = (across[:, None] < 0.9) & (across < 0.6)
+    view = View(Camera(0.0, 0.0), torch.ones(3, 64, 64), outline.float(), trusted=True)
+    solid = outlined(sigma, 1.0, view) > 0.5
+    assert float(solid[ball].float().mean()) > 0.95
+    assert float(solid[stick].float().mean()) > 0.8
+    assert not solid[fog].any()
 
 
 def test_two_opinions_meet_where_both_are_undecided() -> None:

@@ -18,9 +18,9 @@ from core.artifacts import Cutout, Field, ViewSet
 from core.cameras import Camera
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.sjc import reconstruct, runner
-from core.sjc.cutoff import best_cutoff, fullest_cutoff, peak_along
+from core.sjc.cutoff import best_cutoff
 from core.sjc.params import ReconstructParams
-from core.sjc.views import View, photo_view, rays_of
+from core.sjc.views import photo_view
 
 QUICK = ReconstructParams(grid=48, steps=60, rays=2048)
 
@@ -56,26 +56,6 @@ def test_the_cutoff_is_chosen_from_the_silhouette(quick: Field, inputs: tuple[Cu
     level, _ = best_cutoff(density, [view])
     assert overlap(quick.density, level) > 0.75
     assert best_cutoff(density / 2, [view])[0] == pytest.approx(level / 2, rel=1e-3)
-
-
-def test_the_fullest_cutoff_keeps_a_hollow_inside_and_a_thin_foot() -> None:
-    """A thick shell around a thin inside says nothing of it; a stick no denser than the shell's haze hardly counts."""
-    z, y, x = np.mgrid[-1:1:64j, -1:1:64j, -1:1:64j]
-    radius = np.sqrt(x**2 + (y - 0.2) ** 2 + z**2)
-    ball = torch.from_numpy(np.where(radius < 0.55, np.where(radius < 0.4, 1.0, 4.0), 0.0)).float()
-    stick = torch.from_numpy(0.3 * ((np.abs(x) < 0.05) & (np.abs(z) < 0.05) & (y < 0) & (y > -0.8))).float()
-    haze = torch.from_numpy(0.29 * (radius < 0.62)).float()
-    camera = Camera(0, 0)
-    rays = rays_of(camera, 128)
-    parts = [(peak_along(part, *rays) > float(part.max()) / 2).view(128, 128) for part in (ball, stick)]
-    of_ball, whole = (
-        View(camera, torch.ones(3, 128, 128), mask.float(), True) for mask in (parts[0], parts[0] | parts[1])
-    )
-    assert best_cutoff(ball, [of_ball])[0] > 1.0
-    assert fullest_cutoff(ball, of_ball) < 1.0, "the inside"
-    field = torch.maximum(ball, torch.maximum(stick, haze))
-    assert best_cutoff(field, [whole])[0] > 0.3
-    assert fullest_cutoff(field, whole) < 0.3, "the stick"
 
 
 def test_progress_names_every_term(inputs: tuple[Cutout, ViewSet]) -> None:
