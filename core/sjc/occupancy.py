@@ -1,5 +1,4 @@
-"""Where matter is, once the photo's outline is known to be full of it: by a field's density, and by the model's lift as a
-second opinion."""
+"""Where matter is, told the photo's outline: by a field's density, and by the model's lift as a second opinion."""
 
 from __future__ import annotations
 

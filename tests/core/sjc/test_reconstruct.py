@@ -15,7 +15,6 @@ import torch
 from sjc_scenes import overlap, picture, scene
 
 from core.artifacts import Cutout, Field, ViewSet
-from core.cameras import Camera
 from core.errors import OutOfMemory, ReconstructionFailed
 from core.sjc import reconstruct, runner
 from core.sjc.cutoff import best_cutoff
