@@ -7,7 +7,7 @@ original's are of 256; without, pixels). Over an hour on one core, with what sta
 where it was.
 
 Writes DIR/FAMILY.json (every 500 steps: IoU at the cutoff that suits the truth best, at 64 cubed; the losses; at the
-end the mesh that the product's own cutoff gives, judged like every other) and DIR/FAMILY.png (the photo and that
+end the mesh that the product makes of it, judged like every other) and DIR/FAMILY.png (the photo and that
 mesh; the photo's camera at those steps). Defaults of the preset hold without being told: 10,000 steps, grid 100.
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
     field = run_to_end(loop, params.steps, f"{name} {params}", options.out / f"{name}.checkpoint", watch)
     views = make_view_set(whole, cutout, ViewsParams(elevation=product.photo.elevation, steps=50, guidance=1.0), 0)
     mesh = extract_mesh(field, cutout, views, MeshParams())
-    end = product.judge(mesh) | {"isovalue": float(field.info["isovalue"])}
+    end = product.judge(mesh)
     record.write_text(json.dumps({"object": name, "seed": options.seed, "curve": curve, "end": end}, indent=1))
     seen = [over_white(cutout), *product.turned(mesh)]
     ends = [(np.asarray(picture) * 255).round().astype(np.uint8) for picture in seen]

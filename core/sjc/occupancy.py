@@ -23,38 +23,31 @@ LIKELY = 0.3
 had, some .45 when this was chosen. With .58 anything from .25 to .4 is as good (docs/decisions.md)."""
 
 
-def outlined(sigma: torch.Tensor, isovalue: float, photo: View) -> torch.Tensor:
-    """Probability of matter ``(Z, Y, X)`` by the density ``sigma`` of that shape, told the photo's outline: .5 at its
-    ``isovalue``, more where a beam would meet none (:func:`met`), none outside.
+def outlined(occupied: torch.Tensor, points: torch.Tensor, photo: View) -> torch.Tensor:
+    """Probability of matter ``occupied (Z, Y, X)`` at the voxel centres ``points (N, 3)``, told the photo's outline:
+    none outside of it, and inside of it every beam meets some (:func:`met`).
 
     A cutoff that keeps thin parts, which a field draws faint, keeps fog elsewhere; this keeps them where it is.
     """
     import torch
 
-    size = sigma.shape[-1]
-    where = image_coordinates(voxel_centers(size, sigma.device), photo.camera)
-    inside = sampled(photo.mask[None], where)[:, 0] > 0.5
-    occupied = (sigma / (sigma + isovalue)).flatten() * inside
-    return met(occupied, beams(where), torch.ones_like(occupied), size).view(sigma.shape)
+    where = image_coordinates(points, photo.camera)
+    inside = occupied.flatten() * (sampled(photo.mask[None], where)[:, 0] > 0.5)
+    return met(inside, beams(where), torch.ones_like(inside), occupied.shape[-1]).view(occupied.shape)
 
 
 def lifted_occupancy(volume: Volume, photo: View, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Probability of matter ``(Z, Y, X)`` and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size`` cubed voxels.
-
-    Outside of the photo's outline there is none; inside of it every beam meets some (:func:`met`).
-    """
+    """Probability of matter ``(Z, Y, X)``, :func:`outlined`, and colour ``(Z, Y, X, 3)`` in 0..1 on a grid of ``size``
+    cubed voxels."""
     import torch
 
     from core.zero123.lift import occupancy, shade, to_frustum
 
     points = voxel_centers(size, photo.image.device)
     at = to_frustum(points[None] / photo.camera.radius, volume.elevation)
-    where = image_coordinates(points, photo.camera)
-    inside = sampled(photo.mask[None], where)[:, 0] > 0.5
-    occupied = torch.sigmoid(occupancy(volume, at)[0]) * inside
-    occupied = met(occupied, beams(where), torch.ones_like(occupied), size)
     grid = (size, size, size)
-    return occupied.view(grid), shade(volume, at)[0].view(*grid, 3)
+    occupied = torch.sigmoid(occupancy(volume, at)[0]).view(grid)
+    return outlined(occupied, points, photo), shade(volume, at)[0].view(*grid, 3)
 
 
 def beams(where: torch.Tensor) -> torch.Tensor:

@@ -164,12 +164,11 @@ class ReleasedLoop:
         from core.sjc.occupancy import outlined
         from core.sjc.views import photo_view
 
-        size = self.params.grid
-        camera = self.prior.photo.camera
+        size, camera = self.params.grid, self.prior.photo.camera
         photo = photo_view(self.cutout, camera)
         with torch.no_grad():
-            sigma = sigma_at(self.voxels, voxel_centers(size, self.voxels.density.device)).view(size, size, size)
-            density = sigma.float().cpu()
+            points = voxel_centers(size, self.voxels.density.device)
+            density = sigma_at(self.voxels, points).view(size, size, size).float().cpu()
             cutoff, match = best_cutoff(density, [photo])
-            occupied = outlined(density, cutoff, photo)
+            occupied = outlined(density / (density + cutoff), points.cpu(), photo)
         return Field(occupied.numpy(), None, camera, {"isovalue": 0.5, "silhouette_iou": round(match, 5)})

@@ -1,4 +1,4 @@
-"""What a lift says of matter, told the outline of a photo."""
+"""What a field and a lift say of matter, told the outline of a photo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sjc_scenes import scene
 
 from core.cameras import Camera
 from core.sjc import reconstruct
+from core.sjc.carve import voxel_centers
 from core.sjc.occupancy import LIKELY, averaged, lifted_occupancy, outlined
 from core.sjc.params import ReconstructParams
 from core.sjc.views import View
@@ -57,7 +58,7 @@ def test_a_faint_stick_is_kept_without_the_fog_that_is_as_dense() -> None:
     across = ((torch.arange(64) + 0.5) / 32 - 1).abs()
     outline = (across[:, None] < 0.9) & (across < 0.6)
     view = View(Camera(0.0, 0.0), torch.ones(3, 64, 64), outline.float(), trusted=True)
-    solid = outlined(sigma, 1.0, view) > 0.5
+    solid = outlined(sigma / (sigma + 1), voxel_centers(64, "cpu"), view) > 0.5
     assert float(solid[ball].float().mean()) > 0.95
     assert float(solid[stick].float().mean()) > 0.8
     assert not solid[fog].any()
