@@ -164,7 +164,7 @@ def train(
         learning_rate=options.lift_rate,
         decay_share=0.7,
         ema_decay=0.998,
-        bf16=True,
+        bf16=gpu,
         checkpoint_seconds=1e9,
     )
     shards = [store.shard()]
@@ -203,7 +203,7 @@ def train(
         warmup=50,
         decay_share=0.7,
         ema_decay=0.998,
-        bf16=True,
+        bf16=gpu,
         checkpoint_seconds=1e9,
     )
 

@@ -15,6 +15,7 @@ from core.zero123.lift import HALF_DEPTH, OPACITY, Volume, occupancy, shade
 from core.zero123.lift_s import DEPTH, LiftS
 from training.muon import Muon
 from training.photos import STEPS_A_CELL, Photos, to_cutout
+from training.precision import half_precision
 
 WEIGHTS = {"matter": 1.0, "dice": 0.5, "colour": 4.0, "coverage": 1.0, "elevation": 0.05}
 
@@ -51,7 +52,7 @@ def losses(net: LiftS, photos: Photos, known: Tensor, picked: Tensor, jitter: Te
     """
     image = photos.image.float() / 255
     cutout = image * 2 - 1
-    with torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False):  # a graph must not keep the casts
+    with half_precision(image.device):
         density, colour, guess = net(cutout, photos.elevation, known, photos.shift)
     density, guess = density.float(), guess.float()
     near = photos.near.float() / STEPS_A_CELL

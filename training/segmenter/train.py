@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.progress import Progress, no_progress
 from core.whole_file import whole_file
+from training.precision import half_precision
 from training.segmenter.composites import KINDS, Sample, compose
 from training.segmenter.exported_weights import load_exported
 from training.segmenter.network import (
@@ -68,9 +69,9 @@ def train_segmenter(
 
     A checkpoint is written every two minutes; the same call continues from it. ``metrics.json`` beside it holds mask
     IoU on composites of held-out objects. One thread unless the caller set more, and one process that composes the
-    photos; convolutions run in bfloat16. The seed decides objects, composites and initial weights, the clock decides
-    the number of steps. ``start`` is an exported file to go on from: with its own layout, at its own side, gently, and
-    with normalisations as they are.
+    photos; convolutions run in bfloat16 where there are units for it. The seed decides objects, composites and initial
+    weights, the clock decides the number of steps. ``start`` is an exported file to go on from: with its own layout, at
+    its own side, gently, and with normalisations as they are.
     """
     import torch
 
@@ -192,13 +193,13 @@ def _composed(step: int, side: int) -> tuple[NDArray[np.float32], NDArray[np.flo
 def learn(
     network: nn.Module, average: nn.Module, optimizer: Any, photos: Tensor, masks: Tensor, rate: float, keep: float
 ) -> Tensor:
-    """One step on photos ``(B, 3, S, S)`` and masks ``(B, 1, S, S)`` of the network's device, in bfloat16; the loss.
+    """One step on photos ``(B, 3, S, S)`` and masks ``(B, 1, S, S)`` of the network's device; the loss.
     ``average`` keeps ``keep`` of itself."""
     import torch
 
     for group in optimizer.param_groups:
         group["lr"] = rate
-    with torch.autocast(photos.device.type, torch.bfloat16):
+    with half_precision(photos.device):
         fine, coarse = network(photos.contiguous(memory_format=torch.channels_last))
     small = torch.nn.functional.avg_pool2d(masks, 8)
     loss = mask_loss(fine.float(), masks) + 0.4 * mask_loss(coarse.float(), small)
