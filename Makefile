@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process a core, each on one thread; the tests of a file share its servers and stay together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
@@ -22,11 +24,11 @@ site: demo
 	$(BIN)/meshmill gallery --out site
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow and not huge"
+	$(PYTEST) -m "not slow and not huge"
 
 # Minutes each: twenty kills, outages, schedules that fire, the tutorial. CI runs them after the others.
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "slow and not huge"
+	$(PYTEST) -m "slow and not huge"
 
 # For a scheduled job with 16 GB of memory and two hours: the full-size model, twenty kills of the real stages.
 test-huge: $(VENV)/.installed

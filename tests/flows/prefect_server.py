@@ -109,10 +109,11 @@ class PrefectServer:
         finally:
             for worker in workers:
                 worker.terminate()
+            deadline = time.monotonic() + 5  # they linger over their last heartbeat; nothing depends on how they go
             for worker in workers:
                 try:
-                    worker.wait(20)
-                except subprocess.TimeoutExpired:  # it lingers over its last heartbeat; nothing depends on how it goes
+                    worker.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
                     worker.kill()
                     worker.wait()
 
