@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,24 +104,33 @@ class PrefectServer:
             with (self.folder / f"worker-{pool}-{number}.log").open("ab") as log:
                 command = [str(BIN / "prefect"), "worker", "start", "--pool", pool, "--limit", "1"]
                 surroundings = self.environment | fakes | environment
-                workers.append(subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=log, stderr=log))
+                workers.append(
+                    subprocess.Popen(
+                        command, env=surroundings, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                    )
+                )
         try:
             yield
         finally:
             for worker in workers:
                 worker.terminate()
-            deadline = time.monotonic() + 5  # they linger over their last heartbeat; nothing depends on how they go
+            deadline = time.monotonic() + 20  # they linger over their last heartbeat; nothing depends on how they go
             for worker in workers:
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     worker.wait(max(0.0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    worker.kill()
-                    worker.wait()
+                with suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)  # and the runs that it leaves behind
+                worker.wait()
 
 
 @contextmanager
-def prefect_server(folder: Path, **environment: str) -> Iterator[PrefectServer]:
-    """A server with a database of its own."""
+def prefect_server(folder: Path, postgres: Any, **environment: str) -> Iterator[PrefectServer]:
+    """A server with a database of its own: in PostgreSQL, as documented for more than one process. On SQLite writers
+    that wait for each other stand still for a minute now and then, and more often on a slow machine."""
+    name = f"prefect{time.time_ns()}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    url = str(postgres.get_uri(name)).replace("postgresql:", "postgresql+asyncpg:")
+    environment = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url} | environment
     port = free_port()
     server = PrefectServer(f"http://127.0.0.1:{port}/api", folder)
     with (folder / "server.log").open("wb") as log:

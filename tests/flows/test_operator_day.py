@@ -155,8 +155,8 @@ def case(day: Day, request: pytest.FixtureRequest) -> Iterator[Day]:
 
 
 @pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+def prefect(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[PrefectServer]:
+    with prefect_server(tmp_path_factory.mktemp("prefect"), postgres) as server:
         yield server
 
 

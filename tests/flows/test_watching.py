@@ -23,8 +23,8 @@ NAMES = {NAME, "A run that was taken and never began has crashed"}
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[PrefectServer]:
-    with prefect_server(tmp_path) as running:
+def server(tmp_path: Path, postgres: Any) -> Iterator[PrefectServer]:
+    with prefect_server(tmp_path, postgres) as running:
         yield running
 
 

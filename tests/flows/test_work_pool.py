@@ -22,11 +22,11 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[PrefectServer]:
     # Prefect itself cancels what a cancelled run has sent out, at its next look within 20 s, and that kills a shard in
     # the middle of its stage. Held here is that the night's own word reaches its shards.
     quiet = {"PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED": "false"}
-    with prefect_server(tmp_path_factory.mktemp("prefect"), **quiet) as running:
+    with prefect_server(tmp_path_factory.mktemp("prefect"), postgres, **quiet) as running:
         running.deploy()
         yield running
 
