@@ -101,26 +101,34 @@ class PrefectServer:
         }
         workers = []
         for number, pool in enumerate(pools):
-            with (self.folder / f"worker-{pool}-{number}.log").open("ab") as log:
-                command = [str(BIN / "prefect"), "worker", "start", "--pool", pool, "--limit", "1"]
-                surroundings = self.environment | fakes | environment
-                workers.append(
-                    subprocess.Popen(
-                        command, env=surroundings, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-                    )
-                )
+            log = self.folder / f"worker-{pool}-{number}.log"
+            workers.append(start_worker(pool, self.environment | fakes | environment, log))
         try:
             yield
         finally:
-            for worker in workers:
-                worker.terminate()
-            deadline = time.monotonic() + 20  # they linger over their last heartbeat; nothing depends on how they go
-            for worker in workers:
-                with suppress(subprocess.TimeoutExpired):
-                    worker.wait(max(0.0, deadline - time.monotonic()))
-                with suppress(ProcessLookupError):
-                    os.killpg(worker.pid, signal.SIGKILL)  # and the runs that it leaves behind
-                worker.wait()
+            stop_workers(workers)
+
+
+def start_worker(pool: str, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A worker that takes one run at a time, with a process group of its own."""
+    command = [str(BIN / "prefect"), "worker", "start", "--pool", pool, "--limit", "1"]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def stop_workers(workers: list[subprocess.Popen[bytes]]) -> None:
+    """And the runs that they leave behind. They linger over their last heartbeat; nothing depends on how they go."""
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + 20
+    for worker in workers:
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(max(0.0, deadline - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ports import free_port
+from prefect_server import prefect_server, start_worker, stop_workers
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -38,13 +37,6 @@ def ask(url: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
-def answers(api: str) -> bool:
-    try:
-        return bool(ask(f"{api}/health"))
-    except OSError:
-        return False
-
-
 def refusal(url: str, body: Any) -> str:
     with pytest.raises(urllib.error.HTTPError) as caught:
         ask(url, body)
@@ -52,30 +44,10 @@ def refusal(url: str, body: Any) -> str:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def server(tmp_path: Path, postgres: Any) -> Iterator[tuple[str, dict[str, str]]]:
     """A Prefect server; its address and the environment of its clients."""
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    environment = os.environ | {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_API_URL": api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "MESHMILL_DIRECTORY": str(ROOT),
-        "MESHMILL_HOME": str(tmp_path / "home"),
-    }
-    with (tmp_path / "server.log").open("wb") as log:
-        command = [PREFECT, "server", "start", "--port", str(port), "--no-ui"]
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 1200  # a busy machine says nothing about the product
-        while not answers(api):
-            assert time.monotonic() < deadline, "Prefect's server does not answer"
-            time.sleep(0.5)
-        yield api, environment
-    finally:
-        process.terminate()
-        process.wait(60)
+    with prefect_server(tmp_path, postgres) as running:
+        yield running.api, running.environment | {"MESHMILL_HOME": str(tmp_path / "home")}
 
 
 def prefect(environment: dict[str, str], *words: str) -> None:
@@ -129,9 +101,7 @@ def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
         "schedules": [{"active": True, "schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin"}}],
     }
     made = ask(f"{api}/deployments/", minutely)
-    with (tmp_path / "worker.log").open("wb") as log:
-        command = [PREFECT, "worker", "start", "--pool", "cpu", "--limit", "1"]
-        worker = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+    worker = start_worker("cpu", environment, tmp_path / "worker.log")
     try:
         asked = {
             "deployments": {"id": {"any_": [made["id"]]}},
@@ -147,12 +117,7 @@ def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
         (summary,) = [json.loads(path.read_text()) for path in (tmp_path / "home" / "summaries").glob("*.json")]
         assert summary["counts"]["quarantined"] == 1
     finally:
-        worker.terminate()
-        try:
-            worker.wait(20)
-        except subprocess.TimeoutExpired:  # it lingers over its last heartbeat
-            worker.kill()
-            worker.wait()
+        stop_workers([worker])
 
 
 ENDLESS = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect_server import start_worker, stop_workers
 from sqlalchemy import text
-from test_deployments import PREFECT, ROOT, ask, prefect, server  # noqa: F401 - the fixture
+from test_deployments import ROOT, ask, prefect, server  # noqa: F401 - the fixture
 
 from db.engine import open_engine
 
@@ -37,23 +37,11 @@ def night(server: tuple[str, dict[str, str]], tmp_path: Path) -> Iterator[tuple[
     for pool in ("cpu", "gpu"):
         ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
     prefect(environment, "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
-    with (tmp_path / "workers.log").open("wb") as log:
-        command = [PREFECT, "worker", "start", "--limit", "1", "--pool"]
-        workers = [
-            subprocess.Popen([*command, pool], env=environment, cwd=ROOT, stdout=log, stderr=log)
-            for pool in ("cpu", "gpu")
-        ]
+    workers = [start_worker(pool, environment, tmp_path / "workers.log") for pool in ("cpu", "gpu")]
     try:
         yield api, environment
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            try:
-                worker.wait(60)
-            except subprocess.TimeoutExpired:  # it lingers over its last heartbeat; nothing here depends on how it goes
-                worker.kill()
-                worker.wait()
+        stop_workers(workers)
 
 
 def run_to_its_end(api: str, name: str, parameters: dict[str, Any], log: Path) -> str:
