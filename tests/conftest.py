@@ -44,9 +44,7 @@ def postgres() -> Iterator[Any]:
 @pytest.fixture
 def empty_postgres_url(postgres: Any) -> str:
     """A database without tables."""
-    name = f"test{time.time_ns()}"
-    postgres.psql(f"CREATE DATABASE {name};")
-    return str(postgres.get_uri(name))
+    return new_database(postgres)
 
 
 @pytest.fixture
@@ -54,6 +52,13 @@ def postgres_url(empty_postgres_url: str) -> str:
     """A fresh database, as `meshmill db upgrade` leaves it: nothing else makes a server's tables."""
     upgraded(empty_postgres_url)
     return empty_postgres_url
+
+
+def new_database(postgres: Any) -> str:
+    """The URL of a database without tables."""
+    name = f"test{time.time_ns()}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    return str(postgres.get_uri(name))
 
 
 def upgraded(url: str) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from ports import free_port
 
+from tests.conftest import new_database
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
@@ -54,9 +56,12 @@ class PrefectServer:
 
     def deploy(self) -> None:
         """The pools and all deployments."""
+        self.make_pools()
+        self.command("deploy", "--all")
+
+    def make_pools(self) -> None:
         for pool in ("cpu", "gpu"):
             self.ask("work_pools/", {"name": pool, "type": "process"})
-        self.command("deploy", "--all")
 
     def start(self, name: str, **parameters: Any) -> str:
         """The id of a new flow run of ``flow/deployment``."""
@@ -135,9 +140,7 @@ def stop_workers(workers: list[subprocess.Popen[bytes]]) -> None:
 def prefect_server(folder: Path, postgres: Any, **environment: str) -> Iterator[PrefectServer]:
     """A server with a database of its own: in PostgreSQL, as documented for more than one process. On SQLite writers
     that wait for each other stand still for a minute now and then, and more often on a slow machine."""
-    name = f"prefect{time.time_ns()}"
-    postgres.psql(f"CREATE DATABASE {name};")
-    url = str(postgres.get_uri(name)).replace("postgresql:", "postgresql+asyncpg:")
+    url = new_database(postgres).replace("postgresql:", "postgresql+asyncpg:")
     environment = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url} | environment
     port = free_port()
     server = PrefectServer(f"http://127.0.0.1:{port}/api", folder)

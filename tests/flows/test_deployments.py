@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prefect_server import prefect_server, start_worker, stop_workers
+from prefect_server import PrefectServer, prefect_server, start_worker, stop_workers
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFECT = str(Path(sys.executable).parent / "prefect")
 NAMES = {
     "ingest/nightly",
     "build_assets/build",
@@ -44,35 +43,21 @@ def refusal(url: str, body: Any) -> str:
 
 
 @pytest.fixture
-def server(tmp_path: Path, postgres: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    """A Prefect server; its address and the environment of its clients."""
+def server(tmp_path: Path, postgres: Any) -> Iterator[PrefectServer]:
+    """A Prefect server whose clients have a home of their own."""
     with prefect_server(tmp_path, postgres) as running:
-        yield running.api, running.environment | {"MESHMILL_HOME": str(tmp_path / "home")}
-
-
-def prefect(environment: dict[str, str], *words: str) -> None:
-    command = [PREFECT, "--no-prompt", *words]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.fixture
-def deployed(server: tuple[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
-    """The server with the pools and all deployments."""
-    api, environment = server
-    for pool in ("cpu", "gpu"):
-        ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
-    prefect(environment, "deploy", "--all")
-    return server
+        running.environment["MESHMILL_HOME"] = str(tmp_path / "home")
+        yield running
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.server
 def test_all_deployments_deploy_refuse_wrong_parameters_and_fire_on_schedule(
-    deployed: tuple[str, dict[str, str]], tmp_path: Path
+    server: PrefectServer, tmp_path: Path
 ) -> None:
-    api, environment = deployed
+    server.deploy()
+    api, environment = server.api, server.environment
     flows = {flow["id"]: flow["name"] for flow in ask(f"{api}/flows/filter", {})}
     found = {f"{flows[d['flow_id']]}/{d['name']}": d for d in ask(f"{api}/deployments/filter", {})}
     assert set(found) == NAMES
@@ -137,9 +122,9 @@ with tags("meshmill"):
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.server
-def test_the_automation_finds_a_run_whose_host_died(server: tuple[str, dict[str, str]]) -> None:
-    api, environment = server
-    prefect(environment, "automation", "create", "--from-file", "automations.yaml")
+def test_the_automation_finds_a_run_whose_host_died(server: PrefectServer) -> None:
+    api, environment = server.api, server.environment
+    server.command("automation", "create", "--from-file", "automations.yaml")
     command, quick = [sys.executable, "-c", ENDLESS], environment | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     run = subprocess.Popen(command, env=quick, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert run.stdout is not None

@@ -32,7 +32,7 @@ from s3_server import ACCESS, SECRET, ready
 from shop import ROOT, Shop, left_behind, tree
 
 from storage.s3 import open_s3
-from tests.conftest import upgraded
+from tests.conftest import new_database, upgraded
 from tests.flows.test_kill import kill_once
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
@@ -130,9 +130,7 @@ class Day:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory, postgres: Any, seaweed: str) -> Iterator[Day]:
     folder = tmp_path_factory.mktemp("day")
-    name = f"day{time.time_ns()}"
-    postgres.psql(f"CREATE DATABASE {name};")
-    database = str(postgres.get_uri(name))
+    database = new_database(postgres)
     upgraded(database)
     prefix = f"{folder.parent.name}-{folder.name}"
     ready(open_s3("contract", prefix, seaweed, ACCESS, SECRET))

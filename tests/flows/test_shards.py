@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prefect_server import start_worker, stop_workers
+from prefect_server import PrefectServer, start_worker, stop_workers
 from sqlalchemy import text
-from test_deployments import ROOT, ask, prefect, server  # noqa: F401 - the fixture
+from test_deployments import ROOT, ask, server  # noqa: F401 - the fixture
 
 from db.engine import open_engine
 
@@ -20,9 +20,9 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture
-def night(server: tuple[str, dict[str, str]], tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:  # noqa: F811
+def night(server: PrefectServer, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:  # noqa: F811
     """Both pools with a worker each and the deployments of prefect.yaml, their stages costing nothing."""
-    api, environment = server
+    api, environment = server.api, server.environment
     environment |= {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests' / 'tasks'}",
         "MESHMILL_TEST_LOG": str(tmp_path / "log"),
@@ -34,9 +34,8 @@ def night(server: tuple[str, dict[str, str]], tmp_path: Path) -> Iterator[tuple[
         deployment.pop("schedules", None)
         deployment["entrypoint"] = "tests/flows/cheap_flows.py:" + deployment["entrypoint"].partition(":")[2]
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump(described))
-    for pool in ("cpu", "gpu"):
-        ask(f"{api}/work_pools/", {"name": pool, "type": "process"})
-    prefect(environment, "deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
+    server.make_pools()
+    server.command("deploy", "--all", "--prefect-file", str(tmp_path / "prefect.yaml"))
     workers = [start_worker(pool, environment, tmp_path / "workers.log") for pool in ("cpu", "gpu")]
     try:
         yield api, environment
