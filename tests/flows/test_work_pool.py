@@ -162,7 +162,7 @@ def test_a_store_that_refuses_stops_the_night(server: PrefectServer, night: Nigh
     from storage.s3 import open_s3
 
     store = ready(open_s3("nights", trouble, seaweed, ACCESS, SECRET))
-    night.put({f"p{n}": f"photo {n}" for n in range(3)})
+    night.put({f"p{n}": f"photo {n}" for n in range(6)})
     good = night.environment | {
         "MESHMILL_STORE_URL": f"s3://nights/{trouble}",
         "MESHMILL_S3_ENDPOINT": seaweed,
@@ -179,9 +179,9 @@ def test_a_store_that_refuses_stops_the_night(server: PrefectServer, night: Nigh
     assert ended["state_type"] == "FAILED", server.logs()
     said = "NoSuchBucket" if trouble == "bucket" else "SignatureDoesNotMatch"
     assert said in ended["state"]["message"]
-    assert night.statuses() == {"queued": 3}, "no asset is blamed"
+    assert night.statuses() == {"queued": 6}, "no asset is blamed"
     assert night.events() == {"run.stopped": 1}
     with server.worker("cpu", "gpu", **good):
         assert server.ended(night.start(shard_size=2))["state_type"] == "COMPLETED", server.logs()
-    assert night.statuses() == {"finished": 3}
+    assert night.statuses() == {"finished": 6}
     assert list(store.list())
